@@ -1,0 +1,40 @@
+"""Everything that this project reports as a user's or a machine's fault, and not as its own."""
+
+from collections.abc import Sequence
+
+
+class SoftSceneError(Exception):
+    """Base of all: the message says what was given, what was expected, where, and what to do."""
+
+    @classmethod
+    def of(cls, heading: str, problems: Sequence[str]) -> "SoftSceneError":
+        """One error that lists all ``problems``, each on a line of its own, under ``heading``."""
+        return cls("\n  ".join([heading, *problems]))
+
+
+class ConfigurationError(SoftSceneError):
+    """A key of the configuration is unknown, missing, of the wrong type or out of range."""
+
+
+class LicenceError(SoftSceneError):
+    """The data's licence was not accepted."""
+
+
+class DownloadError(SoftSceneError):
+    """A file could not be fetched, or is not what the registry says."""
+
+
+class AnnotationError(SoftSceneError):
+    """An annotation list has rows or columns that cannot be used."""
+
+
+class AudioError(SoftSceneError):
+    """A recording is missing, damaged or of another form than expected."""
+
+
+class FeatureError(SoftSceneError):
+    """A feature file lacks a recording, or was made with other parameters."""
+
+
+class TrainingError(SoftSceneError):
+    """A training cannot go on."""

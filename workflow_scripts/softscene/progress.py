@@ -1,0 +1,47 @@
+"""Progress of a long step, as lines of its log."""
+
+import logging
+import time
+
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+
+
+class Progress:
+    """Log how far a step is, at most every ``interval`` seconds, and when it is done.
+
+    Parameters
+    ----------
+    name
+        What is under way, e.g. ``"training"``.
+    total
+        How many units make it whole.
+    unit
+        What is counted, e.g. ``"epoch"`` or ``"B"`` (scaled to kB, MB).
+    interval
+        Seconds between two lines.
+    """
+
+    def __init__(self, name: str, total: int, unit: str = "it", interval: float = 10.0) -> None:
+        self.name, self.total, self.unit, self.interval = name, total, unit, interval
+        self.done = 0
+        self._start = self._last = time.monotonic()
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Count ``amount`` more units; ``note`` stands at the line's end."""
+        self.done += amount
+        now = time.monotonic()
+        if now - self._last < self.interval and self.done < self.total:
+            return
+        self._last = now
+        meter = tqdm.format_meter(
+            self.done,
+            self.total,
+            now - self._start,
+            unit=self.unit,
+            unit_scale=self.unit == "B",
+            bar_format="{percentage:3.0f} % ({n_fmt} of {total_fmt}), {elapsed} gone, "
+            "{remaining} left, {rate_fmt}",
+        )
+        logger.info("%s: %s%s", self.name, meter, f"; {note}" if note else "")
