@@ -1,0 +1,37 @@
+# Sound event detection with soft scene labels (Imoto et al., ICASSP 2020), end to end:
+#
+#   archives -> annotations -> features -> folds -> teachers -> soft labels -> students
+#            -> predictions -> evaluation -> Tables 1, 3, 4 and Fig. 3
+#
+# `snakemake --cores 8` makes the paper; config.yaml says what that is.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+report: "rules/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"  #         download or synthesise archives; take recordings out of them
+include: "rules/annotations.smk"  #  published and merged list, audit, Table 1
+include: "rules/features.smk"  #     log-mel of every recording
+include: "rules/folds.smk"  #        parts, clips, standardisation
+include: "rules/teacher.smk"  #      scene classifier, and its soft labels (eqs. 4, 5)
+include: "rules/student.smk"  #      CRNN (eq. 1), MTL (eq. 3), MTL with soft labels (eq. 7)
+include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 and 4
+include: "rules/figures.smk"  #      Fig. 3
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+
+
+onstart:
+    require_consent()

@@ -1,0 +1,59 @@
+# Annotations: the authors' list and the one merged from TUT's own, checked and audited; Table 1.
+
+
+rule merge_annotations:
+    input:
+        annotations=f"{DATA}/annotations",
+        meta=expand(f"{DATA}/{{dataset}}/meta", dataset=DATASETS),
+        recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
+        labels=LABELS,
+    output:
+        events=f"{RESULTS}/annotations/events.tsv",
+        published=f"{RESULTS}/annotations/published.tsv",
+        merged=f"{RESULTS}/annotations/merged.tsv",
+        audit=f"{RESULTS}/annotations/audit.tsv",
+    log:
+        f"{RESULTS}/logs/merge_annotations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/merge_annotations.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        annotations=config["annotations"],
+        datasets=DATASETS,
+    script:
+        "../workflow_scripts/merge_annotations.py"
+
+
+rule make_table1:
+    input:
+        events=f"{RESULTS}/annotations/events.tsv",
+        labels=LABELS,
+        code="workflow_scripts/softscene/tables.py",
+    output:
+        tsv=f"{RESULTS}/tables/table1.tsv",
+        md=f"{RESULTS}/tables/table1.md",
+        html=report(
+            f"{RESULTS}/tables/table1.html",
+            caption="report/table1.rst",
+            category="Tables",
+            labels={"table": "1: events in scenes"},
+        ),
+    log:
+        f"{RESULTS}/logs/make_table1.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_table1.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(500),
+        runtime=10,
+    params:
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/make_table1.py"

@@ -1,0 +1,84 @@
+# Archives: from their publishers, a mirror, or synthesised in the same form.
+
+
+if SYNTHETIC:
+
+    rule make_corpus:
+        input:
+            registry="resources/archives.yaml",
+            labels=LABELS,
+            sounds="resources/event_sounds.tsv",
+            events="resources/event_statistics.tsv",
+            scenes="resources/scene_statistics.tsv",
+        output:
+            registry=REGISTRY,
+            annotations=mirrored(
+                f"{PUBLISHED.annotations.name}/{path}" for path in PUBLISHED.annotations.files
+            ),
+            archives=mirrored(
+                name for each in PUBLISHED.datasets.values() for name in each.archives
+            ),
+        log:
+            f"{RESULTS}/logs/make_corpus.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/make_corpus.tsv"
+        conda:
+            "../envs/environment.yaml"
+        threads: 8
+        resources:
+            mem_mb=grown(2000),
+            runtime=60,
+        params:
+            corpus=config["synthetic"],
+        script:
+            "../workflow_scripts/make_corpus.py"
+
+
+rule download_annotations:
+    input:
+        mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in PUBLISHED.annotations.files),
+        registry=REGISTRY,
+    output:
+        directory(f"{DATA}/annotations"),
+    log:
+        f"{RESULTS}/logs/download_annotations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/download_annotations.tsv"
+    retries: 1
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(500),
+        runtime=30,
+    params:
+        download=DOWNLOAD,
+    script:
+        "../workflow_scripts/download_annotations.py"
+
+
+rule download_dataset:
+    input:
+        lambda wildcards: mirrored(PUBLISHED.datasets[wildcards.dataset].archives),
+        registry=REGISTRY,
+        annotations=f"{DATA}/annotations",
+    output:
+        audio=directory(f"{DATA}/{{dataset}}/audio"),
+        meta=directory(f"{DATA}/{{dataset}}/meta"),
+        recordings=f"{DATA}/{{dataset}}/recordings.tsv",
+    log:
+        f"{RESULTS}/logs/download_dataset/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/download_dataset/{{dataset}}.tsv"
+    retries: 1
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=24 * 60,
+    params:
+        download=DOWNLOAD,
+        cache=f"{DATA}/cache",
+    script:
+        "../workflow_scripts/download_dataset.py"

@@ -1,0 +1,132 @@
+# Predictions, thresholds and scores of each student; Tables 3 and 4 over all of them.
+
+
+rule predict_student:
+    input:
+        **FOLD_FILES,
+        labels=LABELS,
+        weights=f"{RESULTS}/students/{STUDENT}/weights.safetensors",
+    output:
+        probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
+        sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",
+    log:
+        f"{RESULTS}/logs/predict_student/{STUDENT}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict_student/{STUDENT}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=grown(4000),
+        runtime=60,
+        gpu=GPUS,
+        device=config["compute"]["device"],
+    params:
+        scene_loss=scene_loss,
+        thresholds=config["evaluation"]["adaptive_thresholds"],
+        clip_frames=config["clips"]["frames"],
+        network=config["network"],
+        threads=config["compute"]["threads"],
+    script:
+        "../workflow_scripts/predict_student.py"
+
+
+rule evaluate_student:
+    input:
+        probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
+        sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",
+        recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
+        events=f"{RESULTS}/annotations/events.tsv",
+        labels=LABELS,
+    output:
+        thresholds=f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv",
+        events=f"{RESULTS}/predictions/{STUDENT}/events.tsv",
+        class_wise=f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv",
+        overall=f"{RESULTS}/evaluation/{STUDENT}/overall.tsv",
+    log:
+        f"{RESULTS}/logs/evaluate_student/{STUDENT}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_student/{STUDENT}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=20,
+    params:
+        evaluation=config["evaluation"],
+    script:
+        "../workflow_scripts/evaluate_student.py"
+
+
+rule make_table3:
+    input:
+        scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
+        published="resources/published_table3.csv",
+        code="workflow_scripts/softscene/tables.py",
+    output:
+        tsv=f"{RESULTS}/tables/table3.tsv",
+        md=f"{RESULTS}/tables/table3.md",
+        html=report(
+            f"{RESULTS}/tables/table3.html",
+            caption="report/table3.rst",
+            category="Tables",
+            labels={"table": "3: methods"},
+        ),
+    log:
+        f"{RESULTS}/logs/make_table3.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_table3.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        kinds=[vars(kind) for kind, fold, seed in student_runs()],
+        names={key: method["name"] for key, method in config["methods"].items()},
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/make_table3.py"
+
+
+rule make_table4:
+    input:
+        scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
+        published="resources/published_table4.csv",
+        code="workflow_scripts/softscene/tables.py",
+    output:
+        tsv=f"{RESULTS}/tables/table4.tsv",
+        md=f"{RESULTS}/tables/table4.md",
+        html=report(
+            f"{RESULTS}/tables/table4.html",
+            caption="report/table4.rst",
+            category="Tables",
+            labels={"table": "4: events"},
+        ),
+    log:
+        f"{RESULTS}/logs/make_table4.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_table4.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        kinds=[vars(kind) for kind, fold, seed in student_runs()],
+        names={key: method["name"] for key, method in config["methods"].items()},
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/make_table4.py"
+
+
+rule tables:
+    input:
+        expand(
+            f"{RESULTS}/tables/table{{number}}.{{form}}",
+            number=[1, 3, 4],
+            form=["tsv", "md", "html"],
+        ),

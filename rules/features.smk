@@ -1,0 +1,24 @@
+# Features: log-mel of every annotated recording.
+
+
+rule extract_features:
+    input:
+        audio=expand(f"{DATA}/{{dataset}}/audio", dataset=DATASETS),
+        recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
+        events=f"{RESULTS}/annotations/events.tsv",
+    output:
+        f"{RESULTS}/features.h5",
+    log:
+        f"{RESULTS}/logs/extract_features.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/extract_features.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 8
+    resources:
+        mem_mb=grown(4000),
+        runtime=60,
+    params:
+        features=config["features"],
+    script:
+        "../workflow_scripts/extract_features.py"

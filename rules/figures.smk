@@ -1,0 +1,35 @@
+# Fig. 3, from Table 3.
+
+
+rule plot_figure3:
+    input:
+        table3=f"{RESULTS}/tables/table3.tsv",
+        code="workflow_scripts/softscene/figures.py",
+        style="workflow_scripts/softscene/softscene.mplstyle",
+    output:
+        pdf=f"{RESULTS}/figures/fig3.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig3.png",
+            caption="report/fig3.rst",
+            category="Figures",
+            labels={"figure": "3: weight of the scene loss"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_figure3.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_figure3.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/plot_figure3.py"
+
+
+rule figures:
+    input:
+        rules.plot_figure3.output,

@@ -1,0 +1,26 @@
+# Folds: recordings and clips of each part, and the development part's statistics.
+
+
+rule make_fold:
+    input:
+        annotations=f"{DATA}/annotations",
+        events=f"{RESULTS}/annotations/events.tsv",
+        features=f"{RESULTS}/features.h5",
+    output:
+        recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
+        clips=f"{RESULTS}/folds/fold-{{fold}}/clips.tsv",
+        statistics=f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv",
+    log:
+        f"{RESULTS}/logs/make_fold/fold-{{fold}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_fold/fold-{{fold}}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        clip_frames=config["clips"]["frames"],
+    script:
+        "../workflow_scripts/make_fold.py"

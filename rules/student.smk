@@ -1,0 +1,37 @@
+# The students: CRNN, MTL and MTL with soft labels are one rule; only the scene objective differs.
+
+
+def soft_labels(wildcards):
+    """The same (fold, seed)'s teacher, for students that learn from one."""
+    return f"{RESULTS}/soft_labels/{TEACHER}.tsv" if scene_loss(wildcards) == "soft" else []
+
+
+rule train_student:
+    input:
+        **FOLD_FILES,
+        labels=LABELS,
+        soft_labels=soft_labels,
+    output:
+        weights=f"{RESULTS}/students/{STUDENT}/weights.safetensors",
+        history=f"{RESULTS}/students/{STUDENT}/history.tsv",
+        parameters=f"{RESULTS}/students/{STUDENT}/parameters.json",
+    log:
+        f"{RESULTS}/logs/train_student/{STUDENT}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_student/{STUDENT}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=grown(12000),
+        runtime=3 * 24 * 60,
+        gpu=GPUS,
+        device=config["compute"]["device"],
+    params:
+        objective=scene_objective,
+        clip_frames=config["clips"]["frames"],
+        network=config["network"],
+        training=config["student"],
+        threads=config["compute"]["threads"],
+    script:
+        "../workflow_scripts/train_student.py"

@@ -1,0 +1,66 @@
+# The teacher: a scene classifier for each (fold, seed), and its logits, which know no temperature.
+
+FOLD_FILES = {
+    "features": f"{RESULTS}/features.h5",
+    "clips": f"{RESULTS}/folds/fold-{{fold}}/clips.tsv",
+    "statistics": f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv",
+    "events": f"{RESULTS}/annotations/events.tsv",
+}
+
+
+rule train_teacher:
+    input:
+        **FOLD_FILES,
+        labels=LABELS,
+    output:
+        weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
+        history=f"{RESULTS}/teachers/{TEACHER}/history.tsv",
+        parameters=f"{RESULTS}/teachers/{TEACHER}/parameters.json",
+        accuracy=f"{RESULTS}/teachers/{TEACHER}/scene_accuracy.tsv",
+        confusion=f"{RESULTS}/teachers/{TEACHER}/confusion.tsv",
+    log:
+        f"{RESULTS}/logs/train_teacher/{TEACHER}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_teacher/{TEACHER}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=grown(6000),
+        runtime=24 * 60,
+        gpu=GPUS,
+        device=config["compute"]["device"],
+    params:
+        clip_frames=config["clips"]["frames"],
+        network=config["network"],
+        training=config["teacher"],
+        threads=config["compute"]["threads"],
+    script:
+        "../workflow_scripts/train_teacher.py"
+
+
+rule dump_soft_labels:
+    input:
+        **FOLD_FILES,
+        labels=LABELS,
+        weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
+    output:
+        f"{RESULTS}/soft_labels/{TEACHER}.tsv",
+    log:
+        f"{RESULTS}/logs/dump_soft_labels/{TEACHER}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/dump_soft_labels/{TEACHER}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=grown(3000),
+        runtime=30,
+        gpu=GPUS,
+        device=config["compute"]["device"],
+    params:
+        clip_frames=config["clips"]["frames"],
+        network=config["network"],
+        threads=config["compute"]["threads"],
+    script:
+        "../workflow_scripts/dump_soft_labels.py"

@@ -1,0 +1,300 @@
+"""The terminal output: Estimate and Screen alone, and the logger in real runs of Snakemake."""
+
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from snakemake_logger_plugin_softscene import screen
+from snakemake_logger_plugin_softscene.estimate import Estimate
+from snakemake_logger_plugin_softscene.screen import Screen, clock_text, label, log_tail
+
+SOURCES = Path(__file__).parents[2] / "workflow_scripts"
+
+TRAIN = """
+    onstart: print("printed by others")
+    rule all:
+        input: expand("{method}_{alpha}_{run}.txt", method="mtl", alpha=[0.01, 0.1], run="demo"),
+            "none_0.5_demo.txt"
+    rule train:
+        output: "{method}_{alpha}_{run}.txt"
+        shell: "sleep .4; touch {output}"
+"""
+FAIL = """
+    rule bad:
+        output: "{fold}.txt"
+        log: "{fold}.log", "none_{fold}.log"
+        shell: "for i in $(seq 100); do echo line $i; done > {log[0]}; exit 1"
+"""
+CHATTER = ["Select jobs", "Building DAG", "reason", "Using shell", "Provided cores", "Complete log"]
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "snakemake", "--logger", "softscene", *map(str, arguments)]
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": str(SOURCES), "FORCE_COLOR": "1", **more}
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """Run a workflow with the logger; its standard error is not a terminal."""
+
+    def run(snakefile, *arguments, cores=2):
+        (tmp_path / "Snakefile").write_text(textwrap.dedent(snakefile))
+        return subprocess.run(
+            command("--cores", cores, *arguments),
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def on_terminal(tmp_path):
+    """Run a workflow on a pseudo terminal; ``interrupt`` it when it has written that text."""
+
+    def run(snakefile, *arguments, interrupt=None):
+        (tmp_path / "Snakefile").write_text(textwrap.dedent(snakefile))
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            command(*arguments),
+            cwd=tmp_path,
+            env=environment(TERM="xterm", COLUMNS="90", LINES="24"),
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        written = b""
+        while piece := read(ours):
+            written += piece
+            if interrupt and interrupt in written:
+                os.killpg(process.pid, signal.SIGINT)
+                interrupt = None
+        os.close(ours)
+        return process.wait(60), written.decode()
+
+    return run
+
+
+def read(terminal):
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # it is closed on the other side
+        return b""
+
+
+@pytest.fixture
+def clock():
+    def tell():
+        return tell.now
+
+    tell.now = 0.0
+    return tell
+
+
+@pytest.fixture
+def run(clock):
+    """Four jobs a and two b, two at a time, after 22 s; a1 to a3 took 10, 14 and 10 s."""
+    run = Estimate({"a": 4, "b": 2}, clock)
+    times = [(0, "a1", None), (0, "a2", None), (10, "a3", "a1"), (14, "a4", "a2"), (20, "b1", "a3")]
+    for clock.now, begins, ends in times:
+        if ends:
+            run.end(ends)
+        run.start(begins, begins[0], {"fold": begins[1], "run": "demo"})
+    clock.now = 22
+    return run
+
+
+def test_time_left_of_rules_with_and_without_finished_jobs(run):
+    # Mean of a, and of b for want of its own: 34 s / 3. One a and two b are left, of which a4 has
+    # run 8 s and b1 2 s: 34 s - 10 s. Two ran at a time: (34 s + 10 s) / 22 s.
+    assert run.left == pytest.approx(24 / 2)
+    assert (run.done, run.total, run.gone) == (3, 6, 22)
+
+
+def test_time_left_uses_each_rule_s_own_mean(run, clock):
+    clock.now = 24
+    run.end("a4")
+    clock.now = 25
+    run.end("b1")
+    assert run.left == pytest.approx(5 / (49 / 25))  # one b of 5 s; 49 s of jobs in 25 s
+    run.total += 1  # a checkpoint's new job, of a rule not known yet
+    assert run.left == pytest.approx((5 + 49 / 5) / (49 / 25))
+
+
+def test_time_left_does_not_fall_below_zero_for_a_slow_job(run, clock):
+    clock.now = 1000  # a4 and b1 took far longer than the mean: only the second b counts
+    concurrency = (34 + 986 + 980) / 1000
+    assert run.left == pytest.approx(34 / 3 / concurrency)
+
+
+def test_a_failed_job_is_still_to_be_done(run, clock):
+    failed = run.end("a4", finished=False)
+    assert (failed.rule, failed.since, run.done) == ("a", 14, 3)
+    assert run.left == pytest.approx((34 - 2) / 2)  # nothing of it counts, but it kept a core busy
+    assert run.end("a4", finished=False) is None
+
+
+def test_time_left_is_unknown_at_first(clock):
+    run = Estimate({"a": 10}, clock)
+    for jobid in range(3):
+        assert run.left is None
+        run.start(jobid, "a")
+        run.end(jobid)
+    assert run.left == 0  # three jobs that took no time
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "--:--"), (0, "00:00"), (129.6, "02:10"), (3730, "1:02:10")]
+)
+def test_clock_text(seconds, text):
+    assert clock_text(seconds) == text
+
+
+def test_label_leaves_out_what_says_nothing():
+    wildcards = {"run": "demo", "method": "mtl", "alpha": "0.01", "lr": "1e-3", "init": "none"}
+    assert label("train", wildcards) == "train method=mtl alpha=0.01 lr=1e-3"
+    assert label("train", wildcards, short=True) == "train mtl alpha=0.01 lr=1e-3"
+
+
+def test_log_tail_is_what_a_terminal_would_show(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"first\n10 %\r20 %\r\n\x1b[31mred\x1b[0m \xff\nlast\n\n")
+    assert log_tail(str(log), 3).splitlines() == [
+        f"  the end of {log}:",
+        "    20 %",
+        "    red \N{REPLACEMENT CHARACTER}",
+        "    last",
+    ]
+    log.write_text("\n")
+    assert "is empty" in log_tail(str(log))
+    assert "no log (No such file" in log_tail(str(tmp_path / "none"))
+
+
+def test_lines_of_a_file(run, clock, monkeypatch):
+    stream = io.StringIO()
+    shown = Screen(stream)
+    shown.show(run)
+    assert not stream.getvalue()  # ten seconds are not over
+    monkeypatch.setattr(screen, "INTERVAL", 0)
+    shown.show(run)
+    shown.show(run)  # nothing new
+    expected = "[3/6  50 %] 00:22 gone, about 00:12 left; now: a fold=4 (+1 more)\n"
+    assert stream.getvalue() == expected
+    monkeypatch.setattr(screen, "INTERVAL", 10)
+    for jobid in ("a4", "b1", "b2"):
+        run.end(jobid)
+        shown.show(run)
+    assert stream.getvalue() == expected + "[6/6 100 %] 00:22 gone\n"
+
+
+def test_success_of_parallel_jobs(snakemake):
+    ran = snakemake(TRAIN)
+    assert ran.returncode == 0
+    assert ran.stdout == "printed by others\n"
+    start, whole, end = ran.stderr.splitlines()
+    assert start == "4 jobs: 3 train, 1 all"
+    assert whole.startswith("[4/4 100 %]")
+    assert end.startswith("4 jobs done in 00:0")
+
+
+def test_failure_tells_each_try_and_shows_the_end_of_the_log_once(snakemake):
+    ran = snakemake(FAIL, "7.txt", "--retries", 1)
+    lines = ran.stderr.splitlines()
+    assert ran.returncode == 1
+    assert lines.count("bad fold=7 failed and is tried again") == 1
+    assert lines.count("bad fold=7 failed") == 1
+    assert [line for line in lines if line.startswith("    line ")] == [
+        f"    line {i}" for i in range(76, 101)
+    ]
+    assert "  the end of 7.log:" in lines
+    assert any(line.startswith("  none_7.log: no log") for line in lines)
+    assert lines[-1] == "stopped: 0 of 1 jobs done, 1 failed"
+    assert "\x1b" not in ran.stderr
+
+
+def test_missing_output_is_a_failure(snakemake):
+    snakefile = 'rule lazy:\n    output: "a"\n    log: "log"\n    shell: "echo done nothing > log"'
+    ran = snakemake(snakefile, "--latency-wait", 0)
+    assert "lazy failed\n  the end of log:\n    done nothing\n" in ran.stderr
+    assert ran.stderr.endswith("stopped: 0 of 1 jobs done, 1 failed\n")
+
+
+def test_error_in_a_process_of_its_own(snakemake):
+    ran = snakemake('rule a:\n    output: "a"\n    run: raise ValueError("in a run directive")')
+    assert "ValueError" in ran.stderr
+    assert "in a run directive" in ran.stderr
+    assert "a failed\n  it has no log\n" in ran.stderr
+    assert [ran.stderr.count(text) for text in ("1 job: 1 a", "stopped:")] == [1, 1]
+
+
+def test_dry_run_tells_why(snakemake):
+    ran = snakemake(TRAIN, "-n", "-p")
+    lines = ran.stderr.splitlines()
+    assert "train method=mtl alpha=0.1: Missing output files: mtl_0.1_demo.txt" in lines
+    assert "train alpha=0.5: Missing output files: none_0.5_demo.txt" in lines
+    assert "sleep .4; touch none_0.5_demo.txt" in lines
+    table = [line.split() for line in lines[-4:]]
+    assert table == [["rule", "jobs"], ["train", "3"], ["all", "1"], ["total", "4"]]
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_quiet_dry_run_and_shell_commands(snakemake):
+    quiet = snakemake(TRAIN, "-n", "--quiet").stderr
+    assert "total" in quiet
+    assert "Missing" not in quiet
+    assert "\nsleep .4; touch mtl_0.1_demo.txt\n" in snakemake(TRAIN, "-n", "-p").stderr
+
+
+def test_nothing_to_be_done(snakemake, tmp_path):
+    (tmp_path / "a.txt").touch()
+    ran = snakemake('rule all:\n    input: "a.txt"')
+    assert ran.stderr.startswith("Nothing to be done")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_error_of_the_workflow_is_its_message_alone(snakemake):
+    ran = snakemake('raise WorkflowError("rate: -1 is given,\\n  > 0 is expected")\n')
+    assert (ran.returncode, ran.stderr) == (1, "rate: -1 is given,\n  > 0 is expected\n")
+
+
+def test_other_commands_print_what_they_print(snakemake, tmp_path):
+    (tmp_path / "a.txt").touch()
+    workflow = 'rule all:\n    input: "a.txt"'
+    assert "Unlocked working directory." in snakemake(workflow, "--unlock").stderr
+    assert "in a good condition" in snakemake(workflow, "--lint").stderr
+    assert snakemake(workflow, "--summary").stdout.startswith("output_file\t")
+    assert "Report created." in snakemake(workflow, "--report", "report.zip").stderr
+
+
+def test_bar_on_a_terminal(on_terminal):
+    status, written = on_terminal(TRAIN, "--cores", 2)
+    assert status == 0
+    for text in ("0/4  0 %", "2/4  50 %", "4/4  100 %", "about --:-- left", "train mtl alpha=0.1"):
+        assert text in written
+    assert not [text for text in CHATTER if text in written]
+    bar, _, end = written.rpartition("\x1b[?25h")  # the cursor is shown again
+    assert "\x1b[?25l" in bar
+    assert end.startswith("4 jobs done in 00:0")
+
+
+def test_interrupt_gives_the_cursor_back(on_terminal):
+    snakefile = 'rule slow:\n    output: "a"\n    shell: "sleep 50; touch a"'
+    status, written = on_terminal(snakefile, "--cores", 1, interrupt=b"slow  00:01")
+    assert status == 1
+    assert "Terminating processes" in written
+    assert "\x1b[?25l" not in written.rpartition("\x1b[?25h")[2]
+    assert "stopped: 0 of 1 jobs done" in written.rpartition("\x1b[?25h")[2]

@@ -1,0 +1,16 @@
+"""Fetch the authors' annotation lists and folds."""
+
+from pathlib import Path
+
+from job import run_job
+from softscene.archives import read_registry
+from softscene.fetching import Source, fetch_annotations
+
+
+def main(snakemake) -> None:
+    registry = read_registry(snakemake.input.registry)
+    fetch_annotations(registry, Source(**snakemake.params.download), Path(snakemake.output[0]))
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,24 @@
+"""Fetch one TUT data set: its annotations, and the recordings that are needed."""
+
+from pathlib import Path
+
+from job import run_job
+from softscene.annotations import read_published
+from softscene.archives import read_registry
+from softscene.fetching import Source, fetch_meta, fetch_recordings
+from softscene.files import write_table
+
+
+def main(snakemake) -> None:
+    dataset = read_registry(snakemake.input.registry).datasets[snakemake.wildcards.dataset]
+    source = Source(**snakemake.params.download)
+    cache = Path(snakemake.params.cache, dataset.name)
+    listed = read_published(f"{snakemake.input.annotations}/meta/meta_development.txt").recording
+    wanted = [name for name in listed.unique() if name.startswith(f"{dataset.name}/")]
+    fetch_meta(dataset, source, cache, Path(snakemake.output.meta))
+    recordings = fetch_recordings(dataset, wanted, source, cache, Path(snakemake.output.audio))
+    write_table(recordings, snakemake.output.recordings)
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

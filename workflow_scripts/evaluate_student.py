@@ -1,0 +1,21 @@
+"""Choose thresholds for a student, list what it detects, and score it."""
+
+from job import run_job
+from softscene.evaluation import evaluate_student
+from softscene.labels import read_labels
+
+
+def main(snakemake) -> None:
+    evaluate_student(
+        probabilities=snakemake.input.probabilities,
+        development_sweep=snakemake.input.sweep,
+        recordings=snakemake.input.recordings,
+        events=snakemake.input.events,
+        labels=read_labels(snakemake.input.labels),
+        results=dict(snakemake.output.items()),
+        **snakemake.params.evaluation,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

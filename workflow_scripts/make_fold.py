@@ -1,0 +1,21 @@
+"""Split the recordings of a fold into parts and clips."""
+
+from job import run_job
+from softscene.folds import make_fold
+
+
+def main(snakemake) -> None:
+    folder = f"{snakemake.input.annotations}/crossvaridation"  # the authors spell it so
+    name = f"{folder}/meta_fold0{snakemake.wildcards.fold}"
+    make_fold(
+        development=f"{name}_development.txt",
+        evaluation=f"{name}_evaluation.txt",
+        events=snakemake.input.events,
+        features=snakemake.input.features,
+        results=dict(snakemake.output.items()),
+        clip_frames=snakemake.params.clip_frames,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,14 @@
+"""Write Table 3 from all students' scores."""
+
+from job import run_job
+from softscene.tables import make_table3, runs_of, write_table3
+
+
+def main(snakemake) -> None:
+    runs = runs_of(snakemake.params.kinds, snakemake.params.names, snakemake.input.scores)
+    table = make_table3(runs, snakemake.input.published)
+    write_table3(table, dict(snakemake.output.items()), snakemake.params.synthetic)
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

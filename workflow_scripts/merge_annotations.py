@@ -1,0 +1,19 @@
+"""Merge the annotation lists, choose one, and audit both."""
+
+from job import run_job
+from softscene.merging import merge_lists
+
+
+def main(snakemake) -> None:
+    merge_lists(
+        annotations=f"{snakemake.input.annotations}/meta/meta_development.txt",
+        meta=dict(zip(snakemake.params.datasets, snakemake.input.meta, strict=True)),
+        recordings=snakemake.input.recordings,
+        labels=snakemake.input.labels,
+        results=dict(snakemake.output.items()),
+        **snakemake.params.annotations,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,24 @@
+"""What the scripts of network jobs share."""
+
+from typing import Any
+
+from softscene.dataset import FoldFiles
+from softscene.jobs import Fold
+
+
+def fold_of(snakemake: Any) -> Fold:
+    """The fold that a network job works on."""
+    names = ("features", "clips", "statistics", "events")
+    given = {key: value for key, value in snakemake.wildcards.items() if value != "none"}
+    return Fold(
+        name=", ".join(f"{key} {value}" for key, value in given.items()),
+        files=FoldFiles(**{name: snakemake.input[name] for name in names}),
+        labels=snakemake.input.labels,
+        clip_frames=snakemake.params.clip_frames,
+        network=snakemake.params.network,
+    )
+
+
+def compute_of(snakemake: Any) -> tuple[int, str]:
+    """Threads and device of a network job."""
+    return snakemake.params.threads, snakemake.resources.device

@@ -1,0 +1,12 @@
+"""Draw Fig. 3."""
+
+from job import run_job
+from softscene.figures import plot_figure3
+
+
+def main(snakemake) -> None:
+    plot_figure3(snakemake.input.table3, dict(snakemake.output.items()), snakemake.params.synthetic)
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

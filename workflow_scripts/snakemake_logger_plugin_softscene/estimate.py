@@ -1,0 +1,76 @@
+"""How far a run is, and how long it will still take."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+ENOUGH = 3  # finished jobs before a time is given
+
+
+class Job(NamedTuple):
+    """A job that runs, the logs that it writes, and when it began."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    logs: Sequence[str]
+    since: float
+
+
+class Estimate:
+    """Count the jobs of a run, and tell the time left from those that are finished.
+
+    Parameters
+    ----------
+    counts
+        Number of jobs of each rule.
+    clock
+        Returns the time in seconds.
+    """
+
+    def __init__(self, counts: Mapping[str, int], clock: Callable[[], float] = time.monotonic):
+        self.total, self.done = sum(counts.values()), 0  # checkpoints may raise the total
+        self.running: dict[int, Job] = {}
+        self.clock, self._begin, self._busy = clock, clock(), 0.0
+        self._unfinished, self._finished = Counter(counts), Counter()
+        self._seconds: Counter[str] = Counter()  # that each rule's finished jobs took
+
+    def start(self, jobid: int, rule: str, wildcards: Mapping = {}, logs: Sequence = ()) -> None:
+        """Note that a job begins, for the first time or once more."""
+        self.running[jobid] = Job(rule, wildcards, logs, self.clock())
+
+    def end(self, jobid: int, finished: bool = True) -> Job | None:
+        """Note that a job is finished, or failed, and return it (None if it was not running)."""
+        self.done += finished
+        if job := self.running.pop(jobid, None):
+            spent = self.clock() - job.since
+            self._busy += spent
+            self._unfinished[job.rule] -= finished
+            self._finished[job.rule] += finished
+            self._seconds[job.rule] += spent * finished
+        return job
+
+    @property
+    def gone(self) -> float:
+        """Seconds since the run began."""
+        return self.clock() - self._begin
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the run is done; None while too few jobs are finished."""
+        if self._finished.total() < ENOUGH:
+            return None
+        running = [
+            (self._mean(job.rule), self.clock() - job.since) for job in self.running.values()
+        ]
+        busy = self._busy + sum(spent for _, spent in running)
+        known = +self._unfinished
+        work = sum(self._mean(rule) * number for rule, number in known.items())
+        work += self._mean() * max(0, self.total - self.done - known.total())
+        work -= sum(map(min, running))
+        return work * self.gone / busy if busy else 0.0  # busy / gone: how many at once
+
+    def _mean(self, rule: str = "") -> float:
+        """Mean duration of a rule's finished jobs; of all if it has none."""
+        seconds, finished = self._seconds[rule], self._finished[rule]
+        return seconds / finished if finished else self._seconds.total() / self._finished.total()

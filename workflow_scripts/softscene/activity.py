@@ -1,0 +1,107 @@
+"""Events as lists of times and as frames, and the exact way between the two."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def activity(
+    onsets: np.ndarray,
+    offsets: np.ndarray,
+    classes: np.ndarray,
+    shape: tuple[int, int],
+    resolution: float,
+) -> np.ndarray:
+    """Which events are active in which segments of a recording.
+
+    A segment counts as active where the event is active in any part of it: from floor(onset /
+    resolution) to ceil(offset / resolution), in floating point as ``sed_eval`` does it.
+
+    Parameters
+    ----------
+    onsets, offsets
+        Seconds, one of each for an event.
+    classes
+        Index of each event's class.
+    shape
+        Segments, and classes.
+    resolution
+        Seconds of a segment.
+
+    Returns
+    -------
+    ndarray
+        Boolean, segments x classes. What lies behind the last segment is cut.
+    """
+    active = np.zeros(shape, dtype=bool)
+    first = np.floor(onsets / resolution).astype(int)
+    behind = np.ceil(offsets / resolution).astype(int)
+    for start, stop, event in zip(first, behind, classes, strict=True):
+        active[start:stop, event] = True
+    return active
+
+
+def recording_activity(
+    events: pd.DataFrame, names: Sequence[str], segments: int, resolution: float
+) -> np.ndarray:
+    """:func:`activity` of one recording's rows of ``events.tsv``; segments x ``names``."""
+    index = {name: i for i, name in enumerate(names)}
+    return activity(
+        events.onset.to_numpy(float),
+        events.offset.to_numpy(float),
+        events.event.map(index).to_numpy(int),
+        (segments, len(names)),
+        resolution,
+    )
+
+
+def to_segments(frames: np.ndarray, size: int) -> np.ndarray:
+    """Segments of ``size`` frames, active where any of their frames is; the last may be shorter.
+
+    Boolean, frames x classes -> ceil(frames / size) x classes.
+    """
+    starts = np.arange(0, len(frames), size)
+    return np.logical_or.reduceat(frames, starts, axis=0) if len(frames) else frames[:0]
+
+
+def frame_times(frames: int, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds at which frame 0 .. ``frames`` starts, as onsets and as offsets.
+
+    The times are such that floor(onset / hop) and ceil(offset / hop), computed in floating point,
+    give the frame again: i * 0.02 alone does not (0.58 / 0.02 is 28.999999999999996), and an
+    evaluation of the list would then count other frames than were detected.
+    """
+    index = np.arange(frames + 1)
+    hop = hop_length / sample_rate
+    exact = index * hop_length / sample_rate
+    onsets, offsets = exact.copy(), exact.copy()
+    while (low := np.floor(onsets / hop) < index).any():
+        onsets[low] = np.nextafter(onsets[low], np.inf)
+    while (high := np.ceil(offsets / hop) > index).any():
+        offsets[high] = np.nextafter(offsets[high], -np.inf)
+    return onsets, offsets
+
+
+def to_events(
+    frames: np.ndarray, names: Sequence[str], hop_length: int, sample_rate: int
+) -> pd.DataFrame:
+    """The list of events that a boolean array, frames x classes, stands for.
+
+    Returns
+    -------
+    DataFrame
+        ``onset``, ``offset`` (seconds) and ``event``, by class and then by time.
+    """
+    onsets, offsets = frame_times(len(frames), hop_length, sample_rate)
+    padded = np.pad(frames.astype(np.int8), ((1, 1), (0, 0)))
+    steps = np.diff(padded, axis=0)
+    classes, starts = np.nonzero(steps.T == 1)
+    _, stops = np.nonzero(steps.T == -1)
+    return pd.DataFrame(
+        {
+            "onset": onsets[starts],
+            "offset": offsets[stops],
+            "event": [names[event] for event in classes],
+        }
+    )

@@ -1,0 +1,260 @@
+"""Annotation lists: reading, checking, merging, and the audit of what was done to them.
+
+A list is a table with the columns ``recording`` (its path in the data set), ``scene``, ``onset``,
+``offset`` (seconds) and ``event``, and with ``file`` and ``line`` for messages.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from softscene.errors import AnnotationError
+from softscene.labels import Labels
+
+EVENT_COLUMNS = ["recording", "scene", "onset", "offset", "event"]
+AUDIT_COLUMNS = ["action", "file", "line", "recording", "onset", "offset", "event", "reason"]
+PUBLISHED_COLUMNS = {
+    "path": "recording",
+    "scene_label": "scene",
+    "event_start_time": "onset",
+    "event_end_time": "offset",
+    "event_label": "event",
+}
+
+
+def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
+    """Read a list of the authors, with file and line of each row.
+
+    Parameters
+    ----------
+    source
+        Tab-separated, header ``path scene_label event_start_time event_end_time event_label``.
+    name
+        What messages call the file; its path by default.
+
+    Raises
+    ------
+    AnnotationError
+        Columns are missing, or times are not numbers: all such rows, with file and line.
+    """
+    name = name or str(source)
+    try:
+        raw = pd.read_csv(
+            source, sep="\t", dtype=str, keep_default_na=False, quoting=3, skip_blank_lines=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise AnnotationError(f"{name} is not a tab-separated list: {error}") from error
+    missing = [column for column in PUBLISHED_COLUMNS if column not in raw.columns]
+    if missing:
+        raise AnnotationError(
+            f"{name}, line 1: missing columns {', '.join(missing)}; found {', '.join(raw.columns)}"
+        )
+    table = raw[list(PUBLISHED_COLUMNS)].rename(columns=PUBLISHED_COLUMNS)
+    table = table.assign(file=name, line=np.arange(2, len(table) + 2))
+    table = table[(raw != "").any(axis=1)].reset_index(drop=True)
+    return with_times(table)
+
+
+def with_times(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn onset and offset into numbers, or name every row where they are none (an error)."""
+    times = {column: pd.to_numeric(table[column], errors="coerce") for column in _TIMES}
+    bad = ~np.isfinite(np.stack(list(times.values()))).all(axis=0)
+    if bad.any():
+        raise AnnotationError.of(
+            "annotation rows whose times are not numbers:",
+            [_describe(row, f"{row.onset!r} to {row.offset!r}") for row in _rows(table[bad])],
+        )
+    return table.assign(**times)
+
+
+_TIMES = ("onset", "offset")
+
+
+def _rows(table: pd.DataFrame) -> Iterable:
+    return table.itertuples(index=False)
+
+
+def _describe(row: tuple, fault: str) -> str:
+    return f"{row.file}, line {row.line}: {row.recording}, {row.event!r}: {fault}"
+
+
+def map_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rename a data set's own labels; gives the list, and an audit row for each change."""
+    event = table.event.map(lambda name: labels.event_of.get(name, name))
+    scene = table.scene.map(lambda name: labels.scene_of.get(name, name))
+    renamed = table[event != table.event]
+    audit = _audit(
+        "changed",
+        renamed,
+        [f"label renamed to {labels.event_of[name]!r}" for name in renamed.event],
+    )
+    return table.assign(event=event, scene=scene), audit
+
+
+def clean(
+    table: pd.DataFrame,
+    labels: Labels,
+    durations: Mapping[str, float] | None = None,
+    overrun: float = 0.0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Check every row, drop those of zero length and cut small overruns.
+
+    Parameters
+    ----------
+    table
+        A list, labels mapped.
+    labels
+        The scenes and events that may stand in it.
+    durations
+        Seconds of each recording; ``None`` leaves times unchecked against them.
+    overrun
+        Seconds that an offset may lie behind the recording's end; it is cut then.
+
+    Returns
+    -------
+    tuple
+        The usable list, and an audit row for each row dropped or changed.
+
+    Raises
+    ------
+    AnnotationError
+        Lists every row with an unknown label or scene, an offset before its onset, a time before
+        0, or a time too far behind the recording's end.
+    """
+    problems = [fault for row in _rows(table) for fault in _faults(row, labels, durations, overrun)]
+    problems += _recordings_of_two_scenes(table)
+    if problems:
+        raise AnnotationError.of("the annotations cannot be used:", problems)
+    empty = table.onset == table.offset
+    audits = [_audit("dropped", table[empty], "zero length")]
+    kept = table[~empty]
+    if durations is not None:
+        ends = kept.recording.map(durations)
+        over = kept.offset > ends
+        cut = [f"offset cut to the recording's end, {end} s" for end in ends[over]]
+        audits.append(_audit("changed", kept[over], cut))
+        kept = kept.assign(offset=kept.offset.where(~over, ends))
+    return kept.reset_index(drop=True), pd.concat(audits, ignore_index=True)
+
+
+def _faults(
+    row: tuple, labels: Labels, durations: Mapping[str, float] | None, overrun: float
+) -> Iterable[str]:
+    if row.event not in labels.events:
+        yield _describe(row, "unknown event label")
+    if row.scene not in labels.scenes:
+        yield _describe(row, f"unknown scene {row.scene!r}; known: {', '.join(labels.scenes)}")
+    if row.onset < 0:
+        yield _describe(row, f"onset {row.onset} s lies before the recording")
+    if row.offset < row.onset:
+        yield _describe(row, f"offset {row.offset} s lies before onset {row.onset} s")
+    if durations is None:
+        return
+    if row.recording not in durations:
+        yield _describe(row, "there is no such recording")
+        return
+    end = durations[row.recording]
+    if row.offset > end + overrun or row.onset > end:
+        yield _describe(
+            row, f"{row.onset} to {row.offset} s lies beyond the recording's end, {end} s"
+        )
+
+
+def _recordings_of_two_scenes(table: pd.DataFrame) -> list[str]:
+    scenes = table.groupby("recording").scene.unique()
+    return [
+        f"{recording}: is annotated with two scenes, {' and '.join(names)}"
+        for recording, names in scenes.items()
+        if len(names) > 1
+    ]
+
+
+def compare(merged: pd.DataFrame, published: pd.DataFrame, tolerance: float) -> pd.DataFrame:
+    """Audit rows for what stands in one of two lists and not in the other.
+
+    Rows agree when recording and event are the same, and onset and offset differ by at most
+    ``tolerance`` seconds; each row agrees with at most one other.
+    """
+    ours, theirs = _unmatched(merged, published, tolerance)
+    return pd.concat(
+        [
+            _audit("contradicted", ours, "not in the published list"),
+            _audit("contradicted", theirs, "not in TUT's own list"),
+        ],
+        ignore_index=True,
+    )
+
+
+def _unmatched(
+    first: pd.DataFrame, second: pd.DataFrame, tolerance: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    free: dict[tuple[str, str], list] = {}
+    for index, row in zip(second.index, _rows(second), strict=True):
+        free.setdefault((row.recording, row.event), []).append((index, row))
+    alone = []
+    for index, row in zip(first.index, _rows(first), strict=True):
+        candidates = free.get((row.recording, row.event), [])
+        gaps = [max(abs(o.onset - row.onset), abs(o.offset - row.offset)) for _, o in candidates]
+        if gaps and min(gaps) <= tolerance:
+            candidates.pop(int(np.argmin(gaps)))
+        else:
+            alone.append(index)
+    left = [index for candidates in free.values() for index, _ in candidates]
+    return first.loc[alone], second.loc[sorted(left)]
+
+
+def _audit(action: str, rows: pd.DataFrame, reason: str | Sequence[str]) -> pd.DataFrame:
+    return rows.assign(action=action, reason=reason)[AUDIT_COLUMNS]
+
+
+def merge(
+    published: pd.DataFrame,
+    tut: Mapping[str, pd.DataFrame],
+    office: str,
+    labels: Labels,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Merge TUT's own lists with the authors' rows of the scene that they annotated themselves.
+
+    Parameters
+    ----------
+    published
+        The authors' list.
+    tut
+        Data set -> TUT's list of it, TUT's labels.
+    office
+        The scene whose rows come from the published list.
+    labels
+        Holds the label map.
+
+    Returns
+    -------
+    tuple
+        The merged list in the published list's order of recordings, and its audit.
+    """
+    parts, audits = [published[published.scene == office]], []
+    for table in tut.values():
+        mapped, audit = map_labels(table, labels)
+        parts.append(mapped)
+        audits.append(audit)
+    order = {recording: i for i, recording in enumerate(published.recording.unique())}
+    merged = pd.concat(parts, ignore_index=True)
+    place = merged.recording.map(order)
+    merged = merged.iloc[np.lexsort((merged.onset, place))].reset_index(drop=True)
+    return merged, pd.concat(audits, ignore_index=True)
+
+
+def count_events(events: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Table 1: how often and how long each event occurs in each scene.
+
+    Returns
+    -------
+    DataFrame
+        ``event``, ``scene``, ``count`` and ``duration`` (seconds), a row for each pair.
+    """
+    grouped = events.assign(duration=events.offset - events.onset).groupby(["event", "scene"])
+    sums = grouped.duration.agg(["size", "sum"])
+    pairs = pd.MultiIndex.from_product([labels.events, labels.scenes], names=["event", "scene"])
+    sums = sums.reindex(pairs, fill_value=0).reset_index()
+    return sums.rename(columns={"size": "count", "sum": "duration"}).round({"duration": 6})

@@ -1,0 +1,214 @@
+"""What is published where, under which terms, and how a member is taken out of an archive."""
+
+import copy
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Any, NamedTuple
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from softscene.errors import ConfigurationError, DownloadError, LicenceError
+
+LARGEST_MEMBER = 4 * 2**30
+"""Bytes; the longest recording of the three data sets has less than a fiftieth of them."""
+CHUNK = 2**18
+LICENCE_KEY = "download.accept_licence"
+LICENCE_VARIABLE = "SOFTSCENE_ACCEPT_LICENCE"
+SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "archives.schema.yaml"
+
+
+class DamagedError(DownloadError):
+    """What came is not what was published; another try may bring it whole."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One published ZIP archive: its size in bytes, its MD5, and where it was published."""
+
+    dataset: str
+    name: str
+    bytes: int
+    md5: str
+    url: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One published data set: its Zenodo record and its archives by file name."""
+
+    name: str
+    record: int
+    doi: str
+    archives: dict[str, Archive]
+
+    @property
+    def audio(self) -> list[Archive]:
+        """The archives with recordings, in the registry's order."""
+        return [archive for name, archive in self.archives.items() if ".audio" in name]
+
+    @property
+    def meta(self) -> Archive:
+        """The archive with the data set's own annotations."""
+        found = [archive for name, archive in self.archives.items() if name.endswith(".meta.zip")]
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"the archive registry lists {len(found)} *.meta.zip for {self.name}; expected one"
+            )
+        return found[0]
+
+
+@dataclass(frozen=True)
+class AnnotationFiles:
+    """The authors' annotation lists: SHA-256 by path, and a URL with ``{path}`` in it."""
+
+    name: str
+    commit: str
+    files: dict[str, str]
+    url: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All that is fetched."""
+
+    datasets: dict[str, DataSet]
+    annotations: AnnotationFiles
+
+
+def read_registry(path: str | Path) -> Registry:
+    """Read the archive registry.
+
+    Parameters
+    ----------
+    path
+        A YAML file of the form that ``rules/schemas/archives.schema.yaml`` gives.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read or breaks the schema; names every key at fault.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"the archive registry {path} cannot be read: {error}") from error
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    faults = sorted(validator.iter_errors(content), key=lambda fault: list(map(str, fault.path)))
+    if faults:
+        lines = [f"{'.'.join(map(str, fault.path)) or 'top'}: {fault.message}" for fault in faults]
+        raise ConfigurationError.of(f"the archive registry {path} breaks its schema:", lines)
+    pattern = content["archive_url"]
+    return Registry(
+        {name: _dataset(name, entry, pattern) for name, entry in content["datasets"].items()},
+        _annotations(content["annotations"]),
+    )
+
+
+def _dataset(name: str, entry: Mapping[str, Any], pattern: str) -> DataSet:
+    archives = {
+        file: Archive(name, file, url=pattern.format(record=entry["record"], name=file), **facts)
+        for file, facts in entry["archives"].items()
+    }
+    return DataSet(name, entry["record"], entry["doi"], archives)
+
+
+def _annotations(entry: Mapping[str, Any]) -> AnnotationFiles:
+    repository, commit = entry["repository"], entry["commit"]
+    url = entry["url"].format(repository=repository, commit=commit, path="{path}")
+    return AnnotationFiles(repository.split("/")[1], commit, entry["files"], url)
+
+
+def require_licence(accepted: bool, environ: Mapping[str, str], terms: str) -> None:
+    """Refuse to go on unless the user has accepted the data's ``terms``.
+
+    Raises
+    ------
+    LicenceError
+        If neither the configuration (``accepted``) nor the environment says so; holds the terms.
+    """
+    if accepted or environ.get(LICENCE_VARIABLE) == "yes":
+        return
+    raise LicenceError(
+        f"{terms.strip()}\n\nNothing was fetched: these terms were not accepted. If you accept "
+        f"them, set {LICENCE_KEY}: true in the configuration, or {LICENCE_VARIABLE}=yes in the "
+        "environment."
+    )
+
+
+class Member(NamedTuple):
+    """A file as its archive's directory declares it: size, CRC-32 (unsigned), Unix mode (or 0)."""
+
+    name: str
+    archive: str
+    bytes: int
+    crc32: int
+    mode: int
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it must not be extracted: it would leave its folder, or is no file of fair size."""
+        path = PureWindowsPath(self.name)  # knows both kinds of slashes, and drives
+        checks = {
+            "its path is absolute": bool(path.anchor),
+            "its path holds '..'": ".." in path.parts,
+            "it is a symbolic link": stat.S_ISLNK(self.mode),
+            f"its {self.bytes} bytes are more than {LARGEST_MEMBER}": self.bytes > LARGEST_MEMBER,
+        }
+        return [f"{self.archive}: {self.name!r}: {fault}" for fault in checks if checks[fault]]
+
+
+def list_members(archive: str, opened: zipfile.ZipFile) -> list[Member]:
+    """List the files, not the folders, of an archive whose file name is ``archive``."""
+    return [
+        Member(info.filename, archive, info.file_size, info.CRC, info.external_attr >> 16)
+        for info in opened.infolist()
+        if not info.is_dir()
+    ]
+
+
+def refuse_unsafe(members: Iterable[Member]) -> None:
+    """Raise a DownloadError that lists all ``members`` that must not be extracted, and why."""
+    faults = [fault for member in members for fault in member.faults]
+    if faults:
+        raise DownloadError.of("members of archives are refused:", faults)
+
+
+def extract_member(
+    opened: zipfile.ZipFile,
+    member: Member,
+    target: Path,
+    count: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Write a member to ``target``, and prove its size and CRC-32.
+
+    ``count`` is told the number of bytes of each piece; an error leaves ``target`` half-written.
+
+    Raises
+    ------
+    DamagedError
+        If size or CRC-32 differ from ``member``'s; gives both. Stops at the first byte too many.
+    """
+    # Without a declared CRC, and with room for one byte too many, zipfile leaves judging to us.
+    lenient = copy.copy(opened.getinfo(member.name))
+    del lenient.CRC
+    lenient.file_size = member.bytes + 1
+    size, crc, cause = 0, 0, ""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with opened.open(lenient) as source, target.open("wb") as sink:
+        try:
+            while size <= member.bytes and (chunk := source.read(CHUNK)):
+                size, crc = size + len(chunk), zlib.crc32(chunk, crc)
+                sink.write(chunk)
+                count(len(chunk))
+        except zlib.error as error:
+            cause = f" ({error})"
+    if (size, crc) != (member.bytes, member.crc32):
+        raise DamagedError(
+            f"{member.name}: expected {member.bytes} bytes with CRC-32 {member.crc32:08x}, "
+            f"got {size} bytes with CRC-32 {crc:08x}{cause}"
+        )

@@ -1,0 +1,187 @@
+"""The configuration: checked before any job, and turned into what is to be trained."""
+
+import difflib
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from softscene.errors import ConfigurationError
+
+NONE = "none"  # stands in a student's path for a weight that its method does not have
+WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
+
+
+@dataclass(frozen=True)
+class StudentKind:
+    """A method and its weights, as they stand in paths and tables.
+
+    Attributes
+    ----------
+    method
+        Key of the configuration's ``methods``.
+    alpha, beta, temperature
+        Canonical numbers, or ``none``.
+    """
+
+    method: str
+    alpha: str = NONE
+    beta: str = NONE
+    temperature: str = NONE
+
+
+def canonical(number: float) -> str:
+    """The one way to write a number in a path: 0.5 for 0.5, 0.50 and 5e-1; 1.0 for 1."""
+    return format(Decimal(repr(float(number))), "f")
+
+
+def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Check a configuration against its schema and against itself.
+
+    Raises
+    ------
+    ConfigurationError
+        Lists everything that is wrong: key path, value given, and what is allowed.
+    """
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(config), key=lambda e: [str(k) for k in e.path]
+    )
+    problems = [line for error in errors for line in _describe(error)] + list(_not_finite(config))
+    problems = problems or list(_contradictions(config))
+    if problems:
+        raise ConfigurationError.of("the configuration cannot be used:", problems)
+
+
+def read_schema(path: str | Path) -> dict[str, Any]:
+    """Read a JSON schema that is written in YAML."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:
+    """All combinations of method and weights, in the configuration's order."""
+    kinds = []
+    for key, method in methods.items():
+        names = WEIGHTS_OF[method["scene_loss"]]
+        for values in itertools.product(*(method[name] for name in names)):
+            kinds.append(StudentKind(key, **dict(zip(names, map(canonical, values), strict=True))))
+    return kinds
+
+
+def _key_path(keys: Sequence[str | int]) -> str:
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return path.lstrip(".")
+
+
+def _not_finite(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+    """Numbers that no range of a schema refuses, since nothing is below or above them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{_key_path(path)}: {value!r} given, a finite number expected"
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _not_finite(inner, (*path, key))
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _not_finite(inner, (*path, index))
+
+
+def _describe(error: ValidationError) -> Iterator[str]:
+    """One line for each fault that a schema error stands for."""
+    path = list(error.absolute_path)
+    if error.validator == "oneOf" and error.instance is not None:
+        for deeper in error.context:
+            if deeper.validator != "type" or deeper.absolute_path != error.absolute_path:
+                yield from _describe(deeper)
+        return
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        for key in sorted(set(map(str, error.instance)) - set(known)):
+            yield f"{_key_path([*path, key])}: no such key{_nearest(key, known)}"
+    elif error.validator == "required":
+        for key in set(error.validator_value) - set(error.instance):
+            yield f"{_key_path([*path, key])}: this key is missing"
+    else:
+        yield f"{_key_path(path)}: {error.instance!r} given, {_allowed(error)} expected"
+
+
+def _nearest(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; is {near[0]!r} meant?" if near else f"; known here: {', '.join(known)}"
+
+
+def _allowed(error: ValidationError) -> str:
+    """In words, what the failed schema keyword allows."""
+    value = error.validator_value
+    if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
+        return f"a {value} (YAML takes this for text: write a decimal point, e.g. 1.0e-4)"
+    wording = {
+        "type": lambda: " or ".join([value] if isinstance(value, str) else value),
+        "enum": lambda: "one of " + ", ".join(map(repr, value)),
+        "minimum": lambda: f"a number from {value}",
+        "maximum": lambda: f"a number up to {value}",
+        "exclusiveMinimum": lambda: f"a number above {value}",
+        "exclusiveMaximum": lambda: f"a number below {value}",
+        "minItems": lambda: f"at least {value} value(s)",
+        "maxItems": lambda: f"at most {value} value(s)",
+        "uniqueItems": lambda: "different values",
+        "minLength": lambda: "some text",
+        "minProperties": lambda: "at least one entry",
+        "pattern": lambda: error.schema.get("description", f"text that matches {value}"),
+    }
+    return wording.get(error.validator, lambda: error.message)()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say: keys that must fit each other."""
+    for key, method in config["methods"].items():
+        needed = WEIGHTS_OF[method["scene_loss"]]
+        loss = method["scene_loss"]
+        for weight in ("alpha", "beta", "temperature"):
+            where = f"methods.{key}.{weight}"
+            if weight in needed and weight not in method:
+                yield f"{where}: this key is missing; scene_loss {loss!r} needs it"
+            if weight not in needed and weight in method:
+                yield f"{where}: scene_loss {loss!r} does not use it"
+    names = [method["name"] for method in config["methods"].values()]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"methods: the name {name!r} is given to two methods"
+    yield from _feature_contradictions(config)
+    grid = config["evaluation"]["adaptive_thresholds"]
+    if grid["lowest"] > grid["highest"]:
+        yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
+
+
+def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    features, conventions = config["features"], config["evaluation"]["conventions"]
+    nyquist = features["sample_rate"] / 2
+    if not features["fmin"] < features["fmax"] <= nyquist:
+        yield (
+            f"features.fmax: {features['fmax']} given, a frequency above features.fmin and up to "
+            f"{nyquist} Hz (half of features.sample_rate) expected"
+        )
+    if features["n_fft"] < features["frame_length"]:
+        yield (
+            f"features.n_fft: {features['n_fft']} given, at least features.frame_length "
+            f"({features['frame_length']}) expected"
+        )
+    hop = features["hop_length"] / features["sample_rate"]
+    for name, seconds in conventions.items():
+        frames = seconds / hop
+        if round(frames) < 1 or not math.isclose(frames, round(frames), rel_tol=1e-9):
+            yield (
+                f"evaluation.conventions.{name}: {seconds} s given, a multiple of the hop "
+                f"({hop} s) expected"
+            )

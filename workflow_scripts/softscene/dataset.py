@@ -1,0 +1,133 @@
+"""A fold's clips as arrays, ready for a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from softscene.activity import recording_activity
+from softscene.errors import FeatureError
+from softscene.features import FeatureStore
+from softscene.files import read_table
+from softscene.labels import Labels
+
+
+@dataclass(frozen=True)
+class Clips:
+    """One part of a fold.
+
+    Attributes
+    ----------
+    table
+        ``clip``, ``recording``, ``scene``, ``start`` and ``frames`` of each clip.
+    features
+        Standardised log-mel, clips x frames x bands, float32; 0 in the padding.
+    lengths
+        Frames that are not padding, clips.
+    targets
+        Clips x frames x events, boolean; false in the padding.
+    scenes
+        Index of each clip's scene, clips.
+    """
+
+    table: pd.DataFrame
+    features: np.ndarray
+    lengths: np.ndarray
+    targets: np.ndarray
+    scenes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+@dataclass(frozen=True)
+class FoldFiles:
+    """Where a fold's files lie: features, clips, statistics and events."""
+
+    features: str | Path
+    clips: str | Path
+    statistics: str | Path
+    events: str | Path
+
+
+def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) -> Clips:
+    """Read the clips of ``development`` or ``evaluation``.
+
+    Raises
+    ------
+    FeatureError
+        The feature file lacks a recording or cannot be read.
+    """
+    table = read_table(files.clips)
+    table = table[table.part == part].reset_index(drop=True)
+    statistics = read_table(files.statistics)
+    mean, deviation = statistics["mean"].to_numpy(), statistics["std"].to_numpy()
+    by_recording = dict(tuple(read_table(files.events).groupby("recording")))
+    features = np.zeros((len(table), clip_frames, len(mean)), np.float32)
+    targets = np.zeros((len(table), clip_frames, len(labels.events)), bool)
+    with FeatureStore(files.features) as store:
+        for recording, clips in table.groupby("recording", sort=False):
+            data = store[recording]
+            hop = data.attrs["hop_length"] / data.attrs["sample_rate"]
+            standard = ((data[:] - mean) / deviation).astype(np.float32)
+            active = recording_activity(by_recording[recording], labels.events, len(standard), hop)
+            _place(clips, standard, features)
+            _place(clips, active, targets)
+    return Clips(
+        table=table,
+        features=features,
+        lengths=table.frames.to_numpy(),
+        targets=targets,
+        scenes=np.array([labels.scenes.index(scene) for scene in table.scene]),
+    )
+
+
+def _place(clips: pd.DataFrame, whole: np.ndarray, into: np.ndarray) -> None:
+    """Copy a recording's frames into its clips' rows, leaving the padding as it is."""
+    for clip in clips.itertuples():
+        into[clip.Index, : clip.frames] = whole[clip.start : clip.start + clip.frames]
+
+
+def join_clips(table: pd.DataFrame, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Put clips together to recordings, without padding.
+
+    Parameters
+    ----------
+    table
+        The clips' ``recording`` and ``frames``, in time order for each recording.
+    values
+        Clips x frames x classes.
+
+    Returns
+    -------
+    dict
+        Recording -> frames x classes.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    for clip in table.reset_index(drop=True).itertuples():
+        parts.setdefault(clip.recording, []).append(values[clip.Index, : clip.frames])
+    return {recording: np.concatenate(each) for recording, each in parts.items()}
+
+
+def read_soft_labels(source: str | Path, table: pd.DataFrame, scenes: Sequence[str]) -> np.ndarray:
+    """The teacher's logits v for the clips of ``table``, clips x scenes, float32.
+
+    Raises
+    ------
+    FeatureError
+        The file's clips are not those of the table.
+    """
+    logits = read_table(source)
+    columns = [f"logit_{scene}" for scene in scenes]
+    keys = ["clip", "recording", "start"]
+    missing = [column for column in [*keys, *columns] if column not in logits.columns]
+    if missing:
+        raise FeatureError(f"{source}: lacks the columns {', '.join(missing)}")
+    if not logits[keys].equals(table[keys].reset_index(drop=True)):
+        raise FeatureError(
+            f"{source}: its {len(logits)} clips are not the fold's {len(table)} development clips; "
+            "delete it and run snakemake again"
+        )
+    return logits[columns].to_numpy(np.float32)

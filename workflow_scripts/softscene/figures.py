@@ -1,0 +1,132 @@
+"""Fig. 3: scores against the weight of the scene loss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from softscene.files import read_table, replacing
+from softscene.tables import HEADLINE
+
+STYLE = Path(__file__).with_name("softscene.mplstyle")
+# Okabe and Ito's colours, which colour-blind readers tell apart; markers do it in grey.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LEVEL = "#555555"
+SCORES = (("f_score", "F-score [%]", 100.0), ("error_rate", "Error rate", 1.0))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of Fig. 3: its label, and rows of Table 3 with a column ``weight``."""
+
+    label: str
+    rows: pd.DataFrame
+
+
+def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
+    """Split one setting's rows of Table 3.
+
+    Returns
+    -------
+    tuple
+        A line for each method with alpha, and for each method with beta and T; and the rows of
+        methods without a weight, which are levels.
+    """
+    weighted = table.assign(weight=table.alpha.fillna(table.beta))
+    lines = []
+    groups = weighted.dropna(subset="weight").groupby(
+        ["method", "temperature"], dropna=False, sort=False
+    )
+    for (method, temperature), rows in groups:
+        symbol = r"$\alpha$" if pd.isna(temperature) else rf"$\beta$, T = {temperature:g}"
+        lines.append(Line(f"{method} ({symbol})", rows.sort_values("weight")))
+    return lines, weighted[weighted.weight.isna()]
+
+
+def _draw_line(axes: Axes, line: Line, score: str, scale: float, look: Mapping[str, str]) -> None:
+    rows = line.rows
+    mean = rows[f"{score}_mean"].to_numpy() * scale
+    spread = rows[f"{score}_std"].fillna(0).to_numpy() * scale
+    axes.plot(rows.weight, mean, label=line.label, **look)
+    axes.fill_between(
+        rows.weight, mean - spread, mean + spread, color=look["color"], alpha=0.15, linewidth=0
+    )
+    published = rows[f"published_{score}"].to_numpy() * scale
+    axes.plot(
+        rows.weight, published, linestyle="", marker="*", markersize=9,
+        markerfacecolor=look["color"], markeredgecolor="black", markeredgewidth=0.6, zorder=5,
+    )  # fmt: skip
+
+
+def _draw_level(axes: Axes, row: pd.Series, score: str, scale: float) -> None:
+    mean, spread = row[f"{score}_mean"] * scale, row[f"{score}_std"] * scale
+    axes.axhline(mean, color=LEVEL, linestyle="--", linewidth=1, label=row.method)
+    if np.isfinite(spread):
+        axes.axhspan(mean - spread, mean + spread, color=LEVEL, alpha=0.1, linewidth=0)
+    published = row[f"published_{score}"] * scale
+    if np.isfinite(published):
+        axes.plot(
+            1.0, published, marker="*", markersize=9, markerfacecolor=LEVEL, clip_on=False,
+            markeredgecolor="black", markeredgewidth=0.6, transform=axes.get_yaxis_transform(),
+        )  # fmt: skip
+
+
+def _weight_axis(axes: Axes, weights: np.ndarray) -> None:
+    """Logarithmic where weights span decades; a weight of 0 stands left of them."""
+    positive = weights[weights > 0]
+    if len(positive) and positive.max() / positive.min() > 10:
+        if len(positive) < len(weights):
+            axes.set_xscale("symlog", linthresh=positive.min())
+        else:
+            axes.set_xscale("log")
+    axes.set_xticks(weights, [f"{weight:g}" for weight in weights])
+    axes.minorticks_off()
+
+
+def plot_figure3(table3: str | Path, results: Mapping[str, str | Path], synthetic: bool) -> None:
+    """Draw Fig. 3 from ``table3.tsv``, frames and adaptive thresholds, to every path of results.
+
+    Lines are means over folds and seeds, bands one standard deviation, stars the published values.
+    """
+    table = read_table(table3)
+    table = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
+    lines, levels = lines_of(table)
+    weights = np.unique(np.concatenate([line.rows.weight for line in lines])) if lines else []
+    with plt.style.context(STYLE):
+        figure, panels = plt.subplots(len(SCORES), sharex=True, layout="constrained")
+        for axes, (score, name, scale) in zip(panels, SCORES, strict=True):
+            for i, line in enumerate(lines):
+                look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+                _draw_line(axes, line, score, scale, look)
+            for _, row in levels.iterrows():
+                _draw_level(axes, row, score, scale)
+            axes.set_ylabel(name)
+        if len(weights):
+            _weight_axis(panels[-1], weights)
+        panels[-1].set_xlabel(r"Weight of the scene loss, $\alpha$ or $\beta$")
+        panels[0].plot(
+            [], [], linestyle="", marker="*", markersize=8, markerfacecolor="white",
+            markeredgecolor="black", label="published (TUT recordings)",
+        )  # fmt: skip
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        if synthetic:
+            figure.suptitle("Synthetic corpus: not a test of the paper's claim", fontsize=7.5)
+        for target in results.values():
+            with replacing(target) as partial:
+                figure.savefig(partial, metadata=_metadata(Path(target)))
+        plt.close(figure)
+
+
+def _metadata(target: Path) -> dict[str, None]:
+    """No dates: the same table gives the same bytes."""
+    return {"CreationDate": None} if target.suffix == ".pdf" else {}

@@ -1,0 +1,106 @@
+"""What trained networks say about clips: scene logits, event probabilities."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from softscene.dataset import Clips, join_clips
+from softscene.errors import FeatureError
+from softscene.files import replacing, write_table
+from softscene.networks import Student, Teacher
+
+BATCH = 16  # clips at a time; bounds memory, changes no result
+
+
+def _forward(network: Teacher | Student, clips: Clips, device: torch.device) -> list:
+    network.eval()
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), BATCH):
+            chosen = slice(start, start + BATCH)
+            features = torch.from_numpy(clips.features[chosen]).to(device)
+            lengths = torch.from_numpy(clips.lengths[chosen]).to(device)
+            outputs.append(network(features, lengths))
+    return outputs
+
+
+def scene_logits(network: Teacher, clips: Clips, device: torch.device) -> np.ndarray:
+    """The teacher's logits v of each clip, clips x scenes, float32."""
+    return torch.cat(_forward(network, clips, device)).cpu().numpy()
+
+
+def event_probabilities(network: Student, clips: Clips, device: torch.device) -> np.ndarray:
+    """Posterior of each event in each frame, s(y): clips x frames x events, float32."""
+    logits: list[Tensor] = [y for y, _ in _forward(network, clips, device)]
+    return torch.sigmoid(torch.cat(logits)).cpu().numpy()
+
+
+def save_soft_labels(
+    clips: Clips, logits: np.ndarray, scenes: tuple[str, ...], target: str | Path
+) -> None:
+    """Write logits beside their clips (``clip recording scene start frames logit_<scene> ...``)."""
+    columns = {f"logit_{scene}": logits[:, i] for i, scene in enumerate(scenes)}
+    keys = ["clip", "recording", "scene", "start", "frames"]
+    write_table(clips.table[keys].assign(**columns), target)
+
+
+def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.DataFrame:
+    """How many clips of each true scene (rows) the teacher takes for which scene (columns)."""
+    counts = np.zeros((len(scenes), len(scenes)), int)
+    np.add.at(counts, (clips.scenes, logits.argmax(axis=1)), 1)
+    return pd.DataFrame(counts, columns=list(scenes)).assign(scene=scenes)[["scene", *scenes]]
+
+
+def save_probabilities(
+    clips: Clips,
+    probabilities: np.ndarray,
+    events: tuple[str, ...],
+    hop: tuple[int, int],
+    target: str | Path,
+) -> None:
+    """Write ``probabilities.h5``: frames x events of each recording, without padding.
+
+    Parameters
+    ----------
+    clips
+        The part that they are of.
+    probabilities
+        Clips x frames x events.
+    events
+        Names of the classes.
+    hop
+        Samples from frame to frame, and samples a second.
+    target
+        The HDF5 file.
+    """
+    with replacing(target) as partial, h5py.File(partial, "w") as store:
+        store.attrs.update(events=list(events), hop_length=hop[0], sample_rate=hop[1])
+        for recording, frames in join_clips(clips.table, probabilities).items():
+            store.create_dataset(recording, data=frames, compression="gzip", shuffle=True)
+
+
+def load_probabilities(
+    source: str | Path, recordings: list[str]
+) -> tuple[dict[str, np.ndarray], tuple[int, int]]:
+    """Read what :func:`save_probabilities` wrote: recording -> frames x events, and the hop.
+
+    Raises
+    ------
+    FeatureError
+        The file cannot be read, or lacks a recording.
+    """
+    try:
+        with h5py.File(source, "r") as store:
+            missing = [name for name in recordings if name not in store]
+            if missing:
+                raise FeatureError.of(f"{source} lacks recordings:", missing)
+            hop = int(store.attrs["hop_length"]), int(store.attrs["sample_rate"])
+            return {name: store[name][:] for name in recordings}, hop
+    except OSError as error:
+        raise FeatureError(
+            f"{source} cannot be read ({error}); delete it and run snakemake again"
+        ) from error

@@ -1,0 +1,208 @@
+"""The workflow's network jobs as one call each: read a fold, compute, write the results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from softscene import inference, training
+from softscene.dataset import Clips, FoldFiles, load_clips, read_soft_labels
+from softscene.evaluation import sweep_part
+from softscene.features import FeatureStore
+from softscene.files import write_table
+from softscene.folds import DEVELOPMENT, EVALUATION
+from softscene.labels import Labels, read_labels
+from softscene.networks import NetworkParameters, Student, Teacher
+from softscene.runtime import prepare
+from softscene.training import SceneObjective, TrainingParameters
+
+Paths = Mapping[str, str | Path]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What every network job needs to know of its data.
+
+    Attributes
+    ----------
+    name
+        For messages, e.g. ``fold 1, seed 0``.
+    files
+        The fold's files.
+    labels
+        Path of the label file.
+    clip_frames
+        Frames of a clip.
+    network
+        The configuration's ``network``.
+    """
+
+    name: str
+    files: FoldFiles
+    labels: str | Path
+    clip_frames: int
+    network: Mapping[str, object]
+
+    def vocabulary(self) -> Labels:
+        """Read the label file."""
+        return read_labels(self.labels)
+
+    def clips(self, part: str) -> Clips:
+        """Read a part."""
+        return load_clips(self.files, part, self.vocabulary(), self.clip_frames)
+
+    def size(self, clips: Clips) -> NetworkParameters:
+        """Sizes of the networks that fit these clips."""
+        labels = self.vocabulary()
+        given = dict(self.network) | {"scene_channels": tuple(self.network["scene_channels"])}
+        return NetworkParameters(
+            frames=self.clip_frames,
+            bands=clips.features.shape[2],
+            events=len(labels.events),
+            scenes=len(labels.scenes),
+            **given,
+        )
+
+
+def train_teacher(
+    fold: Fold,
+    parameters: TrainingParameters,
+    seed: int,
+    compute: tuple[int, str],
+    results: Paths,
+) -> None:
+    """Train a teacher; write ``weights``, ``history``, ``parameters``, ``accuracy``, ``confusion``.
+
+    Parameters
+    ----------
+    fold
+        Its data.
+    parameters
+        How long and how fast.
+    seed
+        Of weights, order and dropout.
+    compute
+        Threads and device, see :func:`softscene.runtime.prepare`.
+    results
+        Target of each result.
+    """
+    device = prepare(*compute)
+    development, evaluation = fold.clips(DEVELOPMENT), fold.clips(EVALUATION)
+    size = fold.size(development)
+    network, history = training.train_teacher(
+        development, size, parameters, seed, device, fold.name
+    )
+    scenes = fold.vocabulary().scenes
+    confusion = inference.confusion(
+        evaluation, inference.scene_logits(network.eval(), evaluation, device), scenes
+    )
+    write_table(confusion, results["confusion"])
+    write_table(_accuracy(confusion, scenes), results["accuracy"])
+    write_table(history, results["history"])
+    resolved = {"seed": seed, "training": parameters, "network": size, "threads": compute[0]}
+    training.save_parameters(resolved, results["parameters"])
+    training.save_network(network, results["weights"])
+
+
+def _accuracy(confusion: pd.DataFrame, scenes: tuple[str, ...]) -> pd.DataFrame:
+    """Clips, correct ones and their share on the evaluation part: of each scene, and of all."""
+    counts = confusion[list(scenes)].to_numpy()
+    table = pd.DataFrame(
+        {"scene": scenes, "clips": counts.sum(axis=1), "correct": counts.diagonal()}
+    )
+    total = pd.DataFrame({"scene": ["all"], "clips": counts.sum(), "correct": counts.trace()})
+    table = pd.concat([table, total], ignore_index=True)
+    return table.assign(accuracy=table.correct / table.clips)
+
+
+def dump_soft_labels(
+    fold: Fold, weights: str | Path, compute: tuple[int, str], target: str | Path
+) -> None:
+    """Write the teacher's logits for every development clip."""
+    device = prepare(*compute)
+    clips = fold.clips(DEVELOPMENT)
+    network = training.load_network(Teacher(fold.size(clips)), weights, device)
+    logits = inference.scene_logits(network, clips, device)
+    inference.save_soft_labels(clips, logits, fold.vocabulary().scenes, target)
+
+
+def train_student(
+    fold: Fold,
+    objective: SceneObjective,
+    soft_labels: str | Path | None,
+    parameters: TrainingParameters,
+    seed: int,
+    compute: tuple[int, str],
+    results: Paths,
+) -> None:
+    """Train a student of any kind; write ``weights``, ``history`` and ``parameters``.
+
+    Parameters
+    ----------
+    fold, parameters, seed, compute, results
+        As for :func:`train_teacher`.
+    objective
+        What the scene branch learns.
+    soft_labels
+        The teacher's logits, where the objective is soft.
+    """
+    device = prepare(*compute)
+    clips = fold.clips(DEVELOPMENT)
+    size = fold.size(clips)
+    soft = None
+    if objective.loss == "soft":
+        soft = torch.from_numpy(
+            read_soft_labels(soft_labels, clips.table, fold.vocabulary().scenes)
+        )
+    network, history = training.train_student(
+        clips, soft, objective, size, parameters, seed, device, fold.name
+    )
+    write_table(history, results["history"])
+    resolved = {
+        "seed": seed,
+        "scene_objective": objective,
+        "training": parameters,
+        "network": size,
+        "threads": compute[0],
+    }
+    training.save_parameters(resolved, results["parameters"])
+    training.save_network(network, results["weights"])
+
+
+def predict_student(
+    fold: Fold,
+    weights: str | Path,
+    scene_loss: str,
+    thresholds: Mapping[str, float],
+    compute: tuple[int, str],
+    results: Paths,
+) -> None:
+    """Write the evaluation part's ``probabilities``, and the ``sweep`` of the development part.
+
+    Parameters
+    ----------
+    fold, compute, results
+        As for :func:`train_teacher`.
+    weights
+        Of the student.
+    scene_loss
+        Tells whether the student has a scene branch.
+    thresholds
+        The grid of adaptive thresholds.
+    """
+    device = prepare(*compute)
+    labels = fold.vocabulary()
+    clips = fold.clips(DEVELOPMENT)
+    network = Student(fold.size(clips), scene_branch=scene_loss != "none")
+    network = training.load_network(network, weights, device)
+    known = inference.event_probabilities(network, clips, device)
+    write_table(sweep_part(clips, known, labels, thresholds), results["sweep"])
+
+    clips = fold.clips(EVALUATION)
+    with FeatureStore(fold.files.features) as store:
+        attributes = store[clips.table.recording[0]].attrs
+        hop = int(attributes["hop_length"]), int(attributes["sample_rate"])
+    unseen = inference.event_probabilities(network, clips, device)
+    inference.save_probabilities(clips, unseen, labels.events, hop, results["probabilities"])

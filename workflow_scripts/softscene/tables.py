@@ -1,0 +1,254 @@
+"""Tables 1, 3 and 4: from the students' scores to what the paper prints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markdown_it import MarkdownIt
+
+from softscene.annotations import count_events
+from softscene.config import NONE, StudentKind
+from softscene.files import read_table, write_table, write_text
+from softscene.labels import Labels
+
+WEIGHTS = ["alpha", "beta", "temperature"]
+ROW = ["method", *WEIGHTS]
+SETTING = ["convention", "threshold"]
+# The paper's own convention, and the threshold that does not look at what it is tested on.
+HEADLINE = ("frame", "adaptive")
+SYNTHETIC_NOTE = (
+    "**Synthetic corpus**: the sounds were generated, so these numbers show that the workflow "
+    "runs and learns; they say nothing about the paper's claim."
+)
+
+
+HTML = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2em; color: #222; }}
+table {{ border-collapse: collapse; margin: 1em 0; }}
+th, td {{ padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: left; }}
+th {{ border-bottom: 2px solid #888; }}
+td {{ font-variant-numeric: tabular-nums; }}
+</style>
+{body}</html>
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained and evaluated student: its kind, its method's name, and where its scores lie."""
+
+    kind: StudentKind
+    name: str
+    scores: str | Path
+
+
+def runs_of(
+    kinds: Sequence[Mapping[str, str]], names: Mapping[str, str], scores: Sequence[str]
+) -> list[Run]:
+    """Put the kinds, the methods' names and the score files together, in order."""
+    return [
+        Run(StudentKind(**kind), names[kind["method"]], path)
+        for kind, path in zip(kinds, scores, strict=True)
+    ]
+
+
+def collect(runs: Sequence[Run]) -> pd.DataFrame:
+    """All runs' scores in one table, with ``method`` and the weights as numbers."""
+    parts = []
+    for run in runs:
+        values = {
+            weight: None if getattr(run.kind, weight) == NONE else float(getattr(run.kind, weight))
+            for weight in WEIGHTS
+        }
+        parts.append(read_table(run.scores).assign(method=run.name, **values))
+    table = pd.concat(parts, ignore_index=True)
+    return table.astype({weight: float for weight in WEIGHTS})
+
+
+def summarise(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Mean and spread over the runs of each group.
+
+    Parameters
+    ----------
+    scores
+        From :func:`collect`.
+    keys
+        What makes a row beside method and weights.
+
+    Returns
+    -------
+    DataFrame
+        ``f_score_mean``, ``f_score_std``, ``error_rate_mean``, ``error_rate_std`` (sample standard
+        deviation; missing for a single run) and ``runs``: runs with an F-score (an event that
+        neither occurs nor is detected in a fold has none there).
+    """
+    groups = scores.groupby([*ROW, *keys], dropna=False, sort=False)
+    return groups.agg(
+        f_score_mean=("f_score", "mean"),
+        f_score_std=("f_score", "std"),
+        error_rate_mean=("error_rate", "mean"),
+        error_rate_std=("error_rate", "std"),
+        runs=("f_score", "count"),
+    ).reset_index()
+
+
+def add_published(table: pd.DataFrame, published: str | Path, keys: Sequence[str]) -> pd.DataFrame:
+    """Put the paper's numbers beside ours, as fractions, in rows of its convention (``frame``)."""
+    paper = pd.read_csv(published).astype({weight: float for weight in WEIGHTS})
+    paper = paper.assign(
+        convention="frame",
+        published_f_score=(paper.f_score_percent / 100).round(6),
+        published_error_rate=paper.error_rate,
+    ).drop(columns=["f_score_percent", "error_rate"])
+    return table.merge(paper, how="left", on=[*ROW, "convention", *keys])
+
+
+def make_table3(runs: Sequence[Run], published: str | Path) -> pd.DataFrame:
+    """Table 3: micro-averaged scores of each method in each convention and threshold mode."""
+    table = add_published(summarise(collect(runs), SETTING), published, [])
+    return _by_setting(table)
+
+
+def make_table4(runs: Sequence[Run], published: str | Path) -> pd.DataFrame:
+    """Table 4: scores of each event; the error rate is the paper's (see ``metrics``)."""
+    table = add_published(summarise(collect(runs), [*SETTING, "event"]), published, ["event"])
+    columns = [*ROW, *SETTING, "event"]
+    return _by_setting(table[columns + [name for name in table.columns if name not in columns]])
+
+
+def _by_setting(table: pd.DataFrame) -> pd.DataFrame:
+    order = ["frame", "segment"], ["adaptive", "oracle", "fixed"]
+    ranks = [
+        table[key].map({name: i for i, name in enumerate(names)})
+        for key, names in zip(SETTING, order, strict=True)
+    ]
+    place = pd.concat(ranks, axis=1).sort_values(SETTING, kind="stable").index
+    return table.loc[place].reset_index(drop=True)
+
+
+def write_table1(
+    events: str | Path, labels: Labels, results: Mapping[str, str | Path], synthetic: bool
+) -> None:
+    """Write Table 1 to ``results``: ``tsv``, and ``md`` and ``html`` (count and duration)."""
+    table = count_events(read_table(events), labels)
+    write_table(table, results["tsv"])
+    cells = table.assign(
+        cell=[
+            f"{row.count_} ({row.duration:.1f} s)" if row.count_ else ""
+            for row in table.rename(columns={"count": "count_"}).itertuples()
+        ]
+    ).pivot(index="event", columns="scene", values="cell")
+    shown = cells.loc[list(labels.events), list(labels.scenes)].reset_index()
+    text = "Occurrences of each event in each scene, and their total duration."
+    _write_pages(results, "Table 1", text, [("", shown)], synthetic)
+
+
+def write_table3(table: pd.DataFrame, results: Mapping[str, str | Path], synthetic: bool) -> None:
+    """Write Table 3 to ``results``: ``tsv``, ``md`` and ``html``."""
+    write_table(table, results["tsv"])
+    sections = [
+        (_setting_title(setting), _readable(rows, ROW))
+        for setting, rows in table.groupby(SETTING, sort=False)
+    ]
+    text = "Micro-averaged over events; mean and standard deviation over folds and seeds."
+    _write_pages(results, "Table 3", text, sections, synthetic)
+
+
+def write_table4(table: pd.DataFrame, results: Mapping[str, str | Path], synthetic: bool) -> None:
+    """Write Table 4 to ``results['tsv']``, its headline setting to ``['md']`` and ``['html']``."""
+    write_table(table, results["tsv"])
+    rows = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
+    sections = [
+        (_row_title(key), _readable(part, ["event"]))
+        for key, part in rows.groupby(ROW, sort=False, dropna=False)
+    ]
+    text = (
+        f"Each event, {_setting_title(HEADLINE)}. Error rate: the event's insertions and deletions "
+        "over the reference of all events, as in the paper. All settings: `table4.tsv`."
+    )
+    _write_pages(results, "Table 4", text, sections, synthetic)
+
+
+def _write_pages(
+    results: Mapping[str, str | Path],
+    title: str,
+    text: str,
+    sections: Sequence[tuple[str, pd.DataFrame]],
+    synthetic: bool,
+) -> None:
+    """Write a page for reading (``md``) and the same for the report (``html``)."""
+    page = _page(title, text, sections, synthetic)
+    write_text(results["md"], page)
+    body = MarkdownIt().enable("table").render(page)
+    write_text(results["html"], HTML.format(title=title, body=body))
+
+
+def _page(
+    title: str, text: str, sections: Sequence[tuple[str, pd.DataFrame]], synthetic: bool
+) -> str:
+    lines = [f"# {title}", "", text, ""]
+    lines += [SYNTHETIC_NOTE, ""] if synthetic else []
+    for heading, table in sections:
+        lines += [f"## {heading}", ""] if heading else []
+        lines += [table.to_markdown(index=False, disable_numparse=True), ""]
+    return "\n".join(lines)
+
+
+def _setting_title(setting: tuple[str, str]) -> str:
+    unit = {"frame": "frames of 20 ms (the paper's convention)", "segment": "segments of 1 s"}
+    threshold = {
+        "adaptive": "adaptive thresholds from the development part",
+        "oracle": "oracle thresholds from the evaluation part (optimistic; the authors' code)",
+        "fixed": "fixed threshold",
+    }
+    return f"{unit[setting[0]]}, {threshold[setting[1]]}"
+
+
+def _row_title(key: tuple) -> str:
+    symbols = ["alpha", "beta", "T"]
+    weights = [
+        f"{symbol} = {value:g}"
+        for symbol, value in zip(symbols, key[1:], strict=True)
+        if pd.notna(value)
+    ]
+    return ", ".join([key[0], *weights])
+
+
+def _readable(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Percentages with their spread, and blanks for what there is not."""
+    columns = {
+        {"temperature": "T"}.get(key, key): [_plain(value) for value in table[key]] for key in keys
+    }
+    return pd.DataFrame(
+        columns
+        | {
+            "F-score": _with_spread(table.f_score_mean, table.f_score_std, 100, 2, " %"),
+            "error rate": _with_spread(table.error_rate_mean, table.error_rate_std, 1, 4, ""),
+            "runs": table.runs.astype(str).to_numpy(),
+            "published F": _with_spread(table.published_f_score, None, 100, 2, " %"),
+            "published ER": _with_spread(table.published_error_rate, None, 1, 4, ""),
+        }
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:g}"
+    return str(value)
+
+
+def _with_spread(
+    means: pd.Series, spreads: pd.Series | None, scale: float, digits: int, unit: str
+) -> list[str]:
+    spreads = [float("nan")] * len(means) if spreads is None else spreads
+    return [
+        ""
+        if pd.isna(mean)
+        else f"{mean * scale:.{digits}f}"
+        + ("" if pd.isna(spread) else f" ± {spread * scale:.{digits}f}")
+        + unit
+        for mean, spread in zip(means, spreads, strict=True)
+    ]

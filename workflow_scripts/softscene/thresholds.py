@@ -1,0 +1,68 @@
+"""Decision thresholds: fixed, adaptive (from the development part) and oracle."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from softscene.metrics import f_score
+
+MODES = ("fixed", "adaptive", "oracle")
+
+
+def grid(lowest: float, highest: float, step: float) -> np.ndarray:
+    """Thresholds from lowest to highest, both included, as the decimals that they are meant as."""
+    count = round((highest - lowest) / step + 1e-9) + 1
+    values = np.round(lowest + step * np.arange(count), 10)
+    return values[values <= highest + 1e-9]
+
+
+def sweep(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]], thresholds: np.ndarray, events: tuple[str, ...]
+) -> pd.DataFrame:
+    """Frame counts of each event at each threshold.
+
+    Parameters
+    ----------
+    pairs
+        Reference (boolean) and probabilities of each recording, frames x events.
+    thresholds
+        A probability above its threshold is a detection.
+    events
+        Names of the classes.
+
+    Returns
+    -------
+    DataFrame
+        ``event``, ``threshold``, ``true_positives``, ``false_positives``, ``false_negatives``.
+    """
+    hits = np.zeros((len(thresholds), len(events)), int)
+    found, reference_sum = hits.copy(), np.zeros(len(events), int)
+    for reference, probabilities in pairs:
+        reference_sum += reference.sum(axis=0)
+        for i, threshold in enumerate(thresholds):
+            detected = probabilities > threshold
+            hits[i] += (detected & reference).sum(axis=0)
+            found[i] += detected.sum(axis=0)
+    index = pd.MultiIndex.from_product([events, thresholds], names=["event", "threshold"])
+    return pd.DataFrame(
+        {
+            "true_positives": hits.T.ravel(),
+            "false_positives": (found - hits).T.ravel(),
+            "false_negatives": (reference_sum - hits).T.ravel(),
+        },
+        index=index,
+    ).reset_index()
+
+
+def best_thresholds(counts: pd.DataFrame, events: tuple[str, ...], fallback: float) -> np.ndarray:
+    """The threshold with the best F-score, for each event; of equals, the nearest to ``fallback``.
+
+    An event that no threshold detects (F-score 0, or nothing to find) takes the one nearest to
+    ``fallback`` for the same reason.
+    """
+    scores = f_score(counts.true_positives, counts.false_positives, counts.false_negatives)
+    ranked = counts.assign(
+        score=np.nan_to_num(scores), distance=(counts.threshold - fallback).abs().round(10)
+    ).sort_values(["score", "distance", "threshold"], ascending=[False, True, True])
+    return ranked.groupby("event").threshold.first().loc[list(events)].to_numpy()

@@ -1,0 +1,260 @@
+"""Training of teachers and students."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from softscene.dataset import Clips
+from softscene.errors import TrainingError
+from softscene.files import replacing, write_text
+from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
+from softscene.networks import NetworkParameters, Student, Teacher
+from softscene.progress import Progress
+from softscene.runtime import permutation, seed_everything
+
+logger = logging.getLogger(__name__)
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainingParameters:
+    """How long and how fast to train (Adam).
+
+    Attributes
+    ----------
+    epochs
+        Passes over the development part; there is no early stopping.
+    batch_size
+        Clips of a step; the last of an epoch may be smaller.
+    learning_rate
+        Adam's.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class SceneObjective:
+    """What a student's scene branch learns, and how much it counts.
+
+    Attributes
+    ----------
+    loss
+        ``none`` (no scene branch), ``hard`` (eq. 2) or ``soft`` (eq. 6).
+    weight
+        alpha or beta.
+    temperature
+        T of the soft loss.
+    """
+
+    loss: str = "none"
+    weight: float = 0.0
+    temperature: float = 1.0
+
+
+class Batches:
+    """A part's clips on the device, handed out in an order that (seed, epoch) decides."""
+
+    def __init__(self, clips: Clips, device: torch.device, soft: Tensor | None = None) -> None:
+        self.features = torch.from_numpy(clips.features).to(device)
+        self.lengths = torch.from_numpy(clips.lengths).to(device)
+        self.targets = torch.from_numpy(clips.targets).to(device)
+        self.scenes = torch.from_numpy(clips.scenes).to(device)
+        self.soft = None if soft is None else soft.to(device)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def epoch(self, seed: int, epoch: int, batch_size: int) -> Iterator[Tensor]:
+        """Indices of the clips of each step."""
+        order = torch.from_numpy(permutation(seed, epoch, len(self)))
+        yield from order.to(self.lengths.device).split(batch_size)
+
+
+def teacher_losses(network: Teacher, data: Batches, chosen: Tensor) -> Losses:
+    """Loss of a step of the teacher: cross-entropy of the scenes."""
+    logits = network(data.features[chosen], data.lengths[chosen])
+    return {"loss": hard_scene_loss(logits, data.scenes[chosen])}
+
+
+def student_losses(
+    network: Student, data: Batches, chosen: Tensor, objective: SceneObjective
+) -> Losses:
+    """Losses of a step of a student: E1, E1 + alpha E2 (eq. 3) or E1 + beta E3 (eq. 7)."""
+    lengths = data.lengths[chosen]
+    y, w = network(data.features[chosen], lengths)
+    events = event_loss(y, data.targets[chosen].float(), lengths)
+    if objective.loss == "none":
+        return {"loss": events, "event_loss": events}
+    if objective.loss == "hard":
+        scenes = hard_scene_loss(w, data.scenes[chosen])
+    else:
+        scenes = soft_scene_loss(w, data.soft[chosen], objective.temperature)
+    return {
+        "loss": events + objective.weight * scenes,
+        "event_loss": events,
+        "scene_loss": scenes,
+    }
+
+
+def train(
+    network: nn.Module,
+    losses: Callable[[Tensor], Losses],
+    data: Batches,
+    parameters: TrainingParameters,
+    seed: int,
+    name: str,
+) -> pd.DataFrame:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    network
+        On the data's device.
+    losses
+        Indices of a step's clips -> its losses; ``loss`` is the one to minimise.
+    data
+        The development part.
+    parameters
+        How long and how fast.
+    seed
+        Decides the order of clips and the dropout.
+    name
+        What messages call the training, e.g. ``fold 1, seed 0``.
+
+    Returns
+    -------
+    DataFrame
+        A row an epoch: ``epoch`` and the mean of each loss over its clips.
+
+    Raises
+    ------
+    TrainingError
+        A loss is not finite; says in which epoch and batch.
+    """
+    optimiser = torch.optim.Adam(network.parameters(), lr=parameters.learning_rate)
+    progress = Progress(f"training, {name}", parameters.epochs, "epoch")
+    history = []
+    network.train()
+    for epoch in range(1, parameters.epochs + 1):
+        steps = []
+        for batch, chosen in enumerate(data.epoch(seed, epoch, parameters.batch_size), 1):
+            seed_everything(seed, epoch, batch)
+            values = losses(chosen)
+            optimiser.zero_grad(set_to_none=True)
+            values["loss"].backward()
+            optimiser.step()
+            steps.append({key: value.detach() * len(chosen) for key, value in values.items()})
+        sums = _epoch_sums(steps, name, epoch)
+        history.append({"epoch": epoch} | {key: total / len(data) for key, total in sums.items()})
+        progress.advance(note=f"loss {history[-1]['loss']:.4f}")
+    return pd.DataFrame(history)
+
+
+def _epoch_sums(steps: list[Losses], name: str, epoch: int) -> dict[str, float]:
+    """Sum each loss over the steps; here, once an epoch, the host waits for the device."""
+    sums = {}
+    for key in steps[0]:
+        values = torch.stack([step[key] for step in steps]).double().cpu()
+        finite = torch.isfinite(values)
+        if not finite.all():
+            batch = int(torch.argmin(finite.int())) + 1
+            raise TrainingError(
+                f"{key} is not finite ({values[batch - 1].item()}) in {name}, epoch {epoch}, "
+                f"batch {batch} of {len(steps)}; a smaller learning_rate may help, and the "
+                "features may hold values that are not finite"
+            )
+        sums[key] = values.sum().item()
+    return sums
+
+
+def train_teacher(
+    clips: Clips,
+    size: NetworkParameters,
+    parameters: TrainingParameters,
+    seed: int,
+    device: torch.device,
+    name: str,
+) -> tuple[Teacher, pd.DataFrame]:
+    """Train a scene classifier; gives it and its history."""
+    seed_everything(seed)
+    network = Teacher(size).to(device, memory_format=torch.channels_last)
+    data = Batches(clips, device)
+    losses = lambda chosen: teacher_losses(network, data, chosen)  # noqa: E731
+    return network, train(network, losses, data, parameters, seed, name)
+
+
+def train_student(
+    clips: Clips,
+    soft: Tensor | None,
+    objective: SceneObjective,
+    size: NetworkParameters,
+    parameters: TrainingParameters,
+    seed: int,
+    device: torch.device,
+    name: str,
+) -> tuple[Student, pd.DataFrame]:
+    """Train an event detector of any kind; gives it and its history.
+
+    Parameters
+    ----------
+    clips
+        The development part.
+    soft
+        The teacher's logits v, clips x scenes; only the soft loss needs them.
+    objective
+        What the scene branch learns.
+    size, parameters, seed, device, name
+        As for :func:`train`.
+    """
+    seed_everything(seed)
+    network = Student(size, scene_branch=objective.loss != "none")
+    network = network.to(device, memory_format=torch.channels_last)
+    data = Batches(clips, device, soft)
+    losses = lambda chosen: student_losses(network, data, chosen, objective)  # noqa: E731
+    return network, train(network, losses, data, parameters, seed, name)
+
+
+def save_network(network: nn.Module, target: str | Path) -> None:
+    """Save weights and running statistics as safetensors, whole or not at all."""
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    with replacing(target) as partial:
+        save_file(state, partial)
+
+
+def load_network(network: nn.Module, source: str | Path, device: torch.device) -> nn.Module:
+    """Load what :func:`save_network` saved; safetensors hold numbers and never code.
+
+    Raises
+    ------
+    TrainingError
+        The file is damaged, or is of another network.
+    """
+    try:
+        network.load_state_dict(load_file(source))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise TrainingError(
+            f"{source} does not hold the weights of this network; delete it and run snakemake "
+            f"again ({error})"
+        ) from error
+    return network.to(device, memory_format=torch.channels_last).eval()
+
+
+def save_parameters(parameters: Mapping[str, object], target: str | Path) -> None:
+    """Write the parameters of a training, as resolved, beside its result."""
+    resolved = {
+        key: asdict(value) if hasattr(value, "__dataclass_fields__") else value
+        for key, value in parameters.items()
+    }
+    write_text(target, json.dumps(resolved, indent=2) + "\n")

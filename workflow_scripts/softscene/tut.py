@@ -1,0 +1,62 @@
+"""TUT's own annotation files, as its meta archives hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+from dcase_util.containers import MetaDataContainer
+
+from softscene.annotations import EVENT_COLUMNS, with_times
+from softscene.errors import AnnotationError
+
+
+def read_tut(folder: str | Path, dataset: str, recordings: Sequence[str]) -> pd.DataFrame:
+    """Read TUT's own event lists (``meta/<scene>/<recording>.ann``), labels as they stand there.
+
+    Parameters
+    ----------
+    folder
+        Where the data set's meta archive was extracted.
+    dataset
+        Its name, the first part of every path.
+    recordings
+        Those to read, e.g. ``TUT-sound-events-2016-development/audio/home/a030.wav``.
+
+    Raises
+    ------
+    AnnotationError
+        A recording has no list, or a row has no times or label.
+    """
+    parts, problems = [], []
+    for recording in recordings:
+        name = _tut_list_of(recording)
+        path = Path(folder) / name
+        if not path.is_file():
+            problems.append(f"{name}: there is no such list for {recording}")
+            continue
+        items = MetaDataContainer(filename=str(path)).load()
+        lines = [i for i, text in enumerate(path.read_text().splitlines(), 1) if text.strip()]
+        for line, item in zip(lines, items, strict=True):
+            if item.onset is None or item.offset is None or not item.event_label:
+                problems.append(f"{name}, line {line}: onset, offset and event label expected")
+                continue
+            scene = PurePosixPath(recording).parent.name
+            parts.append((recording, scene, item.onset, item.offset, item.event_label, name, line))
+    if problems:
+        raise AnnotationError.of(f"the event lists of {dataset} cannot be used:", problems)
+    return with_times(pd.DataFrame(parts, columns=[*EVENT_COLUMNS, "file", "line"]))
+
+
+def _tut_list_of(recording: str) -> str:
+    """Path of TUT's list: the recording's, under ``meta`` instead of ``audio``."""
+    dataset, _, *rest = PurePosixPath(recording).parts
+    return str(PurePosixPath(dataset, "meta", *rest).with_suffix(".ann"))
+
+
+def read_tut_scenes(folder: str | Path, dataset: str) -> dict[str, str]:
+    """Read a TUT ``meta.txt``: recording -> scene, in TUT's words."""
+    path = Path(folder) / dataset / "meta.txt"
+    if not path.is_file():
+        raise AnnotationError(f"{path} is missing; the data set's meta archive should hold it")
+    items = MetaDataContainer(filename=str(path)).load()
+    return {f"{dataset}/{item.filename}": item.scene_label for item in items}

@@ -1,0 +1,22 @@
+"""Train an event detector: CRNN, MTL, or MTL with soft labels."""
+
+from job import run_job
+from network_job import compute_of, fold_of
+from softscene.jobs import train_student
+from softscene.training import SceneObjective, TrainingParameters
+
+
+def main(snakemake) -> None:
+    train_student(
+        fold=fold_of(snakemake),
+        objective=SceneObjective(**snakemake.params.objective),
+        soft_labels=snakemake.input.get("soft_labels"),
+        parameters=TrainingParameters(**snakemake.params.training),
+        seed=int(snakemake.wildcards.seed),
+        compute=compute_of(snakemake),
+        results=dict(snakemake.output.items()),
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,20 @@
+"""Train the scene classifier of a fold."""
+
+from job import run_job
+from network_job import compute_of, fold_of
+from softscene.jobs import train_teacher
+from softscene.training import TrainingParameters
+
+
+def main(snakemake) -> None:
+    train_teacher(
+        fold=fold_of(snakemake),
+        parameters=TrainingParameters(**snakemake.params.training),
+        seed=int(snakemake.wildcards.seed),
+        compute=compute_of(snakemake),
+        results=dict(snakemake.output.items()),
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)
