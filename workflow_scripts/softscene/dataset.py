@@ -78,7 +78,7 @@ def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) ->
     return Clips(
         table=table,
         features=features,
-        lengths=table.frames.to_numpy(),
+        lengths=table.frames.to_numpy(copy=True),
         targets=targets,
         scenes=np.array([labels.scenes.index(scene) for scene in table.scene]),
     )

@@ -1,0 +1,55 @@
+# Thin: what runs is in the Snakefile. CORES, CONFIG and ARGS may be given: make demo CORES=2
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config.yaml
+RUN = $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG))
+ENV := .venv/installed
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: env demo paper fullscale report test lint format lock
+
+demo: CONFIG := config.demo.yaml
+demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
+	snakemake --configfile $(CONFIG) --cores $(CORES) $(ARGS)
+	@$(MAKE) --no-print-directory report CONFIG=$(CONFIG)
+	@python workflow_scripts/show_results.py results/$(RUN)
+
+paper: $(ENV)
+	snakemake --cores $(CORES) $(ARGS)
+
+fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of the authors' lists
+	snakemake --configfile config.fullscale.yaml --cores $(CORES) \
+	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}' $(ARGS)
+
+report: $(ENV) # of a finished run: CONFIG=config.demo.yaml for the demo's
+	snakemake --configfile $(CONFIG) --report results/$(RUN)/report.html $(ARGS)
+
+test: $(ENV)
+	python -m pytest $(ARGS)
+
+lint: $(ENV)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	snakemake --configfile config.demo.yaml --lint
+
+format: $(ENV)
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile rules
+
+lock: $(ENV)
+	pip-compile -q --no-header --no-annotate --strip-extras --allow-unsafe --no-emit-index-url \
+	    --no-emit-trusted-host --no-emit-find-links -o envs/requirements.txt envs/requirements.in
+	sed -i -e 's/+cpu//' -e '/^pip==/d' -e '/^#/d' -e '/^$$/d' envs/requirements.txt
+	python envs/make_environment.py
+
+env: $(ENV)
+
+$(ENV): envs/requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	pip install --disable-pip-version-check -r envs/requirements.txt
+	pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
