@@ -3,6 +3,7 @@
 import re
 import threading
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,11 +11,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens instead of a good answer: a status, or a connection dropped mid-file."""
+    """What happens instead of a good answer."""
 
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    drop_after: int | None = None  # bytes of the body
+    drop_after: int | None = None  # bytes of the body, then the connection is closed
+    short: int | None = None  # bytes of the body, announced as if they were all
+    shift: int = 0  # bytes by which a range is another than asked for
+    endless: bool = False  # no announced length, and more than the file
 
 
 class Server(ThreadingHTTPServer):
@@ -22,7 +26,8 @@ class Server(ThreadingHTTPServer):
 
     ``faults[path]`` is a queue: each request for ``path`` takes one, and is answered well once
     there are none left. ``ranges = False`` answers every request with 200 and the whole file.
-    ``requests`` has each request's path and Range header, ``bytes_served`` counts bodies.
+    ``requests`` has each request's path and Range header, ``clients`` their User-Agent and
+    Accept-Encoding; ``bytes_served`` counts bodies.
     """
 
     daemon_threads = True
@@ -33,7 +38,7 @@ class Server(ThreadingHTTPServer):
         self.ranges = True
         self.faults = defaultdict(deque)
         self.requests = []
-        self.agents = set()
+        self.clients = set()
         self.bytes_served = 0
         self.lock = threading.Lock()
 
@@ -64,43 +69,48 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         with self.server.lock:
             self.server.requests.append((path, self.headers.get("Range")))
-            self.server.agents.add(self.headers.get("User-Agent"))
+            about = self.headers.get("User-Agent"), self.headers.get("Accept-Encoding")
+            self.server.clients.add(about)
             queue = self.server.faults[path.lstrip("/")]
             fault = queue.popleft() if queue else Fault()
         file = self.server.folder / path.lstrip("/")
         if fault.status is not None or not file.is_file():
-            self.answer(fault.status or 404, fault.headers, b"")
+            self.answer(fault.status or 404, fault.headers, b"", fault)
             return
         self.serve(file.read_bytes(), fault)
 
     def serve(self, content, fault):
         header = self.headers.get("Range") if self.server.ranges else None
         if header is None:
-            self.answer(200, {}, content, fault.drop_after)
+            self.answer(200, {}, content, fault)
             return
         first, last = re.fullmatch(r"bytes=(\d*)-(\d*)", header).groups()
         if not first:
             first, last = max(0, len(content) - int(last)), len(content) - 1
-        first, last = int(first), min(int(last or len(content)), len(content) - 1)
+        first, last = int(first) - fault.shift, min(int(last or len(content)), len(content) - 1)
         if first >= len(content):
-            self.answer(416, {"Content-Range": f"bytes */{len(content)}"}, b"")
+            self.answer(416, {"Content-Range": f"bytes */{len(content)}"}, b"", fault)
             return
         about = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
-        self.answer(206, about, content[first : last + 1], fault.drop_after)
+        self.answer(206, about, content[first : last + 1], fault)
 
-    def answer(self, status, headers, body, drop_after=None):
+    def answer(self, status, headers, body, fault):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        body = body[: fault.short]
+        if not fault.endless:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if drop_after is not None:
-            body, self.close_connection = body[:drop_after], True
-        for start in range(0, len(body), 4096):
-            try:
-                self.wfile.write(body[start : start + 4096])
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True
-                return
-            with self.server.lock:
-                self.server.bytes_served += len(body[start : start + 4096])
+        if fault.endless:
+            body, self.close_connection = body * 100, True
+        if fault.drop_after is not None:
+            body, self.close_connection = body[: fault.drop_after], True
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for start in range(0, len(body), 4096):
+                part = body[start : start + 4096]
+                self.wfile.write(part)
+                with self.server.lock:
+                    self.server.bytes_served += len(part)
+            return
+        self.close_connection = True

@@ -59,7 +59,9 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
 
 def with_times(table: pd.DataFrame) -> pd.DataFrame:
     """Turn onset and offset into numbers, or name every row where they are none (an error)."""
-    times = {column: pd.to_numeric(table[column], errors="coerce") for column in _TIMES}
+    times = {
+        column: pd.to_numeric(table[column], errors="coerce").astype(float) for column in _TIMES
+    }
     bad = ~np.isfinite(np.stack(list(times.values()))).all(axis=0)
     if bad.any():
         raise AnnotationError.of(

@@ -201,7 +201,7 @@ def extract_member(
     target.parent.mkdir(parents=True, exist_ok=True)
     with opened.open(lenient) as source, target.open("wb") as sink:
         try:
-            while size <= member.bytes and (chunk := source.read(CHUNK)):
+            while chunk := source.read(CHUNK):
                 size, crc = size + len(chunk), zlib.crc32(chunk, crc)
                 sink.write(chunk)
                 count(len(chunk))

@@ -21,7 +21,7 @@ import requests
 import soundfile
 import tenacity
 import urllib3
-from remotezip import OutOfBound, PartialBuffer, RangeNotSupported, RemoteFetcher, RemoteZip
+from remotezip import PartialBuffer, RangeNotSupported, RemoteFetcher, RemoteZip
 
 from softscene.archives import (
     CHUNK,
@@ -52,7 +52,6 @@ FAULTS = (
     urllib3.exceptions.HTTPError,
     zipfile.BadZipFile,
     EOFError,
-    OutOfBound,
     DamagedError,
 )
 Result = TypeVar("Result")

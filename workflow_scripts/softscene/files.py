@@ -38,4 +38,4 @@ def write_table(table: pd.DataFrame, target: str | Path) -> None:
 
 def read_table(source: str | Path, **columns: type) -> pd.DataFrame:
     """Read a TSV that :func:`write_table` wrote; ``columns`` names those with a type to enforce."""
-    return pd.read_csv(source, sep="\t", dtype=columns or None, float_precision="round_trip")
+    return pd.read_csv(source, sep="\t", dtype=columns or None)

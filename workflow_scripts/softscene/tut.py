@@ -1,13 +1,17 @@
 """TUT's own annotation files, as its meta archives hold them."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-from dcase_util.containers import MetaDataContainer
 
 from softscene.annotations import EVENT_COLUMNS, with_times
 from softscene.errors import AnnotationError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it uses pkg_resources, which the pinned setuptools has
+    from dcase_util.containers import MetaDataContainer
 
 
 def read_tut(folder: str | Path, dataset: str, recordings: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,32 @@
+"""What tests share: where things lie, and small data in the real forms."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+AUTHORS_LISTS = SHARED / "data" / "metadata_SEDandASC01"
+
+
+@pytest.fixture(scope="session")
+def labels():
+    from softscene.labels import read_labels
+
+    return read_labels(ROOT / "resources" / "labels.yaml")
+
+
+@pytest.fixture(scope="session")
+def authors_lists():
+    """The authors' real lists, which may not be committed."""
+    if not AUTHORS_LISTS.is_dir():
+        pytest.skip(f"needs the authors' annotations in {AUTHORS_LISTS}")
+    return AUTHORS_LISTS
+
+
+@pytest.fixture(scope="session")
+def published(authors_lists, labels):
+    """The authors' list as the DAG uses it, and its audit."""
+    from softscene.annotations import clean, read_published
+
+    return clean(read_published(authors_lists / "meta" / "meta_development.txt"), labels)

@@ -1,0 +1,135 @@
+"""Folds: the authors' real ones, and what the development part alone may decide."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from softscene.annotations import read_published
+from softscene.dataset import FoldFiles, load_clips
+from softscene.errors import AnnotationError, FeatureError
+from softscene.files import read_table, write_table
+from softscene.folds import DEVELOPMENT, EVALUATION, band_statistics, cut_clips, make_fold
+
+HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
+
+
+def test_the_authors_folds_are_26_28_28_and_30_recordings(authors_lists, published):
+    everything, parts = set(published[0].recording), []
+    for fold, size in zip(range(1, 5), (26, 28, 28, 30), strict=True):
+        names = f"crossvaridation/meta_fold0{fold}_{{}}.txt"
+        development, evaluation = (
+            read_published(authors_lists / names.format(part)) for part in (DEVELOPMENT, EVALUATION)
+        )
+        assert evaluation.recording.nunique() == size
+        assert not set(development.recording) & set(evaluation.recording)
+        assert set(development.recording) | set(evaluation.recording) == everything
+        assert set(evaluation.event) <= set(development.event)
+        parts.append(set(evaluation.recording))
+    assert set.union(*parts) == everything
+    assert sum(map(len, parts)) == len(everything)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Four recordings of 1,200 frames and less, with features that tell recordings apart."""
+    rng = np.random.default_rng(0)
+    lengths = {"d/a": 1200, "d/b": 500, "d/c": 37, "d/e": 700}
+    with h5py.File(tmp_path / "features.h5", "w") as store:
+        for name, frames in lengths.items():
+            data = store.create_dataset(name, data=rng.normal(3, 2, (frames, 64)).astype("f4"))
+            data.attrs.update(scene="home", hop_length=882, sample_rate=44100)
+    events = pd.DataFrame(
+        [(name, "home", 0.5, 0.6, "fan") for name in lengths],
+        columns=["recording", "scene", "onset", "offset", "event"],
+    )
+    write_table(events, tmp_path / "events.tsv")
+    write_list(tmp_path / "development.txt", ["d/a", "d/b", "d/c"])
+    write_list(tmp_path / "evaluation.txt", ["d/e"])
+    return tmp_path
+
+
+def write_list(path, names):
+    path.write_text(HEADER + "".join(f"{name}\thome\t0.5\t0.6\tfan\n" for name in names))
+
+
+def fold_of(study):
+    results = {name: study / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
+    make_fold(
+        study / "development.txt", study / "evaluation.txt", study / "events.tsv",
+        study / "features.h5", results, 500,
+    )  # fmt: skip
+    return FoldFiles(
+        study / "features.h5", results["clips"], results["statistics"], study / "events.tsv"
+    )
+
+
+def test_clips_cover_each_recording_once():
+    assert cut_clips(1200, 500) == [(0, 500), (500, 500), (1000, 200)]
+    assert cut_clips(1500, 500) == [(0, 500), (500, 500), (1000, 500)]
+    assert cut_clips(1, 500) == [(0, 1)]
+
+
+def test_statistics_are_of_the_development_part_without_padding(study):
+    fold = read_table(fold_of(study).statistics)
+    with h5py.File(study / "features.h5") as store:
+        frames = np.concatenate([store[name][:] for name in ("d/a", "d/b", "d/c")]).astype(float)
+    np.testing.assert_allclose(fold["mean"], frames.mean(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(fold["std"], frames.std(axis=0), rtol=1e-10)
+
+
+def test_statistics_do_not_see_the_evaluation_part(study):
+    before = read_table(fold_of(study).statistics)
+    with h5py.File(study / "features.h5", "a") as store:
+        store["d/e"][:] = 1e6
+    pd.testing.assert_frame_equal(read_table(fold_of(study).statistics), before)
+    with h5py.File(study / "features.h5", "a") as store:
+        store["d/c"][:] = 1e6
+    assert not read_table(fold_of(study).statistics).equals(before), "this test sees changes"
+
+
+def test_padding_is_zero_after_standardisation_and_has_no_targets(study, labels):
+    clips = load_clips(fold_of(study), DEVELOPMENT, labels, 500)
+    assert list(clips.lengths) == [500, 500, 200, 500, 37]
+    for features, targets, length in zip(clips.features, clips.targets, clips.lengths, strict=True):
+        assert (features[length:] == 0).all()
+        assert not targets[length:].any()
+    valid = np.concatenate([clips.features[i, :n] for i, n in enumerate(clips.lengths)])
+    np.testing.assert_allclose(valid.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(valid.std(axis=0), 1, atol=1e-5)
+    fan = clips.targets[0, :, labels.events.index("fan")]
+    assert list(np.flatnonzero(fan)) == [25, 26, 27, 28, 29]
+    assert clips.targets.sum() == 3 * 5
+
+
+@pytest.mark.parametrize(
+    ("development", "evaluation", "message"),
+    [
+        (["d/a", "d/b", "d/c", "d/e"], ["d/e"], "d/e: in both parts"),
+        (["d/a", "d/b"], ["d/e"], "d/c: in no part"),
+        (["d/a", "d/b", "d/c", "d/x"], ["d/e"], "d/x: is not in events.tsv"),
+    ],
+)
+def test_folds_that_do_not_split_are_refused(study, development, evaluation, message):
+    write_list(study / "development.txt", development)
+    write_list(study / "evaluation.txt", evaluation)
+    with pytest.raises(AnnotationError, match=message):
+        fold_of(study)
+
+
+def test_a_missing_recording_or_a_damaged_file_is_named(study, labels):
+    files = fold_of(study)
+    with h5py.File(study / "features.h5", "a") as store:
+        del store["d/e"]
+    with pytest.raises(FeatureError, match="no features of d/e"):
+        load_clips(files, EVALUATION, labels, 500)
+    content = (study / "features.h5").read_bytes()
+    (study / "features.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(FeatureError, match=r"features\.h5 cannot be read"):
+        load_clips(files, EVALUATION, labels, 500)
+
+
+def test_statistics_of_a_constant_band_do_not_divide_by_zero():
+    mean, deviation = band_statistics([np.full((5, 2), 3.0)])
+    assert list(mean) == [3, 3]
+    assert list(deviation) == [1, 1]

@@ -1,0 +1,169 @@
+"""Training: reproducible to the last bit, and what alpha = 0 and beta = 0 mean."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from softscene.dataset import Clips
+from softscene.errors import TrainingError
+from softscene.networks import NetworkParameters, Student
+from softscene.runtime import permutation, prepare
+from softscene.training import (
+    SceneObjective,
+    TrainingParameters,
+    load_network,
+    save_network,
+    train_student,
+    train_teacher,
+)
+
+SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
+PARAMETERS = TrainingParameters(epochs=2, batch_size=4, learning_rate=1e-3)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    prepare(1, "cpu")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    rng = np.random.default_rng(0)
+    lengths = np.array([500, 500, 500, 120, 500, 500, 30])
+    features = rng.normal(size=(7, 500, 64)).astype(np.float32)
+    targets = rng.random((7, 500, 3)) < 0.2
+    for clip, length in enumerate(lengths):
+        features[clip, length:] = 0
+        targets[clip, length:] = False
+    return Clips(pd.DataFrame(), features, lengths, targets, np.array([0, 1, 2, 3, 0, 1, 2]))
+
+
+SOFT = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
+
+
+def student(clips, seed=0, soft=SOFT, **objective):
+    return train_student(
+        clips, soft, SceneObjective(**objective), SIZE, PARAMETERS, seed, CPU, "a test"
+    )
+
+
+def equal(first, second, prefix=""):
+    """Whether all of the second's weights and statistics are the first's, to the last bit."""
+    states = first.state_dict(), second.state_dict()
+    names = [name for name in states[1] if name.startswith(prefix)]
+    assert names
+    return all(torch.equal(states[0][name], states[1][name]) for name in names)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(clips):
+    first, history = student(clips, loss="hard", weight=1.0)
+    second, again = student(clips, loss="hard", weight=1.0)
+    assert equal(first, second)
+    pd.testing.assert_frame_equal(history, again, check_exact=True)
+    assert not equal(first, student(clips, seed=1, loss="hard", weight=1.0)[0])
+
+
+def test_seed_0_is_a_seed(clips):
+    """A run with seed 0 does not depend on what drew random numbers before it."""
+    torch.manual_seed(1)
+    first, _ = train_teacher(clips, SIZE, PARAMETERS, 0, CPU, "a test")
+    torch.manual_seed(2)
+    torch.rand(10)
+    second, _ = train_teacher(clips, SIZE, PARAMETERS, 0, CPU, "a test")
+    assert equal(first, second)
+
+
+def test_each_seed_and_epoch_has_an_order_of_its_own():
+    orders = {tuple(permutation(seed, epoch, 9)) for seed in (0, 1) for epoch in (1, 2, 3)}
+    assert len(orders) == 6
+    assert all(sorted(order) == list(range(9)) for order in orders)
+
+
+@pytest.mark.parametrize("loss", ["hard", "soft"])
+def test_weight_0_trains_exactly_the_event_part(clips, loss):
+    crnn, _ = student(clips, loss="none")
+    joint, history = student(clips, loss=loss, weight=0.0)
+    for part in ("shared.", "event."):
+        assert equal(joint, crnn, part)
+    start = initial_scene_branch()
+    for name, value in joint.scene.named_parameters():
+        assert torch.equal(value, dict(start.named_parameters())[name])
+    assert (history.loss == history.event_loss).all()
+
+
+def initial_scene_branch():
+    from softscene.runtime import seed_everything
+
+    seed_everything(0)
+    return Student(SIZE, scene_branch=True).scene
+
+
+def test_weight_and_kind_of_the_scene_loss_matter(clips):
+    runs = [
+        student(clips, loss="none")[0],
+        student(clips, loss="hard", weight=1.0)[0],
+        student(clips, loss="hard", weight=0.1)[0],
+        student(clips, loss="soft", weight=1.0, temperature=1.0)[0],
+        student(clips, loss="soft", weight=1.0, temperature=5.0)[0],
+        student(clips, loss="soft", soft=SOFT.flip(0), weight=1.0, temperature=1.0)[0],
+    ]
+    for i, first in enumerate(runs):
+        assert not any(equal(first, second, "shared.") for second in runs[i + 1 :])
+
+
+def test_the_first_steps_are_those_of_adam_on_the_written_loss(clips):
+    """An independent loop over the same clips, with torch's own losses on cut-out valid frames."""
+    from softscene.runtime import seed_everything
+
+    steps = TrainingParameters(epochs=1, batch_size=4, learning_rate=1e-3)
+    objective = SceneObjective("soft", 0.5, 2.0)
+    size = dataclasses.replace(SIZE, dropout=0.0)
+    trained, _ = train_student(clips, SOFT, objective, size, steps, 0, CPU, "a test")
+
+    seed_everything(0)
+    network = Student(size, scene_branch=True).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    order = permutation(0, 1, len(clips))
+    for chosen in (order[:4], order[4:]):
+        lengths = torch.from_numpy(clips.lengths[chosen])
+        y, w = network(torch.from_numpy(clips.features[chosen]), lengths)
+        z = torch.from_numpy(clips.targets[chosen]).float()
+        cut = [torch.cat([part[i, :n] for i, n in enumerate(lengths)]) for part in (y, z)]
+        events = torch.nn.functional.binary_cross_entropy_with_logits(*cut)
+        p, q = (SOFT[chosen] / 2).softmax(1), (w / 2).softmax(1)
+        optimiser.zero_grad()
+        (events - 0.5 * (p * q.log()).sum(1).mean()).backward()
+        optimiser.step()
+    for name, value in network.named_parameters():
+        if "convolution.bias" in name:
+            continue  # batch norm takes it out again: its gradient is rounding, which Adam scales up
+        torch.testing.assert_close(value, trained.get_parameter(name), rtol=1e-3, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place(clips):
+    bad = dataclasses.replace(clips, features=clips.features.copy())
+    bad.features[5, 10, 3] = np.inf
+    batch = int(np.flatnonzero(permutation(7, 1, 7) == 5)[0]) // 4 + 1
+    with pytest.raises(TrainingError, match=rf"fold 2, seed 7, epoch 1, batch {batch} of 2"):
+        train_student(bad, None, SceneObjective(), SIZE, PARAMETERS, 7, CPU, "fold 2, seed 7")
+
+
+def test_weights_come_back_as_they_were_saved(clips, tmp_path):
+    network, _ = student(clips, loss="hard", weight=1.0)
+    save_network(network, tmp_path / "weights.safetensors")
+    again = load_network(Student(SIZE, scene_branch=True), tmp_path / "weights.safetensors", CPU)
+    assert equal(network, again)
+
+
+def test_a_file_of_another_network_or_a_pickle_is_refused(clips, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_network(student(clips, loss="none")[0], path)
+    with pytest.raises(TrainingError, match="weights of this network"):
+        load_network(Student(SIZE, scene_branch=True), path, CPU)
+    torch.save({"a": 1}, path)
+    with pytest.raises(TrainingError, match="weights of this network"):
+        load_network(Student(SIZE, scene_branch=True), path, CPU)
