@@ -27,8 +27,12 @@ PUBLISHED = read_registry("resources/archives.yaml")
 DATASETS = list(PUBLISHED.datasets)
 CORPUS = f"{RESULTS}/corpus"
 REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else "resources/archives.yaml"
-DOWNLOAD = {key: config["download"][key] for key in ("mode", "attempts", "timeout")} | {
-    "mirror": CORPUS if SYNTHETIC else config["download"]["mirror"]
+# How to download is a resource and no parameter: another mirror gives the same files.
+DOWNLOAD = {
+    "mirror": CORPUS if SYNTHETIC else config["download"]["mirror"] or "",
+    "mode": config["download"]["mode"],
+    "attempts": config["download"]["attempts"],
+    "timeout": str(config["download"]["timeout"]),
 }
 
 # What is trained: a teacher for each (fold, seed), and for it a student of each kind.
@@ -79,6 +83,11 @@ def scene_objective(wildcards):
     weight = {"hard": wildcards.alpha, "soft": wildcards.beta}.get(loss, 0)
     temperature = 1.0 if wildcards.temperature == NONE else wildcards.temperature
     return {"loss": loss, "weight": float(weight), "temperature": float(temperature)}
+
+
+def soft_labels(wildcards):
+    """The same (fold, seed)'s teacher, for students that learn from one."""
+    return f"{RESULTS}/soft_labels/{TEACHER}.tsv" if scene_loss(wildcards) == "soft" else []
 
 
 def grown(megabytes):

@@ -49,10 +49,9 @@ rule download_annotations:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **DOWNLOAD,
         mem_mb=grown(500),
         runtime=30,
-    params:
-        download=DOWNLOAD,
     script:
         "../workflow_scripts/download_annotations.py"
 
@@ -75,10 +74,10 @@ rule download_dataset:
         "../envs/environment.yaml"
     threads: 1
     resources:
+        **DOWNLOAD,
         mem_mb=grown(1000),
         runtime=24 * 60,
     params:
-        download=DOWNLOAD,
         cache=f"{DATA}/cache",
     script:
         "../workflow_scripts/download_dataset.py"

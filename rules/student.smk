@@ -1,11 +1,6 @@
 # The students: CRNN, MTL and MTL with soft labels are one rule; only the scene objective differs.
 
 
-def soft_labels(wildcards):
-    """The same (fold, seed)'s teacher, for students that learn from one."""
-    return f"{RESULTS}/soft_labels/{TEACHER}.tsv" if scene_loss(wildcards) == "soft" else []
-
-
 rule train_student:
     input:
         **FOLD_FILES,

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from softscene.annotations import clean, read_published
+from softscene.labels import read_labels
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -11,8 +13,6 @@ AUTHORS_LISTS = SHARED / "data" / "metadata_SEDandASC01"
 
 @pytest.fixture(scope="session")
 def labels():
-    from softscene.labels import read_labels
-
     return read_labels(ROOT / "resources" / "labels.yaml")
 
 
@@ -27,6 +27,4 @@ def authors_lists():
 @pytest.fixture(scope="session")
 def published(authors_lists, labels):
     """The authors' list as the DAG uses it, and its audit."""
-    from softscene.annotations import clean, read_published
-
     return clean(read_published(authors_lists / "meta" / "meta_development.txt"), labels)

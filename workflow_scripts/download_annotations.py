@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from download_job import source_of
 from job import run_job
 from softscene.archives import read_registry
-from softscene.fetching import Source, fetch_annotations
+from softscene.fetching import fetch_annotations
 
 
 def main(snakemake) -> None:
     registry = read_registry(snakemake.input.registry)
-    fetch_annotations(registry, Source(**snakemake.params.download), Path(snakemake.output[0]))
+    fetch_annotations(registry, source_of(snakemake), Path(snakemake.output[0]))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
+from download_job import source_of
 from job import run_job
 from softscene.annotations import read_published
 from softscene.archives import read_registry
-from softscene.fetching import Source, fetch_meta, fetch_recordings
+from softscene.fetching import fetch_meta, fetch_recordings
 from softscene.files import write_table
 
 
 def main(snakemake) -> None:
     dataset = read_registry(snakemake.input.registry).datasets[snakemake.wildcards.dataset]
-    source = Source(**snakemake.params.download)
+    source = source_of(snakemake)
     cache = Path(snakemake.params.cache, dataset.name)
     listed = read_published(f"{snakemake.input.annotations}/meta/meta_development.txt").recording
     wanted = [name for name in listed.unique() if name.startswith(f"{dataset.name}/")]

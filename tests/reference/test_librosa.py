@@ -6,10 +6,10 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-
 from softscene.config import read_schema
 from softscene.extraction import log_mel, read_mono
 from softscene.features import FeatureParameters
+
 from tests.conftest import ROOT
 
 with warnings.catch_warnings():

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from softscene.activity import recording_activity
+
 from tests.conftest import ROOT, SHARED
 
 RESOURCES = ROOT / "resources"

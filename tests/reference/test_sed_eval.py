@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-
 from softscene import metrics
 from softscene.activity import frame_times, recording_activity, to_events, to_segments
 

@@ -5,7 +5,6 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-
 from softscene.annotations import clean, compare, count_events, merge, read_published
 from softscene.errors import AnnotationError
 
@@ -31,7 +30,7 @@ def test_the_authors_list_has_the_known_counts(published, authors_lists, labels)
     (row,) = audit.itertuples()
     assert (row.action, row.event, row.reason) == ("dropped", "car", "zero length")
     line = (authors_lists / "meta" / "meta_development.txt").read_text().splitlines()[row.line - 1]
-    path, scene, onset, offset, event = line.split("\t")
+    path, _, onset, offset, event = line.split("\t")
     assert onset == offset
     assert (path, event) == (row.recording, row.event)
 

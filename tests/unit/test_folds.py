@@ -4,7 +4,6 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-
 from softscene.annotations import read_published
 from softscene.dataset import FoldFiles, load_clips
 from softscene.errors import AnnotationError, FeatureError

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
 
 rng = np.random.default_rng(0)
@@ -54,7 +53,7 @@ def test_soft_scene_loss_is_equations_4_to_6_without_a_factor_of_t_squared(tempe
 
 
 def test_a_large_temperature_makes_the_targets_uniform():
-    """With uniform targets the loss is the mean of -log q over the scenes, which w = 0 minimises."""
+    """The loss is the mean of -log q over the scenes then, and w = 0 has the least."""
     w, v = logits(5, 4), logits(5, 4)
     large = 1e7
     scaled = w * large  # so that q is softmax(w) while p is as good as uniform

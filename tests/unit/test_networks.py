@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from softscene.networks import NetworkParameters, Student, Teacher
+from torch.nn import functional as F
 
 PAPER = NetworkParameters()
 
@@ -54,8 +54,6 @@ def test_what_stands_in_the_padding_changes_no_output(name, training, junk):
 
 
 def test_pooling_before_the_relu_is_the_same_function():
-    from torch.nn import functional as F
-
     block = networks()["crnn"].shared[0]
     x = torch.randn(2, 1, 40, 64)
     plain = F.max_pool2d(F.relu(block.norm(block.convolution(x))), block.pool)

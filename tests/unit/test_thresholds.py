@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from softscene.evaluation import choose_thresholds
 from softscene.thresholds import best_thresholds, grid, sweep
 

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-
 from softscene.dataset import Clips
 from softscene.errors import TrainingError
 from softscene.networks import NetworkParameters, Student
-from softscene.runtime import permutation, prepare
+from softscene.runtime import permutation, prepare, seed_everything
 from softscene.training import (
     SceneObjective,
     TrainingParameters,
@@ -96,8 +95,6 @@ def test_weight_0_trains_exactly_the_event_part(clips, loss):
 
 
 def initial_scene_branch():
-    from softscene.runtime import seed_everything
-
     seed_everything(0)
     return Student(SIZE, scene_branch=True).scene
 
@@ -117,8 +114,6 @@ def test_weight_and_kind_of_the_scene_loss_matter(clips):
 
 def test_the_first_steps_are_those_of_adam_on_the_written_loss(clips):
     """An independent loop over the same clips, with torch's own losses on cut-out valid frames."""
-    from softscene.runtime import seed_everything
-
     steps = TrainingParameters(epochs=1, batch_size=4, learning_rate=1e-3)
     objective = SceneObjective("soft", 0.5, 2.0)
     size = dataclasses.replace(SIZE, dropout=0.0)
@@ -140,7 +135,7 @@ def test_the_first_steps_are_those_of_adam_on_the_written_loss(clips):
         optimiser.step()
     for name, value in network.named_parameters():
         if "convolution.bias" in name:
-            continue  # batch norm takes it out again: its gradient is rounding, which Adam scales up
+            continue  # batch norm cancels it: its gradient is rounding, which Adam scales up
         torch.testing.assert_close(value, trained.get_parameter(name), rtol=1e-3, atol=1e-5)
 
 

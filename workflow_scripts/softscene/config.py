@@ -93,7 +93,7 @@ def _not_finite(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
 def _describe(error: ValidationError) -> Iterator[str]:
     """One line for each fault that a schema error stands for."""
     path = list(error.absolute_path)
-    if error.validator == "oneOf" and error.instance is not None:
+    if error.validator == "oneOf" and isinstance(error.instance, Mapping):
         for deeper in error.context:
             if deeper.validator != "type" or deeper.absolute_path != error.absolute_path:
                 yield from _describe(deeper)
@@ -119,6 +119,10 @@ def _allowed(error: ValidationError) -> str:
     value = error.validator_value
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         return f"a {value} (YAML takes this for text: write a decimal point, e.g. 1.0e-4)"
+    if error.validator in ("type", "uniqueItems", "minItems", "oneOf", "pattern"):
+        described = error.schema.get("description")
+        if described:
+            return described
     wording = {
         "type": lambda: " or ".join([value] if isinstance(value, str) else value),
         "enum": lambda: "one of " + ", ".join(map(repr, value)),
@@ -131,7 +135,7 @@ def _allowed(error: ValidationError) -> str:
         "uniqueItems": lambda: "different values",
         "minLength": lambda: "some text",
         "minProperties": lambda: "at least one entry",
-        "pattern": lambda: error.schema.get("description", f"text that matches {value}"),
+        "pattern": lambda: f"text that matches {value}",
     }
     return wording.get(error.validator, lambda: error.message)()
 

@@ -1,0 +1,127 @@
+"""The configuration: what is refused, with which words, and how numbers are written."""
+
+import copy
+import itertools
+
+import pytest
+import yaml
+from softscene.config import NONE, StudentKind, canonical, check, read_schema, student_kinds
+from softscene.errors import ConfigurationError
+
+from tests.conftest import ROOT
+
+SCHEMA = read_schema(ROOT / "rules" / "schemas" / "config.schema.yaml")
+PAPER = read_schema(ROOT / "config.yaml")
+
+
+def changed(path, value):
+    """The paper's configuration with one key set."""
+    config = copy.deepcopy(PAPER)
+    *parents, last = path.split(".")
+    inner = config
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    return config
+
+
+def complaint(config):
+    with pytest.raises(ConfigurationError) as caught:
+        check(config, SCHEMA)
+    return str(caught.value)
+
+
+def test_the_papers_configuration_is_valid_and_complete():
+    check(PAPER, SCHEMA)
+    assert set(PAPER) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
+
+
+@pytest.mark.parametrize("name", ["config.demo.yaml", "config.fullscale.yaml"])
+def test_other_configurations_only_override_known_keys(name):
+    def merged(base, over):
+        both = dict(base)
+        for key, value in over.items():
+            inner = isinstance(value, dict) and isinstance(base.get(key), dict)
+            both[key] = merged(base[key], value) if inner else value
+        return both
+
+    check(merged(PAPER, yaml.safe_load((ROOT / name).read_text())), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("sudent", {}, ["sudent: no such key", "is 'student' meant?"]),
+        ("features.band", 64, ["features.band: no such key", "is 'bands' meant?"]),
+        ("seeds", [0, 0], ["seeds: [0, 0] given", "different whole numbers"]),
+        ("seeds", [0, -1], ["seeds[1]: -1 given", "from 0"]),
+        ("seeds", "all", ["seeds: 'all' given, a list of"]),
+        ("folds", [5], ["folds[0]: 5 given", "up to 4"]),
+        ("student.epochs", 0, ["student.epochs: 0 given", "from 1"]),
+        ("student.epochs", "many", ["student.epochs: 'many' given", "integer expected"]),
+        ("student.learning_rate", "2e-4", ["student.learning_rate: '2e-4'", "decimal point"]),
+        ("student.learning_rate", float("nan"), ["student.learning_rate: nan", "finite"]),
+        ("network.dropout", 1.0, ["network.dropout: 1.0 given", "below 1"]),
+        ("download.mode", "fast", ["download.mode: 'fast'", "'selective', 'full'"]),
+        ("download.mirror", 3, ["download.mirror: 3 given", "string or null"]),
+        ("methods.soft.temperature", [0.0], ["methods.soft.temperature[0]: 0.0", "above 0"]),
+        ("methods.mtl.beta", [1.0], ["methods.mtl.beta", "'hard' does not use it"]),
+        ("methods.mtl.alfa", [1.0], ["methods.mtl.alfa: no such key", "'alpha'"]),
+        ("methods.mtl.scene_loss", "soft", ["methods.mtl.beta: this key is missing"]),
+        ("methods.mtl.name", "CNN-BiGRU", ["'CNN-BiGRU' is given to two methods"]),
+        ("features.fmax", 30000.0, ["features.fmax: 30000.0 given", "22050.0 Hz"]),
+        ("features.n_fft", 1024, ["features.n_fft: 1024", "frame_length"]),
+        ("evaluation.conventions.segment", 0.03, ["conventions.segment: 0.03", "multiple of"]),
+        ("evaluation.adaptive_thresholds.lowest", 0.9, ["'lowest' is above 'highest'"]),
+        ("run", "a/b", ["run: 'a/b' given, a name of letters"]),
+        ("synthetic", {"seed": 1}, ["synthetic.recordings: this key is missing"]),
+        ("synthetic", 3, ["synthetic: 3 given, null for real data"]),
+        ("compute.threads", True, ["compute.threads: True given", "integer"]),
+    ],
+)
+def test_each_fault_names_the_key_and_what_is_allowed(path, value, words):
+    message = complaint(changed(path, value))
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_key_is_named():
+    config = copy.deepcopy(PAPER)
+    del config["student"]["epochs"]
+    assert "student.epochs: this key is missing" in complaint(config)
+
+
+def test_all_faults_are_told_in_one_go():
+    config = changed("student.epochs", 0)
+    config["folds"], config["mistake"] = [9], 1
+    assert len(complaint(config).splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([0.5, 0.50, 5e-1], "0.5"),
+        ([1, 1.0], "1.0"),
+        ([0.0001, 1e-4], "0.0001"),
+        ([1e-7], "0.0000001"),
+        ([0, 0.0], "0.0"),
+        ([123.456], "123.456"),
+    ],
+)
+def test_a_number_has_one_name(numbers, text):
+    assert {canonical(number) for number in numbers} == {text}
+
+
+def test_names_of_different_numbers_differ_and_read_back():
+    numbers = [m * 10.0**e for m, e in itertools.product((1, 1.5, 2, 3.3), range(-12, 12))]
+    names = [canonical(number) for number in numbers]
+    assert [float(name) for name in names] == numbers
+    assert len(set(names)) == len(set(numbers))
+
+
+def test_the_paper_is_21_kinds_of_student():
+    kinds = student_kinds(PAPER["methods"])
+    assert len(kinds) == len(set(kinds)) == 1 + 5 + 5 * 3
+    assert kinds[0] == StudentKind("crnn", NONE, NONE, NONE)
+    assert StudentKind("mtl", "0.0001", NONE, NONE) in kinds
+    assert StudentKind("soft", NONE, "1.0", "5.0") in kinds

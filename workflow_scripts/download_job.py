@@ -1,0 +1,15 @@
+"""What the scripts of download jobs share."""
+
+from typing import Any
+
+from softscene.fetching import Source
+
+
+def source_of(snakemake: Any) -> Source:
+    """Where to download from, and how."""
+    return Source(
+        mirror=snakemake.resources.mirror or None,
+        mode=snakemake.resources.mode,
+        attempts=snakemake.resources.attempts,
+        timeout=float(snakemake.resources.timeout),
+    )
