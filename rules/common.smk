@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from softscene.archives import read_registry, require_licence
-from softscene.config import NONE, check, read_schema, student_kinds
+from softscene.config import NONE, check, read_schema, student_kinds, typed
 from softscene.errors import SoftSceneError
 
+update_config(config, typed(workflow.config_settings.config))
 try:
     check(config, read_schema(Path(workflow.basedir) / "rules/schemas/config.schema.yaml"))
 except SoftSceneError as error:

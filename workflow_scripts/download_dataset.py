@@ -13,7 +13,7 @@ from softscene.files import write_table
 def main(snakemake) -> None:
     dataset = read_registry(snakemake.input.registry).datasets[snakemake.wildcards.dataset]
     source = source_of(snakemake)
-    cache = Path(snakemake.params.cache, dataset.name)
+    cache = Path(snakemake.params.cache)
     listed = read_published(f"{snakemake.input.annotations}/meta/meta_development.txt").recording
     wanted = [name for name in listed.unique() if name.startswith(f"{dataset.name}/")]
     fetch_meta(dataset, source, cache, Path(snakemake.output.meta))

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 import yaml
-from softscene.config import NONE, StudentKind, canonical, check, read_schema, student_kinds
+from softscene.config import NONE, StudentKind, canonical, check, read_schema, student_kinds, typed
 from softscene.errors import ConfigurationError
 
 from tests.conftest import ROOT
@@ -125,3 +125,10 @@ def test_the_paper_is_21_kinds_of_student():
     assert kinds[0] == StudentKind("crnn", NONE, NONE, NONE)
     assert StudentKind("mtl", "0.0001", NONE, NONE) in kinds
     assert StudentKind("soft", NONE, "1.0", "5.0") in kinds
+
+
+def test_values_of_the_command_line_get_their_types():
+    given = {"a": "3", "b": ["0.5", "true", "null"], "c": {"d": "2e-4", "e": "a name"}, "f": 7}
+    assert typed(given) == {
+        "a": 3, "b": [0.5, True, None], "c": {"d": "2e-4", "e": "a name"}, "f": 7
+    }  # fmt: skip

@@ -63,6 +63,19 @@ def read_schema(path: str | Path) -> dict[str, Any]:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
+def typed(given: Any) -> Any:
+    """Read numbers, true, false and null in a value from ``snakemake --config 'key={...}'``.
+
+    Snakemake gives everything inside braces as text; a configuration file needs none of this.
+    """
+    if isinstance(given, Mapping):
+        return {key: typed(value) for key, value in given.items()}
+    if isinstance(given, list):
+        return [typed(value) for value in given]
+    value = yaml.safe_load(given) if isinstance(given, str) else given
+    return value if value is None or isinstance(value, bool | int | float) else given
+
+
 def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:
     """All combinations of method and weights, in the configuration's order."""
     kinds = []

@@ -37,11 +37,12 @@ def prepare(threads: int, device: str) -> torch.device:
             "set compute.device to 'auto' or 'cpu'"
         )
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
-    # The mode above also fills fresh memory, a third of a small step's time, for a class of bugs
-    # (reading what was never written) that no operation used here has.
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if device == "cuda":
+        # The CPU's operations are deterministic anyway, and asking for it takes a second to load.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Filling fresh memory guards against reading what was never written, at a third of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False
     _keep_freed_memory()
     return torch.device(device)
 

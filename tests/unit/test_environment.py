@@ -1,0 +1,61 @@
+"""The environment's files say the same, and the scripts stay thin."""
+
+import ast
+import re
+
+import pytest
+
+from envs.make_environment import environment
+from tests.conftest import ROOT
+
+SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
+RULES = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+
+
+def test_the_conda_file_is_made_from_the_pip_lock():
+    lock = (ROOT / "envs" / "requirements.txt").read_text()
+    found = (ROOT / "envs" / "environment.yaml").read_text()
+    assert found == environment(lock), "run `make lock`"
+    assert "torch==2.13.0\n" in lock
+
+
+def test_every_direct_dependency_is_pinned_and_explained():
+    def names(path):
+        lines = (ROOT / path).read_text().splitlines()
+        return {re.split(r"[<>=; ]", line)[0].lower() for line in lines if line[:1].isalpha()}
+
+    def plain(found):
+        return {name.replace("_", "-") for name in found}
+
+    wanted = plain(names("envs/requirements.in"))
+    assert wanted <= plain(names("envs/requirements.txt"))
+    explained = (ROOT / "docs" / "dependencies.md").read_text().lower().replace("_", "-")
+    assert [name for name in sorted(wanted) if f"`{name}`" not in explained] == []
+
+
+def test_each_rule_has_log_benchmark_threads_resources_and_environment():
+    rules = re.split(r"^ *rule ", RULES, flags=re.MULTILINE)[1:]
+    working = [rule for rule in rules if "script:" in rule]
+    assert len(working) == 15
+    for rule in working:
+        name = rule.split(":")[0]
+        for directive in ("log", "benchmark", "threads", "resources", "conda"):
+            assert re.search(rf"^ *{directive}:", rule, re.MULTILINE), (name, directive)
+        for word in ("mem_mb", "runtime", f"logs/{name}", f"benchmarks/{name}", f"/{name}.py"):
+            assert word in rule, (name, word)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_short_and_can_be_imported(path):
+    text = path.read_text()
+    if "run_job(main" in text:
+        assert len(text.splitlines()) <= 40
+    tree = ast.parse(text)
+    loose = [node for node in tree.body if isinstance(node, ast.Expr)]
+    assert len(loose) == 1, "a docstring, and nothing that runs on import"
+
+
+def test_the_library_knows_no_snakemake():
+    for path in (ROOT / "workflow_scripts" / "softscene").glob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        assert "snakemake" not in imported, path
