@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from softscene.config import StudentKind
 from softscene.files import write_table
 from softscene.tables import Run, make_table3, make_table4, write_table3
+
 from tests.conftest import ROOT
 
 PUBLISHED = ROOT / "resources"

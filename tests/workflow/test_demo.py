@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-
 from softscene.activity import recording_activity
 from softscene.config import read_schema
 from softscene.files import read_table
+
 from tests.conftest import ROOT
 
 RUN = ROOT / "results" / "demo"

@@ -77,9 +77,10 @@ def typed(given: Any) -> Any:
 
 
 def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:
-    """All combinations of method and weights, in the configuration's order."""
+    """All combinations of method and weights: in the order none, hard, soft, and as configured."""
+    losses = list(WEIGHTS_OF)
     kinds = []
-    for key, method in methods.items():
+    for key, method in sorted(methods.items(), key=lambda m: losses.index(m[1]["scene_loss"])):
         names = WEIGHTS_OF[method["scene_loss"]]
         for values in itertools.product(*(method[name] for name in names)):
             kinds.append(StudentKind(key, **dict(zip(names, map(canonical, values), strict=True))))

@@ -1,9 +1,8 @@
 """A bidirectional GRU whose training step on a processor is not mostly overhead.
 
-PyTorch's takes some forty small operations a frame and direction there, forward and backward; this
-takes five forward and three backward a frame, for both directions at once. The function is the
-same, and so are the parameters. Axes of what the loop over time walks through are written
-steps x directions x batch x units; the second direction's first step is the last frame.
+``nn.GRU`` issues dozens of small operations a frame and direction there; this issues five forward
+and three backward a frame, for both directions at once. Function and parameters are the same.
+Axes within are steps x directions x batch x units: the second direction begins at the last frame.
 """
 
 from collections.abc import Iterator
@@ -13,6 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
+
+# Gradient of the function's output, and that output -> gradient of its input.
+sigmoid_backward = torch.ops.aten.sigmoid_backward
+tanh_backward = torch.ops.aten.tanh_backward
 
 
 class BidirectionalGRU(nn.GRU):
@@ -25,10 +28,9 @@ class BidirectionalGRU(nn.GRU):
         """Batch x frames x inputs -> states, batch x frames x 2 units (forward, backward)."""
         if x.device.type != "cpu":
             return super().forward(x)[0]
-        weight_ih, weight_hh, bias_ih, bias_hh = (
-            torch.stack(pair) for pair in zip(*self.all_weights, strict=True)
-        )
-        # b_hn stands inside of the product with r, all other biases may be added at once.
+        pairs = zip(*self.all_weights, strict=True)
+        weight_ih, weight_hh, bias_ih, bias_hh = map(torch.stack, pairs)
+        # b_hn is added before r is applied; all other biases can be added beforehand.
         bias_hrz, bias_hn = bias_hh.split([2 * self.hidden_size, self.hidden_size], dim=1)
         bias = bias_ih + F.pad(bias_hrz, (0, self.hidden_size))
         projected = F.linear(x, weight_ih.flatten(0, 1), bias.flatten())
@@ -36,23 +38,21 @@ class BidirectionalGRU(nn.GRU):
 
 
 class _Recurrence(torch.autograd.Function):
-    """The states of a GRU, h_0 = 0, from the projections p of its inputs.
+    """The states h of a GRU, zero at first, from the projections p of its inputs.
 
-    With U the recurrent weights, b the bias b_hn, * by element::
+    With U the recurrent weights and b the bias b_hn, products of vectors being elementwise::
 
         r_t = sigmoid(pr_t + Ur h_(t-1))        m_t = Un h_(t-1) + b
-        z_t = sigmoid(pz_t + Uz h_(t-1))        n_t = tanh(pn_t + r_t * m_t)
-        h_t = n_t + z_t * (h_(t-1) - n_t)
+        z_t = sigmoid(pz_t + Uz h_(t-1))        n_t = tanh(pn_t + r_t m_t)
+        h_t = n_t + z_t (h_(t-1) - n_t)
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, projected: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Run through time.
+        """Go through time.
 
         Parameters
         ----------
-        ctx
-            Takes what ``backward`` needs.
         projected
             pr, pz, pn of the first direction, then of the second: batch x frames x 6 units.
         weight
@@ -65,83 +65,66 @@ class _Recurrence(torch.autograd.Function):
         Tensor
             h of the first direction, then of the second: batch x frames x 2 units.
         """
-        gates = _as_steps(projected)
-        units = weight.shape[2]
+        gates, units = _as_steps(projected), weight.shape[2]
         candidates = gates[..., 2 * units :].contiguous()
         gates[..., 2 * units :] = bias.unsqueeze(1)
-        states = gates.new_zeros(gates.shape[0] + 1, *candidates.shape[1:])
-        _advance(gates, candidates, states, weight.transpose(1, 2).contiguous())
+        states = gates.new_zeros(len(gates) + 1, *candidates.shape[1:])
+        _advance(gates, candidates, states, weight.mT.contiguous())
         ctx.save_for_backward(gates, candidates, states, weight)
         return _as_frames(states[1:])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Run back through time.
+        """Go back through time; shapes are those of ``forward``.
 
-        All gradients at t are that of h_t times a factor known before the loop::
+        With g_t the output's gradient, and dr, dz, dn those before the sigmoid or tanh::
 
-            dn = dh * (1 - z) * (1 - n^2)       dz = dh * (h_(t-1) - n) * z * (1 - z)
-            dm = dn * r                         dr = dn * m * r * (1 - r)
-            dh_(t-1) = output's gradient + dh * z + (dr, dz, dm) U
+            dn = dh (1 - z) (1 - n^2)               dm = dn r
+            dr = dn m r (1 - r)                     dz = dh (h_(t-1) - n) z (1 - z)
+            dh_(t-1) = g_(t-1) + dh z + (dr, dz, dm) U
 
-        where dr, dz and dn are those before the sigmoid or tanh.
+        Each is dh times a factor that all the h give, so the loop has little left to do.
         """
         gates, candidates, states, weight = ctx.saved_tensors
         reset, update, recurrent = gates.unflatten(3, (3, -1)).unbind(3)
         previous = states[:-1]
-        by_candidate = (1 - update) * (1 - candidates * candidates)
-        by_recurrent = by_candidate * reset
-        by_update = (previous - candidates) * update * (1 - update)
-        by_reset = by_recurrent * recurrent * (1 - reset)
-        factors = torch.stack((by_reset, by_update, by_recurrent), 3)
-        state_gradients = _as_steps(gradient)
-        _retreat(state_gradients, factors, update, weight)
-        by_weight = factors.transpose(0, 1).flatten(3).flatten(1, 2)
-        weight_gradient = by_weight.transpose(1, 2) @ previous.transpose(0, 1).flatten(1, 2)
-        bias_gradient = factors[:, :, :, 2].sum((0, 2))
-        factors[:, :, :, 2] = state_gradients * by_candidate
-        return _as_frames(factors.flatten(3)), weight_gradient, bias_gradient
+        by_candidate = tanh_backward(1 - update, candidates)
+        by_reset = sigmoid_backward(by_candidate * recurrent, reset)
+        by_update = sigmoid_backward(previous - candidates, update)
+        inside = torch.stack((by_reset, by_update, by_candidate * reset), dim=3)
+        dh = _as_steps(gradient)
+        _retreat(dh, inside, update, weight)
+        rows = inside.flatten(3).transpose(0, 1).flatten(1, 2)
+        weight_gradient = rows.mT @ previous.transpose(0, 1).flatten(1, 2)
+        bias_gradient = rows[..., 2 * weight.shape[2] :].sum(1)
+        torch.mul(dh, by_candidate, out=inside[:, :, :, 2])  # dm has served, projections want dn
+        return _as_frames(inside.flatten(3)), weight_gradient, bias_gradient
 
 
 def _advance(gates: Tensor, candidates: Tensor, states: Tensor, weight: Tensor) -> None:
-    """pr, pz, b -> r, z, m, and pn -> n, and zeros -> h, all in place."""
+    """In place: gates pr, pz, b -> r, z, m; candidates pn -> n; states 0 -> h."""
     units = weight.shape[1]
-    views = zip(
-        gates.unbind(),
-        gates[..., : 2 * units].unbind(),
-        gates[..., :units].unbind(),
-        gates[..., units : 2 * units].unbind(),
-        gates[..., 2 * units :].unbind(),
-        candidates.unbind(),
-        states[:-1].unbind(),
-        states[1:].unbind(),
-        strict=True,
-    )
+    both, reset, update = gates[..., : 2 * units], gates[..., :units], gates[..., units : 2 * units]
+    recurrent, before, after = gates[..., 2 * units :], states[:-1], states[1:]
+    axes = (gates, both, reset, update, recurrent, candidates, before, after)
     with _one_thread():
-        for gate, sigmoids, reset, update, recurrent, candidate, state, following in views:
-            gate.baddbmm_(state, weight)
-            sigmoids.sigmoid_()
-            candidate.addcmul_(reset, recurrent).tanh_()
-            torch.lerp(candidate, state, update, out=following)
+        for gate, rz, r, z, m, n, h, following in zip(*map(Tensor.unbind, axes), strict=True):
+            gate.baddbmm_(h, weight)
+            rz.sigmoid_()
+            n.addcmul_(r, m).tanh_()
+            torch.lerp(n, h, z, out=following)
 
 
 def _retreat(gradients: Tensor, factors: Tensor, update: Tensor, weight: Tensor) -> None:
-    """Output's gradients -> dh, and factors -> dr, dz, dm, in place."""
-    views = zip(
-        gradients.unbind()[:0:-1],
-        gradients.unbind()[-2::-1],
-        gradients.unsqueeze(3).unbind()[:0:-1],
-        factors.unbind()[:0:-1],
-        factors.flatten(3).unbind()[:0:-1],
-        update.unbind()[:0:-1],
-        strict=True,
-    )
+    """In place: gradients g -> dh; factors of dr, dz, dm -> dr, dz, dm."""
+    axes = (gradients, gradients.unsqueeze(3), factors, factors.flatten(3), update)
+    steps = zip(gradients[:-1].unbind(), *(axis[1:].unbind() for axis in axes), strict=True)
     with _one_thread():
-        for gradient, preceding, broadcast, factor, gate, keep in views:
-            factor.mul_(broadcast)
-            preceding.addcmul_(gradient, keep).baddbmm_(gate, weight)
-        factors[0] *= gradients[0].unsqueeze(2)
+        for preceding, dh, each, factor, gate, z in reversed(list(steps)):
+            factor.mul_(each)
+            preceding.addcmul_(dh, z).baddbmm_(gate, weight)
+        factors[0].mul_(gradients[0].unsqueeze(2))
 
 
 def _as_steps(x: Tensor) -> Tensor:
@@ -158,7 +141,7 @@ def _as_frames(x: Tensor) -> Tensor:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Leave the other threads out: to wake them takes longer than one step's arithmetic."""
+    """Do without the other threads: waking them takes longer than the arithmetic of a step."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
