@@ -154,3 +154,8 @@ def test_rows_of_a_batch_and_directions_do_not_mix():
     (gradient,) = torch.autograd.grad(fast(x)[0, 3, 6:].sum(), x)
     assert not gradient[0, :3].any()
     assert gradient[0, 3:].abs().sum(1).all()
+
+
+def test_other_devices_are_left_to_pytorch():
+    gru = BidirectionalGRU(5, 6).to("meta")
+    assert gru(torch.empty(2, 8, 5, device="meta")).shape == (2, 8, 12)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from softscene.recurrent import BidirectionalGRU
+
 # Pooling sizes, frames x bands, after each convolution (Table 2).
 TEACHER_POOLS = ((8, 8), (4, 4), (2, 2))
 SHARED_POOLS = ((1, 8), (1, 4), (1, 2))
@@ -134,14 +136,14 @@ class EventBranch(nn.Module):
 
     def __init__(self, inputs: int, size: NetworkParameters) -> None:
         super().__init__()
-        self.gru = nn.GRU(inputs, size.gru_units, batch_first=True, bidirectional=True)
+        self.gru = BidirectionalGRU(inputs, size.gru_units)
         self.hidden = nn.Linear(2 * size.gru_units, size.dense_units)
         self.dropout = nn.Dropout(size.dropout)
         self.output = nn.Linear(size.dense_units, size.events)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Shared maps (batch x channels x frames x 1) -> event logits y (batch x frames x 25)."""
-        states, _ = self.gru(maps.permute(0, 2, 1, 3).flatten(2))
+        states = self.gru(maps.permute(0, 2, 1, 3).flatten(2))
         return self.output(self.dropout(F.relu(self.hidden(states))))
 
 
