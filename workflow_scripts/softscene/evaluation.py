@@ -11,8 +11,8 @@ from softscene.activity import recording_activity, to_events, to_segments
 from softscene.dataset import Clips, join_clips
 from softscene.files import read_table, write_table
 from softscene.folds import EVALUATION
-from softscene.inference import load_probabilities
 from softscene.labels import Labels
+from softscene.predictions import load_probabilities
 from softscene.thresholds import MODES, best_thresholds, grid, sweep
 
 Activity = dict[str, np.ndarray]

@@ -52,17 +52,18 @@ def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
     return lines, weighted[weighted.weight.isna()]
 
 
-def _draw_line(axes: Axes, line: Line, score: str, scale: float, look: Mapping[str, str]) -> None:
-    rows = line.rows
-    mean = rows[f"{score}_mean"].to_numpy() * scale
-    spread = rows[f"{score}_std"].fillna(0).to_numpy() * scale
-    axes.plot(rows.weight, mean, label=line.label, **look)
-    axes.fill_between(
-        rows.weight, mean - spread, mean + spread, color=look["color"], alpha=0.15, linewidth=0
+def _draw_line(
+    axes: Axes, line: Line, score: str, scale: float, look: Mapping[str, str], shift: float
+) -> None:
+    """Draw mean and spread, moved sideways by a factor so that spreads do not hide each other."""
+    rows, weight = line.rows, line.rows.weight * shift
+    mean, spread = (rows[f"{score}_{name}"].to_numpy() * scale for name in ("mean", "std"))
+    axes.errorbar(
+        weight, mean, np.nan_to_num(spread), label=line.label, capsize=2, elinewidth=0.8, **look
     )
     published = rows[f"published_{score}"].to_numpy() * scale
     axes.plot(
-        rows.weight, published, linestyle="", marker="*", markersize=9,
+        weight, published, linestyle="", marker="*", markersize=9,
         markerfacecolor=look["color"], markeredgecolor="black", markeredgewidth=0.6, zorder=5,
     )  # fmt: skip
 
@@ -80,6 +81,13 @@ def _draw_level(axes: Axes, row: pd.Series, score: str, scale: float) -> None:
         )  # fmt: skip
 
 
+def _shift(line: int, lines: int, weights: np.ndarray) -> float:
+    """Factor that moves a line sideways by a hundredth of the axis against its neighbour."""
+    positive = weights[weights > 0]
+    span = positive.max() / positive.min() if len(positive) else 1.0
+    return span ** (0.012 * (line - (lines - 1) / 2))
+
+
 def _weight_axis(axes: Axes, weights: np.ndarray) -> None:
     """Logarithmic where weights span decades; a weight of 0 stands left of them."""
     positive = weights[weights > 0]
@@ -95,7 +103,7 @@ def _weight_axis(axes: Axes, weights: np.ndarray) -> None:
 def plot_figure3(table3: str | Path, results: Mapping[str, str | Path], synthetic: bool) -> None:
     """Draw Fig. 3 from ``table3.tsv``, frames and adaptive thresholds, to every path of results.
 
-    Lines are means over folds and seeds, bands one standard deviation, stars the published values.
+    Lines are means over folds and seeds, bars one standard deviation, stars the published values.
     """
     table = read_table(table3)
     table = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
@@ -106,7 +114,7 @@ def plot_figure3(table3: str | Path, results: Mapping[str, str | Path], syntheti
         for axes, (score, name, scale) in zip(panels, SCORES, strict=True):
             for i, line in enumerate(lines):
                 look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-                _draw_line(axes, line, score, scale, look)
+                _draw_line(axes, line, score, scale, look, _shift(i, len(lines), weights))
             for _, row in levels.iterrows():
                 _draw_level(axes, row, score, scale)
             axes.set_ylabel(name)

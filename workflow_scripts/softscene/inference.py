@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from softscene.dataset import Clips, join_clips
-from softscene.errors import FeatureError
-from softscene.files import replacing, write_table
+from softscene.dataset import Clips
+from softscene.files import write_table
 from softscene.networks import Student, Teacher
 
 BATCH = 16  # clips at a time; bounds memory, changes no result
@@ -53,54 +51,3 @@ def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.D
     counts = np.zeros((len(scenes), len(scenes)), int)
     np.add.at(counts, (clips.scenes, logits.argmax(axis=1)), 1)
     return pd.DataFrame(counts, columns=list(scenes)).assign(scene=scenes)[["scene", *scenes]]
-
-
-def save_probabilities(
-    clips: Clips,
-    probabilities: np.ndarray,
-    events: tuple[str, ...],
-    hop: tuple[int, int],
-    target: str | Path,
-) -> None:
-    """Write ``probabilities.h5``: frames x events of each recording, without padding.
-
-    Parameters
-    ----------
-    clips
-        The part that they are of.
-    probabilities
-        Clips x frames x events.
-    events
-        Names of the classes.
-    hop
-        Samples from frame to frame, and samples a second.
-    target
-        The HDF5 file.
-    """
-    with replacing(target) as partial, h5py.File(partial, "w") as store:
-        store.attrs.update(events=list(events), hop_length=hop[0], sample_rate=hop[1])
-        for recording, frames in join_clips(clips.table, probabilities).items():
-            store.create_dataset(recording, data=frames, compression="gzip", shuffle=True)
-
-
-def load_probabilities(
-    source: str | Path, recordings: list[str]
-) -> tuple[dict[str, np.ndarray], tuple[int, int]]:
-    """Read what :func:`save_probabilities` wrote: recording -> frames x events, and the hop.
-
-    Raises
-    ------
-    FeatureError
-        The file cannot be read, or lacks a recording.
-    """
-    try:
-        with h5py.File(source, "r") as store:
-            missing = [name for name in recordings if name not in store]
-            if missing:
-                raise FeatureError.of(f"{source} lacks recordings:", missing)
-            hop = int(store.attrs["hop_length"]), int(store.attrs["sample_rate"])
-            return {name: store[name][:] for name in recordings}, hop
-    except OSError as error:
-        raise FeatureError(
-            f"{source} cannot be read ({error}); delete it and run snakemake again"
-        ) from error

@@ -15,6 +15,7 @@ from softscene.files import write_table
 from softscene.folds import DEVELOPMENT, EVALUATION
 from softscene.labels import Labels, read_labels
 from softscene.networks import NetworkParameters, Student, Teacher
+from softscene.predictions import save_probabilities
 from softscene.runtime import prepare
 from softscene.training import SceneObjective, TrainingParameters
 
@@ -205,4 +206,4 @@ def predict_student(
         attributes = store[clips.table.recording[0]].attrs
         hop = int(attributes["hop_length"]), int(attributes["sample_rate"])
     unseen = inference.event_probabilities(network, clips, device)
-    inference.save_probabilities(clips, unseen, labels.events, hop, results["probabilities"])
+    save_probabilities(clips, unseen, labels.events, hop, results["probabilities"])
