@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from softscene.fetching import Source
+from softscene.transport import Source
 
 
 def source_of(snakemake: Any) -> Source:

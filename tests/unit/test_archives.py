@@ -13,7 +13,8 @@ import soundfile
 import yaml
 from softscene.archives import read_registry, require_licence
 from softscene.errors import AudioError, ConfigurationError, DownloadError, LicenceError
-from softscene.fetching import Source, fetch_annotations, fetch_meta, fetch_recordings
+from softscene.fetching import fetch_annotations, fetch_meta, fetch_recordings
+from softscene.transport import Source
 
 from tests.http_server import Fault, Server
 
