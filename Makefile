@@ -18,8 +18,9 @@ paper: $(ENV)
 	snakemake --cores $(CORES) $(ARGS)
 
 fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of the authors' lists
-	snakemake --configfile config.fullscale.yaml --cores $(CORES) \
-	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}' $(ARGS)
+	@test -d "$(ANNOTATIONS)/meta" || { echo "say which lists: make fullscale ANNOTATIONS=folder"; exit 1; }
+	snakemake --configfile config.fullscale.yaml --cores $(CORES) $(ARGS) \
+	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
 report: $(ENV) # of a finished run: CONFIG=config.demo.yaml for the demo's
 	snakemake --configfile $(CONFIG) --report results/$(RUN)/report.html $(ARGS)
