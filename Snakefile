@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: "config.yaml"
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 report: "rules/report/workflow.rst"
@@ -29,6 +29,7 @@ include: "rules/figures.smk"  #      Fig. 3
 rule all:
     default_target: True
     input:
+        f"{RESULTS}/annotations/audit.tsv",
         rules.tables.input,
         rules.figures.input,
 

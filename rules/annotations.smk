@@ -11,7 +11,7 @@ rule merge_annotations:
         events=f"{RESULTS}/annotations/events.tsv",
         published=f"{RESULTS}/annotations/published.tsv",
         merged=f"{RESULTS}/annotations/merged.tsv",
-        audit=f"{RESULTS}/annotations/audit.tsv",
+        changes=f"{RESULTS}/annotations/changes.tsv",
     log:
         f"{RESULTS}/logs/merge_annotations.log",
     benchmark:
@@ -20,20 +20,45 @@ rule merge_annotations:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=1000,
         runtime=10,
     params:
-        annotations=config["annotations"],
+        source=config["annotations"]["source"],
+        overrun=config["annotations"]["overrun"],
         datasets=DATASETS,
     script:
         "../workflow_scripts/merge_annotations.py"
+
+
+rule audit_annotations:
+    input:
+        changes=f"{RESULTS}/annotations/changes.tsv",
+        published=f"{RESULTS}/annotations/published.tsv",
+        merged=f"{RESULTS}/annotations/merged.tsv",
+        code=code("annotations", "merging"),
+    output:
+        f"{RESULTS}/annotations/audit.tsv",
+    log:
+        f"{RESULTS}/logs/audit_annotations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_annotations.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        tolerance=config["annotations"]["tolerance"],
+    script:
+        "../workflow_scripts/audit_annotations.py"
 
 
 rule make_table1:
     input:
         events=f"{RESULTS}/annotations/events.tsv",
         labels=LABELS,
-        code="workflow_scripts/softscene/tables.py",
+        code=code("tables", "annotations"),
     output:
         tsv=f"{RESULTS}/tables/table1.tsv",
         md=f"{RESULTS}/tables/table1.md",
@@ -51,7 +76,7 @@ rule make_table1:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grown(500),
+        mem_mb=500,
         runtime=10,
     params:
         synthetic=SYNTHETIC,

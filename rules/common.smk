@@ -7,28 +7,42 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+# Jobs and this file use the library beside the Snakefile, whatever the environment has installed.
+SCRIPTS = str(Path(workflow.basedir) / "workflow_scripts")
+sys.path.insert(0, SCRIPTS)
+os.environ.update(PYTHONPATH=SCRIPTS)
 
 from softscene.archives import read_registry, require_licence
-from softscene.config import NONE, check, read_schema, student_kinds, typed
+from softscene.config import NONE, check, read_schema, student_kinds, typed, without_removed_methods
 from softscene.errors import SoftSceneError
+from softscene.labels import read_labels
+
+
+def own(path):
+    """A file of the workflow itself, also when it runs in another folder (snakemake -d)."""
+    here = Path(workflow.basedir)
+    return path if here == Path.cwd() else str(here / path)
+
 
 update_config(config, typed(workflow.config_settings.config))
+config["methods"] = without_removed_methods(config.get("methods"))
 try:
-    check(config, read_schema(Path(workflow.basedir) / "rules/schemas/config.schema.yaml"))
+    check(config, read_schema(own("rules/schemas/config.schema.yaml")))
+    LABELS = own(config["data"]["labels"])
+    read_labels(LABELS)
+    PUBLISHED = read_registry(own("resources/archives.yaml"))
 except SoftSceneError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{config['run']}"
-DATA = config["data"]["folder"]
-LABELS = config["data"]["labels"]
 SYNTHETIC = config["synthetic"] is not None
+DATA = config["data"]["folder"] or (f"{RESULTS}/data" if SYNTHETIC else "results/data")
 
 # A synthetic corpus is a mirror with a registry of its own; everything behind is the same.
-PUBLISHED = read_registry("resources/archives.yaml")
 DATASETS = list(PUBLISHED.datasets)
+LISTS = list(PUBLISHED.annotations.files)
 CORPUS = f"{RESULTS}/corpus"
-REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else "resources/archives.yaml"
+REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else own("resources/archives.yaml")
 # How to download is a resource and no parameter: another mirror gives the same files.
 DOWNLOAD = {
     "mirror": CORPUS if SYNTHETIC else config["download"]["mirror"] or "",
@@ -92,9 +106,20 @@ def soft_labels(wildcards):
     return f"{RESULTS}/soft_labels/{TEACHER}.tsv" if scene_loss(wildcards) == "soft" else []
 
 
-def grown(megabytes):
-    """Memory that doubles with each try, for jobs that were killed for lack of it."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+def network(*keys):
+    """The sizes that a job uses, so that others do not run it again."""
+    return {key: config["network"][key] for key in keys}
+
+
+def student_network(wildcards):
+    keys = ("channels", "gru_units", "dense_units", "dropout")
+    branch = () if scene_loss(wildcards) == "none" else ("scene_channels",)
+    return network(*keys, *branch)
+
+
+def code(*modules):
+    """Modules of the library whose change runs a job again: those of jobs that take seconds."""
+    return [own(f"workflow_scripts/softscene/{module}.py") for module in modules]
 
 
 def mirrored(names):
@@ -102,12 +127,19 @@ def mirrored(names):
     return [f"{CORPUS}/{name}" for name in names] if SYNTHETIC else []
 
 
+def given_lists():
+    """The lists that a synthetic corpus is made for, where it is not drawn from statistics."""
+    folder = config["synthetic"]["annotations"]
+    return [f"{folder}/{path}" for path in LISTS] if folder else []
+
+
 def require_consent():
-    """Stop, and show the data's terms, where real data would be downloaded without consent."""
+    """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
     if SYNTHETIC or all(Path(DATA, name, "recordings.tsv").exists() for name in DATASETS):
         return
-    terms = Path(workflow.basedir, "resources/data_terms.txt").read_text(encoding="utf-8")
+    terms = Path(own("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:
         require_licence(config["download"]["accept_licence"], os.environ, terms)
     except SoftSceneError as error:
         raise WorkflowError(str(error))
+    print(terms, "These terms were accepted.", sep="\n", file=sys.stderr)

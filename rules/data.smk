@@ -5,16 +5,15 @@ if SYNTHETIC:
 
     rule make_corpus:
         input:
-            registry="resources/archives.yaml",
+            registry=own("resources/archives.yaml"),
             labels=LABELS,
-            sounds="resources/event_sounds.tsv",
-            events="resources/event_statistics.tsv",
-            scenes="resources/scene_statistics.tsv",
+            sounds=own("resources/event_sounds.tsv"),
+            events=own("resources/event_statistics.tsv"),
+            scenes=own("resources/scene_statistics.tsv"),
+            given=given_lists(),
         output:
             registry=REGISTRY,
-            annotations=mirrored(
-                f"{PUBLISHED.annotations.name}/{path}" for path in PUBLISHED.annotations.files
-            ),
+            annotations=mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in LISTS),
             archives=mirrored(
                 name for each in PUBLISHED.datasets.values() for name in each.archives
             ),
@@ -26,7 +25,7 @@ if SYNTHETIC:
             "../envs/environment.yaml"
         threads: 8
         resources:
-            mem_mb=grown(2000),
+            mem_mb=2000,
             runtime=60,
         params:
             corpus=config["synthetic"],
@@ -36,7 +35,7 @@ if SYNTHETIC:
 
 rule download_annotations:
     input:
-        mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in PUBLISHED.annotations.files),
+        mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in LISTS),
         registry=REGISTRY,
     output:
         directory(f"{DATA}/annotations"),
@@ -44,13 +43,12 @@ rule download_annotations:
         f"{RESULTS}/logs/download_annotations.log",
     benchmark:
         f"{RESULTS}/benchmarks/download_annotations.tsv"
-    retries: 1
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
         **DOWNLOAD,
-        mem_mb=grown(500),
+        mem_mb=500,
         runtime=30,
     script:
         "../workflow_scripts/download_annotations.py"
@@ -69,13 +67,12 @@ rule download_dataset:
         f"{RESULTS}/logs/download_dataset/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/download_dataset/{{dataset}}.tsv"
-    retries: 1
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
         **DOWNLOAD,
-        mem_mb=grown(1000),
+        mem_mb=1000,
         runtime=24 * 60,
     params:
         cache=f"{DATA}/cache",

@@ -17,7 +17,7 @@ rule predict_student:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(4000),
+        mem_mb=4000,
         runtime=60,
         gpu=GPUS,
         device=config["compute"]["device"],
@@ -25,7 +25,9 @@ rule predict_student:
         scene_loss=scene_loss,
         thresholds=config["evaluation"]["adaptive_thresholds"],
         clip_frames=config["clips"]["frames"],
-        network=config["network"],
+        network=lambda wildcards: {
+            key: size for key, size in student_network(wildcards).items() if key != "dropout"
+        },
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/predict_student.py"
@@ -38,6 +40,7 @@ rule evaluate_student:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
         events=f"{RESULTS}/annotations/events.tsv",
         labels=LABELS,
+        code=code("evaluation", "metrics", "thresholds", "activity"),
     output:
         thresholds=f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv",
         events=f"{RESULTS}/predictions/{STUDENT}/events.tsv",
@@ -51,7 +54,7 @@ rule evaluate_student:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=1000,
         runtime=20,
     params:
         evaluation=config["evaluation"],
@@ -62,8 +65,8 @@ rule evaluate_student:
 rule make_table3:
     input:
         scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
-        published="resources/published_table3.csv",
-        code="workflow_scripts/softscene/tables.py",
+        published=own("resources/published_table3.csv"),
+        code=code("tables"),
     output:
         tsv=f"{RESULTS}/tables/table3.tsv",
         md=f"{RESULTS}/tables/table3.md",
@@ -81,11 +84,12 @@ rule make_table3:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=1000,
         runtime=10,
     params:
         kinds=[vars(kind) for kind, fold, seed in student_runs()],
         names={key: method["name"] for key, method in config["methods"].items()},
+        conventions=config["evaluation"]["conventions"],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_table3.py"
@@ -94,8 +98,8 @@ rule make_table3:
 rule make_table4:
     input:
         scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
-        published="resources/published_table4.csv",
-        code="workflow_scripts/softscene/tables.py",
+        published=own("resources/published_table4.csv"),
+        code=code("tables"),
     output:
         tsv=f"{RESULTS}/tables/table4.tsv",
         md=f"{RESULTS}/tables/table4.md",
@@ -113,11 +117,12 @@ rule make_table4:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=1000,
         runtime=10,
     params:
         kinds=[vars(kind) for kind, fold, seed in student_runs()],
         names={key: method["name"] for key, method in config["methods"].items()},
+        conventions=config["evaluation"]["conventions"],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_table4.py"

@@ -4,8 +4,8 @@
 rule plot_figure3:
     input:
         table3=f"{RESULTS}/tables/table3.tsv",
-        code="workflow_scripts/softscene/figures.py",
-        style="workflow_scripts/softscene/softscene.mplstyle",
+        code=code("figures"),
+        style=own("workflow_scripts/softscene/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/fig3.pdf",
         png=report(
@@ -22,7 +22,7 @@ rule plot_figure3:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=grown(1000),
+        mem_mb=1000,
         runtime=10,
     params:
         synthetic=SYNTHETIC,

@@ -18,14 +18,14 @@ rule train_student:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(12000),
+        mem_mb=12000,
         runtime=3 * 24 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
     params:
         objective=scene_objective,
         clip_frames=config["clips"]["frames"],
-        network=config["network"],
+        network=student_network,
         training=config["student"],
         threads=config["compute"]["threads"],
     script:

@@ -26,13 +26,13 @@ rule train_teacher:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(6000),
+        mem_mb=6000,
         runtime=24 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
     params:
         clip_frames=config["clips"]["frames"],
-        network=config["network"],
+        network=network("channels", "dropout"),
         training=config["teacher"],
         threads=config["compute"]["threads"],
     script:
@@ -54,13 +54,13 @@ rule dump_soft_labels:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(3000),
+        mem_mb=3000,
         runtime=30,
         gpu=GPUS,
         device=config["compute"]["device"],
     params:
         clip_frames=config["clips"]["frames"],
-        network=config["network"],
+        network=network("channels"),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_soft_labels.py"

@@ -6,8 +6,10 @@ from softscene.tables import make_table3, runs_of, write_table3
 
 def main(snakemake) -> None:
     runs = runs_of(snakemake.params.kinds, snakemake.params.names, snakemake.input.scores)
-    table = make_table3(runs, snakemake.input.published)
-    write_table3(table, dict(snakemake.output.items()), snakemake.params.synthetic)
+    conventions = snakemake.params.conventions
+    table = make_table3(runs, snakemake.input.published, conventions)
+    results = dict(snakemake.output.items())
+    write_table3(table, results, conventions, snakemake.params.synthetic)
 
 
 if __name__ == "__main__":

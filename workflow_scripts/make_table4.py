@@ -6,8 +6,10 @@ from softscene.tables import make_table4, runs_of, write_table4
 
 def main(snakemake) -> None:
     runs = runs_of(snakemake.params.kinds, snakemake.params.names, snakemake.input.scores)
-    table = make_table4(runs, snakemake.input.published)
-    write_table4(table, dict(snakemake.output.items()), snakemake.params.synthetic)
+    conventions = snakemake.params.conventions
+    table = make_table4(runs, snakemake.input.published, conventions)
+    results = dict(snakemake.output.items())
+    write_table4(table, results, conventions, snakemake.params.synthetic)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Merge the annotation lists, choose one, and audit both."""
+"""Merge TUT's annotation lists, check both lists, and choose one."""
 
 from job import run_job
 from softscene.merging import merge_lists
@@ -11,7 +11,8 @@ def main(snakemake) -> None:
         recordings=snakemake.input.recordings,
         labels=snakemake.input.labels,
         results=dict(snakemake.output.items()),
-        **snakemake.params.annotations,
+        source=snakemake.params.source,
+        overrun=snakemake.params.overrun,
     )
 
 

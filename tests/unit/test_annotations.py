@@ -82,7 +82,7 @@ def test_missing_columns_are_named(tmp_path):
         read_published(write(tmp_path, header=HEADER.replace("path", "file")))
 
 
-def test_times_that_are_no_numbers_are_named(tmp_path):
+def test_times_that_are_no_numbers_are_named(tmp_path, labels):
     path = write(
         tmp_path,
         ("a.wav", "home", "0,5", 1, "dishes"),
@@ -91,8 +91,10 @@ def test_times_that_are_no_numbers_are_named(tmp_path):
         ("a.wav", "home", 0, "", "dishes"),
     )
     with pytest.raises(AnnotationError) as caught:
-        read_published(path)
-    assert [f"line {n}" in str(caught.value) for n in (2, 3, 4, 5)] == [True, True, False, True]
+        clean(read_published(path), labels)
+    found = str(caught.value)
+    assert [f"line {n}:" in found for n in (2, 3, 4, 5)] == [True, True, False, True]
+    assert found.count("is not a number") == 3
 
 
 def test_a_recording_of_two_scenes_is_refused(tmp_path, labels):
@@ -113,6 +115,36 @@ def test_empty_rows_are_dropped_and_small_overruns_cut_and_both_audited(tmp_path
     assert list(events.offset) == [10.0, 10.0]
     assert list(zip(audit.action, audit.line, strict=True)) == [("dropped", 2), ("changed", 3)]
     assert audit.offset[1] == 10.3
+
+
+def test_a_row_of_zero_length_is_dropped_wherever_it_lies(tmp_path, labels):
+    path = write(
+        tmp_path,
+        ("a.wav", "home", 12, 12, "dishes"),
+        ("a.wav", "home", 9, 9.5, "dishes"),
+    )
+    events, audit = clean(read_published(path), labels, {"a.wav": 10.0}, overrun=0.5)
+    assert list(events.onset) == [9.0]
+    assert list(audit.reason) == ["zero length"]
+
+
+def test_bad_rows_of_the_list_that_is_not_used_are_dropped_and_audited(tmp_path, labels):
+    path = write(
+        tmp_path,
+        ("a.wav", "home", 0, 1, "dishes"),
+        ("a.wav", "home", 3, 20, "dishs"),
+    )
+    events, audit = clean(read_published(path), labels, {"a.wav": 10.0}, strict=False)
+    assert len(events) == 1
+    (row,) = audit.itertuples()
+    assert (row.action, row.line) == ("dropped", 3)
+    assert "unknown event label; 3.0 to 20.0 s lies beyond" in row.reason
+
+
+def test_a_trailing_tab_or_a_sixth_column_is_told_with_its_line(tmp_path):
+    path = write(tmp_path, ("a.wav", "home", 0, 1, "dishes"), ("a.wav", "home", 0, 1, "a", "b"))
+    with pytest.raises(AnnotationError, match="line 3"):
+        read_published(path)
 
 
 def frame(rows, name="a list"):

@@ -161,7 +161,7 @@ def test_registry_with_faults_names_them_all(place):
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigurationError) as raised:
         read_registry(path)
-    for part in (str(path), f"{FIRST}.md5", "'colour'", "'../up.txt'", "archive_url"):
+    for part in (str(path), f"{FIRST}.md5", "colour: no such key", "'../up.txt'", "archive_url"):
         assert part in str(raised.value)
 
 

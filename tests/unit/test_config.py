@@ -5,7 +5,16 @@ import itertools
 
 import pytest
 import yaml
-from softscene.config import NONE, StudentKind, canonical, check, read_schema, student_kinds, typed
+from softscene.config import (
+    NONE,
+    StudentKind,
+    canonical,
+    check,
+    read_schema,
+    student_kinds,
+    typed,
+    without_removed_methods,
+)
 from softscene.errors import ConfigurationError
 
 from tests.conftest import ROOT
@@ -77,6 +86,19 @@ def test_other_configurations_only_override_known_keys(name):
         ("synthetic", {"seed": 1}, ["synthetic.recordings: this key is missing"]),
         ("synthetic", 3, ["synthetic: 3 given, null for real data"]),
         ("compute.threads", True, ["compute.threads: True given", "integer"]),
+        ("student.epochs", 300.0, ["student.epochs: 300.0 given", "integer"]),
+        ("seeds", [0.0], ["seeds[0]: 0.0 given", "integer"]),
+        ("evaluation.conventions.frame", 0.04, ["conventions.frame: 0.04 s", "hop (0.02 s)"]),
+        (
+            "synthetic",
+            {"seed": 1, "annotations": None, "recordings": {"home": 4}, "seconds": {"atik": 4}},
+            ["synthetic.seconds.atik: no such key"],
+        ),
+        (
+            "synthetic",
+            {"seed": 1, "annotations": None, "recordings": {"home": 4}, "seconds": {}},
+            ["synthetic.recordings.office: this key is missing", "synthetic.seconds.home"],
+        ),
     ],
 )
 def test_each_fault_names_the_key_and_what_is_allowed(path, value, words):
@@ -89,6 +111,21 @@ def test_a_missing_key_is_named():
     config = copy.deepcopy(PAPER)
     del config["student"]["epochs"]
     assert "student.epochs: this key is missing" in complaint(config)
+
+
+def test_each_missing_key_is_told_once():
+    config = copy.deepcopy(PAPER)
+    config["student"], config["compute"] = {}, {}
+    lines = complaint(config).splitlines()[1:]
+    assert sorted(lines) == sorted(set(lines))
+    assert len(lines) == 3 + 2
+
+
+def test_a_method_set_to_null_is_left_out():
+    methods = {**PAPER["methods"], "mtl": None}
+    assert {kind.method for kind in student_kinds(without_removed_methods(methods))} == {
+        "crnn", "soft"
+    }  # fmt: skip
 
 
 def test_all_faults_are_told_in_one_go():
@@ -132,3 +169,4 @@ def test_values_of_the_command_line_get_their_types():
     assert typed(given) == {
         "a": 3, "b": [0.5, True, None], "c": {"d": "2e-4", "e": "a name"}, "f": 7
     }  # fmt: skip
+    assert typed({"a": "@b", "c": "", "d": "% x"}) == {"a": "@b", "c": "", "d": "% x"}

@@ -240,6 +240,11 @@ def test_resolved_parameters_lie_beside_each_student(finished):
         )),
         ("run: small", "download: {attempts: 7, mode: full}\nrun: small", {}),
         ("run: small", "compute: {device: cpu}\nrun: small", {}),
+        ("run: small", "annotations: {tolerance: 0.5}\nrun: small", {"audit_annotations": 1}),
+        ("channels: 4", "gru_units: 16\n  channels: 4", only(
+            {"train_student": 3, "predict_student": 3, "evaluate_student": 3})),
+        ("scene_channels: [4, 2]", "scene_channels: [4, 3]", only(
+            {"train_student": 2, "predict_student": 2, "evaluate_student": 2})),
         ("run: small", "evaluation: {fixed_threshold: 0.4}\nrun: small",
             {"evaluate_student": 3, **CHAIN}),
         ("teacher: {epochs: 1", "teacher: {epochs: 2", only(
@@ -262,6 +267,64 @@ def test_changed_plotting_code_makes_only_the_plots_again(scratch):
     assert scratch.planned("figures") == {"plot_figure3": 1}
     assert scratch.planned() == {"plot_figure3": 1}
     assert scratch.planned("tables") == {}
+
+
+def test_the_merged_list_can_feed_the_workflow_and_the_audit_tells_the_difference(scratch):
+    """One row less in TUT's own list of a street recording, and the whole way to events.tsv."""
+    lists = scratch.path("data/TUT-sound-events-2017-development/meta")
+    changed = next(path for path in sorted(lists.rglob("*.ann")) if used(scratch, path))
+    first, *rest = changed.read_text().splitlines(keepends=True)
+    changed.write_text("".join(rest))
+    wanted = [f"results/small/annotations/{name}.tsv" for name in ("events", "audit")]
+    done = scratch.snakemake(
+        *wanted, "--forcerun", "merge_annotations",
+        "--config", "annotations={source: merged}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    events, published = (
+        read_table(scratch.path(f"annotations/{name}.tsv")) for name in ("events", "published")
+    )
+    assert len(events) == len(published) - 1
+    audit = read_table(scratch.path("annotations/audit.tsv"))
+    (row,) = audit[audit.action == "contradicted"].itertuples()
+    assert row.reason == "not in TUT's own list"
+    assert row.file == "meta_development.txt"
+    assert f"{row.onset:.6f}\t{row.offset:.6f}" in first
+    assert row.recording.endswith(f"{changed.stem}.wav")
+
+
+def used(checkout, path):
+    """Whether the published list has the recording of an event list."""
+    return f"{path.stem}.wav" in checkout.path("annotations/events.tsv").read_text()
+
+
+def test_bad_rows_of_the_list_in_use_stop_the_job_with_file_and_line(scratch):
+    path = scratch.path("data/annotations/meta/meta_development.txt")
+    lines = path.read_text().splitlines()
+    bad = lines[1].replace(lines[1].split("\t")[4], "no such event")
+    path.write_text("\n".join([*lines, bad]) + "\n")
+    done = scratch.snakemake("--forcerun", "merge_annotations")
+    assert done.returncode != 0
+    assert f"meta_development.txt, line {len(lines) + 1}:" in done.stdout
+    assert "'no such event': unknown event label" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_workflow_runs_in_another_folder(finished, tmp_path):
+    done = finished.snakemake(
+        "-n", "--quiet", "--directory", str(tmp_path), config=str(finished.folder / SMALL)
+    )
+    assert done.returncode == 0, done.stdout
+    assert "make_corpus" in done.stdout
+
+
+def test_jobs_use_the_library_beside_the_snakefile(scratch):
+    """And not an installed one: here, a copy whose plots refuse to be made."""
+    code = scratch.folder / "workflow_scripts/softscene/figures.py"
+    code.write_text(code.read_text() + "\nraise SystemExit('the copy was used')\n")
+    done = scratch.snakemake("figures")
+    assert done.returncode != 0
+    assert "the copy was used" in done.stdout
 
 
 def test_a_failed_job_shows_the_end_of_its_log_and_leaves_no_half_made_file(scratch):

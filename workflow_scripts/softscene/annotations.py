@@ -37,12 +37,18 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
     Raises
     ------
     AnnotationError
-        Columns are missing, or times are not numbers: all such rows, with file and line.
+        Columns are missing, or a row has too many.
     """
     name = name or str(source)
     try:
         raw = pd.read_csv(
-            source, sep="\t", dtype=str, keep_default_na=False, quoting=3, skip_blank_lines=False
+            source,
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            quoting=3,
+            skip_blank_lines=False,
+            index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{name} is not a tab-separated list: {error}") from error
@@ -53,25 +59,17 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
         )
     table = raw[list(PUBLISHED_COLUMNS)].rename(columns=PUBLISHED_COLUMNS)
     table = table.assign(file=name, line=np.arange(2, len(table) + 2))
-    table = table[(raw != "").any(axis=1)].reset_index(drop=True)
-    return with_times(table)
+    return with_times(table[(raw != "").any(axis=1)].reset_index(drop=True))
 
 
 def with_times(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn onset and offset into numbers, or name every row where they are none (an error)."""
-    times = {
-        column: pd.to_numeric(table[column], errors="coerce").astype(float) for column in _TIMES
-    }
-    bad = ~np.isfinite(np.stack(list(times.values()))).all(axis=0)
-    if bad.any():
-        raise AnnotationError.of(
-            "annotation rows whose times are not numbers:",
-            [_describe(row, f"{row.onset!r} to {row.offset!r}") for row in _rows(table[bad])],
-        )
-    return table.assign(**times)
-
-
-_TIMES = ("onset", "offset")
+    """Turn onset and offset into seconds; what is no number becomes NaN, see ``clean``."""
+    return table.assign(
+        **{
+            column: pd.to_numeric(table[column], errors="coerce").astype(float)
+            for column in ("onset", "offset")
+        }
+    )
 
 
 def _rows(table: pd.DataFrame) -> Iterable:
@@ -100,6 +98,7 @@ def clean(
     labels: Labels,
     durations: Mapping[str, float] | None = None,
     overrun: float = 0.0,
+    strict: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check every row, drop those of zero length and cut small overruns.
 
@@ -113,6 +112,8 @@ def clean(
         Seconds of each recording; ``None`` leaves times unchecked against them.
     overrun
         Seconds that an offset may lie behind the recording's end; it is cut then.
+    strict
+        Whether a bad row is an error; if not, it is dropped, and audited with its fault.
 
     Returns
     -------
@@ -122,45 +123,53 @@ def clean(
     Raises
     ------
     AnnotationError
-        Lists every row with an unknown label or scene, an offset before its onset, a time before
-        0, or a time too far behind the recording's end.
+        Lists every row with times that are no numbers, an unknown label or scene, an offset before
+        its onset, a time before 0, or a time too far behind the recording's end.
     """
-    problems = [fault for row in _rows(table) for fault in _faults(row, labels, durations, overrun)]
-    problems += _recordings_of_two_scenes(table)
-    if problems:
-        raise AnnotationError.of("the annotations cannot be used:", problems)
     empty = table.onset == table.offset
     audits = [_audit("dropped", table[empty], "zero length")]
-    kept = table[~empty]
+    table = table[~empty]
+    faults = [list(_faults(row, labels, durations, overrun)) for row in _rows(table)]
+    problems = [
+        _describe(row, f) for row, each in zip(_rows(table), faults, strict=True) for f in each
+    ]
+    problems += _recordings_of_two_scenes(table)
+    if problems and strict:
+        raise AnnotationError.of("the annotations cannot be used:", problems)
+    bad = np.array([bool(each) for each in faults], dtype=bool)
+    audits.append(_audit("dropped", table[bad], ["; ".join(each) for each in faults if each]))
+    table = table[~bad]
     if durations is not None:
-        ends = kept.recording.map(durations)
-        over = kept.offset > ends
+        ends = table.recording.map(durations)
+        over = table.offset > ends
         cut = [f"offset cut to the recording's end, {end} s" for end in ends[over]]
-        audits.append(_audit("changed", kept[over], cut))
-        kept = kept.assign(offset=kept.offset.where(~over, ends))
-    return kept.reset_index(drop=True), pd.concat(audits, ignore_index=True)
+        audits.append(_audit("changed", table[over], cut))
+        table = table.assign(offset=table.offset.where(~over, ends))
+    return table.reset_index(drop=True), pd.concat(audits, ignore_index=True)
 
 
 def _faults(
     row: tuple, labels: Labels, durations: Mapping[str, float] | None, overrun: float
 ) -> Iterable[str]:
     if row.event not in labels.events:
-        yield _describe(row, "unknown event label")
+        yield "unknown event label"
     if row.scene not in labels.scenes:
-        yield _describe(row, f"unknown scene {row.scene!r}; known: {', '.join(labels.scenes)}")
+        yield f"unknown scene {row.scene!r}; known: {', '.join(labels.scenes)}"
+    if not np.isfinite([row.onset, row.offset]).all():
+        yield "onset or offset is not a number"
     if row.onset < 0:
-        yield _describe(row, f"onset {row.onset} s lies before the recording")
+        yield f"onset {row.onset} s lies before the recording"
     if row.offset < row.onset:
-        yield _describe(row, f"offset {row.offset} s lies before onset {row.onset} s")
+        yield f"offset {row.offset} s lies before onset {row.onset} s"
     if durations is None:
         return
-    if row.recording not in durations:
-        yield _describe(row, "there is no such recording")
-        return
-    end = durations[row.recording]
-    if row.offset > end + overrun or row.onset > end:
-        yield _describe(
-            row, f"{row.onset} to {row.offset} s lies beyond the recording's end, {end} s"
+    end = durations.get(row.recording)
+    if end is None:
+        yield "there is no such recording"
+    elif row.offset > end + overrun or row.onset >= end:
+        yield (
+            f"{row.onset} to {row.offset} s lies beyond the recording's end, {end} s "
+            f"(annotations.overrun allows {overrun} s)"
         )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 import yaml
-from jsonschema import Draft202012Validator
 
+from softscene.config import faults, read_schema
 from softscene.errors import ConfigurationError, DownloadError, LicenceError
 
 LARGEST_MEMBER = 4 * 2**30
@@ -97,11 +97,8 @@ def read_registry(path: str | Path) -> Registry:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"the archive registry {path} cannot be read: {error}") from error
-    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    faults = sorted(validator.iter_errors(content), key=lambda fault: list(map(str, fault.path)))
-    if faults:
-        lines = [f"{'.'.join(map(str, fault.path)) or 'top'}: {fault.message}" for fault in faults]
-        raise ConfigurationError.of(f"the archive registry {path} breaks its schema:", lines)
+    if problems := faults(content, read_schema(SCHEMA)):
+        raise ConfigurationError.of(f"the archive registry {path} breaks its schema:", problems)
     pattern = content["archive_url"]
     return Registry(
         {name: _dataset(name, entry, pattern) for name, entry in content["datasets"].items()},

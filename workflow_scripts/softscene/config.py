@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.errors import ConfigurationError
 
+# JSON schema takes 300.0 for an integer; a number of epochs or a seed in a path is not one.
+Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 NONE = "none"  # stands in a student's path for a weight that its method does not have
+SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 
 
@@ -49,13 +57,16 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     ConfigurationError
         Lists everything that is wrong: key path, value given, and what is allowed.
     """
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(config), key=lambda e: [str(k) for k in e.path]
-    )
-    problems = [line for error in errors for line in _describe(error)] + list(_not_finite(config))
-    problems = problems or list(_contradictions(config))
+    problems = faults(config, schema) or list(_contradictions(config))
     if problems:
         raise ConfigurationError.of("the configuration cannot be used:", problems)
+
+
+def faults(content: Any, schema: Mapping[str, Any]) -> list[str]:
+    """Say what breaks a schema, a line each: key path, value given, and what is allowed."""
+    errors = sorted(Validator(schema).iter_errors(content), key=lambda e: [str(k) for k in e.path])
+    lines = [line for error in errors for line in _describe(error)] + list(_not_finite(content))
+    return list(dict.fromkeys(lines))
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -72,8 +83,20 @@ def typed(given: Any) -> Any:
         return {key: typed(value) for key, value in given.items()}
     if isinstance(given, list):
         return [typed(value) for value in given]
-    value = yaml.safe_load(given) if isinstance(given, str) else given
+    if not isinstance(given, str) or not given:
+        return given
+    try:
+        value = yaml.safe_load(given)
+    except yaml.YAMLError:
+        return given
     return value if value is None or isinstance(value, bool | int | float) else given
+
+
+def without_removed_methods(methods: Any) -> Any:
+    """Leave out the methods that a configuration has set to null."""
+    if not isinstance(methods, Mapping):
+        return methods
+    return {key: method for key, method in methods.items() if method is not None}
 
 
 def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:
@@ -117,8 +140,8 @@ def _describe(error: ValidationError) -> Iterator[str]:
         for key in sorted(set(map(str, error.instance)) - set(known)):
             yield f"{_key_path([*path, key])}: no such key{_nearest(key, known)}"
     elif error.validator == "required":
-        for key in set(error.validator_value) - set(error.instance):
-            yield f"{_key_path([*path, key])}: this key is missing"
+        key = error.message.split("'")[1]  # one error for each missing key, named only there
+        yield f"{_key_path([*path, key])}: this key is missing"
     else:
         yield f"{_key_path(path)}: {error.instance!r} given, {_allowed(error)} expected"
 
@@ -177,9 +200,19 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"methods: the name {name!r} is given to two methods"
     yield from _feature_contradictions(config)
+    yield from _synthetic_contradictions(config["synthetic"] or {})
     grid = config["evaluation"]["adaptive_thresholds"]
     if grid["lowest"] > grid["highest"]:
         yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
+
+
+def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:
+    """A corpus that is drawn, and not made for a given list, needs the size of each scene."""
+    if not synthetic or synthetic["annotations"] is not None:
+        return
+    for key in ("recordings", "seconds"):
+        for scene in sorted(SYNTHETIC_SCENES - set(synthetic[key])):
+            yield f"synthetic.{key}.{scene}: this key is missing"
 
 
 def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
@@ -196,6 +229,11 @@ def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             f"({features['frame_length']}) expected"
         )
     hop = features["hop_length"] / features["sample_rate"]
+    if not math.isclose(conventions["frame"], hop, rel_tol=1e-9):
+        yield (
+            f"evaluation.conventions.frame: {conventions['frame']} s given, the features' hop "
+            f"({hop} s) expected"
+        )
     for name, seconds in conventions.items():
         frames = seconds / hop
         if round(frames) < 1 or not math.isclose(frames, round(frames), rel_tol=1e-9):

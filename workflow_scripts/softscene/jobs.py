@@ -37,7 +37,7 @@ class Fold:
     clip_frames
         Frames of a clip.
     network
-        The configuration's ``network``.
+        Those of the configuration's ``network`` that the job's network has.
     """
 
     name: str
@@ -57,7 +57,9 @@ class Fold:
     def size(self, clips: Clips) -> NetworkParameters:
         """Sizes of the networks that fit these clips."""
         labels = self.vocabulary()
-        given = dict(self.network) | {"scene_channels": tuple(self.network["scene_channels"])}
+        given = dict(self.network)
+        if "scene_channels" in given:
+            given["scene_channels"] = tuple(given["scene_channels"])
         return NetworkParameters(
             frames=self.clip_frames,
             bands=clips.features.shape[2],

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from softscene.config import faults, read_schema
 from softscene.errors import ConfigurationError
+
+SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "labels.schema.yaml"
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,23 @@ def read_labels(source: str | Path) -> Labels:
     Raises
     ------
     ConfigurationError
-        The file lacks a list, or a list names a label twice.
+        The file breaks its schema, or maps to a name that is not one of its own.
     """
-    content = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
-    problems = []
-    for key in ("scenes", "events"):
-        names = content.get(key) or []
-        if not names:
-            problems.append(f"{key}: a list of at least one name is missing")
-        problems += [
-            f"{key}: {name!r} is named twice" for name in set(names) if names.count(name) > 1
-        ]
+    try:
+        content = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"the label file {source} cannot be read: {error}") from error
+    problems = faults(content, read_schema(SCHEMA)) or [
+        f"map_{kind}.{own}: {name!r} is not among the {kind}"
+        for kind in ("events", "scenes")
+        for own, name in content.get(f"map_{kind}", {}).items()
+        if name not in content[kind]
+    ]
     if problems:
-        raise ConfigurationError.of(f"{source} cannot be used:", problems)
+        raise ConfigurationError.of(f"the label file {source} cannot be used:", problems)
     return Labels(
         scenes=tuple(content["scenes"]),
         events=tuple(content["events"]),
-        event_of=dict(content.get("map_events") or {}),
-        scene_of=dict(content.get("map_scenes") or {}),
+        event_of=dict(content.get("map_events", {})),
+        scene_of=dict(content.get("map_scenes", {})),
     )

@@ -1,4 +1,4 @@
-"""The annotation stage: from downloaded lists to ``events.tsv`` and ``audit.tsv``."""
+"""The annotation stage: from downloaded lists to the one in use, and the audit of both."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 OFFICE = "office"  # TUT has no event lists for it: the paper's authors annotated it
 ACOUSTIC_SCENES = "TUT-acoustic-scenes"
+LISTED_COLUMNS = [*lists.EVENT_COLUMNS, "file", "line"]
+AUDIT_COLUMNS = ["list", *lists.AUDIT_COLUMNS]
 
 
 def merge_lists(
@@ -26,9 +28,10 @@ def merge_lists(
     results: Mapping[str, str | Path],
     source: str,
     overrun: float,
-    tolerance: float,
 ) -> None:
-    """Read all lists, build the published and the merged one, choose one, audit both.
+    """Read all lists, build the published and the merged one, and choose one.
+
+    A bad row of the list that is not chosen is dropped and audited, and no error.
 
     Parameters
     ----------
@@ -41,36 +44,59 @@ def merge_lists(
     labels
         The label file.
     results
-        Paths for ``events``, ``published``, ``merged`` and ``audit``.
+        Paths for ``events``, and, with file and line of each row, ``published``, ``merged`` and the
+        ``changes`` that were made to them.
     source
         ``published`` or ``merged``: which of the two becomes ``events``.
-    overrun, tolerance
-        Seconds, see :func:`softscene.annotations.clean` and ``compare``.
+    overrun
+        Seconds, see :func:`softscene.annotations.clean`.
 
     Raises
     ------
     AnnotationError
-        Lists every row that cannot be used.
+        Lists every row of the chosen list that cannot be used.
     """
     vocabulary = read_labels(labels)
     audio = pd.concat([read_table(table) for table in recordings])
     durations = dict(zip(audio.recording, audio.frames / audio.sample_rate, strict=True))
     raw = lists.read_published(annotations, name=Path(annotations).name)
-    published, audit = lists.clean(raw, vocabulary, durations, overrun)
-    audit = audit.assign(list="published")
+    merged, renamed = lists.merge(raw, _read_tut_lists(raw, meta), OFFICE, vocabulary)
+    audits = [renamed.assign(list="merged")]
+    chosen = {}
+    for name, table in {"published": raw, "merged": merged}.items():
+        chosen[name], audit = lists.clean(
+            table, vocabulary, durations, overrun, strict=name == source
+        )
+        audits.append(audit.assign(list=name))
+        write_table(chosen[name][LISTED_COLUMNS], results[name])
+    write_table(chosen[source][lists.EVENT_COLUMNS], results["events"])
+    write_table(pd.concat(audits, ignore_index=True)[AUDIT_COLUMNS], results["changes"])
+    _summarise(chosen[source], source, vocabulary)
 
-    tut = _read_tut_lists(raw, meta)
-    merged, renamed = lists.merge(raw, tut, OFFICE, vocabulary)
-    merged, cleaned = lists.clean(merged, vocabulary, durations, overrun)
-    differences = lists.compare(merged, published, tolerance)
-    audits = [audit, *(part.assign(list="merged") for part in (renamed, cleaned, differences))]
-    audit = pd.concat(audits, ignore_index=True)[["list", *lists.AUDIT_COLUMNS]]
 
-    chosen = {"published": published, "merged": merged}
-    for name, table in {**chosen, "events": chosen[source]}.items():
-        write_table(table[lists.EVENT_COLUMNS], results[name])
-    write_table(audit, results["audit"])
-    _summarise(chosen[source], source, audit, vocabulary)
+def audit_lists(
+    changes: str | Path,
+    published: str | Path,
+    merged: str | Path,
+    target: str | Path,
+    tolerance: float,
+) -> None:
+    """Write the audit: what was changed or dropped, and where the two lists contradict each other.
+
+    Parameters
+    ----------
+    changes, published, merged
+        As :func:`merge_lists` wrote them.
+    target
+        The audit.
+    tolerance
+        Seconds, see :func:`softscene.annotations.compare`.
+    """
+    differences = lists.compare(read_table(merged), read_table(published), tolerance)
+    audit = pd.concat([read_table(changes), differences.assign(list="both")], ignore_index=True)
+    write_table(audit[AUDIT_COLUMNS], target)
+    for (name, action), rows in audit.groupby(["list", "action"]):
+        logger.info("%s: %d rows %s", name, len(rows), action)
 
 
 def _read_tut_lists(
@@ -103,7 +129,7 @@ def _check_scenes(folder: str | Path, dataset: str, recordings: Sequence[str]) -
         raise AnnotationError.of("clips that are annotated as office are not:", problems)
 
 
-def _summarise(events: pd.DataFrame, source: str, audit: pd.DataFrame, labels: Labels) -> None:
+def _summarise(events: pd.DataFrame, source: str, labels: Labels) -> None:
     logger.info(
         "%s list: %d rows, %d recordings, %d of %d events",
         source,
@@ -112,5 +138,3 @@ def _summarise(events: pd.DataFrame, source: str, audit: pd.DataFrame, labels: L
         events.event.nunique(),
         len(labels.events),
     )
-    for (name, action), rows in audit.groupby(["list", "action"]):
-        logger.info("%s list: %d rows %s", name, len(rows), action)

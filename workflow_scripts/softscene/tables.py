@@ -1,5 +1,6 @@
 """Tables 1, 3 and 4: from the students' scores to what the paper prints."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from softscene.labels import Labels
 
 WEIGHTS = ["alpha", "beta", "temperature"]
 ROW = ["method", *WEIGHTS]
+Conventions = Mapping[str, float]  # name -> seconds of a segment
 SETTING = ["convention", "threshold"]
 # The paper's own convention, and the threshold that does not look at what it is tested on.
 HEADLINE = ("frame", "adaptive")
@@ -95,26 +97,35 @@ def summarise(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     ).reset_index()
 
 
-def add_published(table: pd.DataFrame, published: str | Path, keys: Sequence[str]) -> pd.DataFrame:
-    """Put the paper's numbers beside ours, as fractions, in rows of its convention (``frame``)."""
+def add_published(
+    table: pd.DataFrame, published: str | Path, conventions: Conventions, keys: Sequence[str]
+) -> pd.DataFrame:
+    """Put the paper's numbers beside ours, as fractions, in rows of its convention, 0.02 s."""
     paper = pd.read_csv(published).astype({weight: float for weight in WEIGHTS})
+    same = [name for name, seconds in conventions.items() if math.isclose(seconds, 0.02)]
     paper = paper.assign(
-        convention="frame",
+        convention=same[0] if same else "none",
         published_f_score=(paper.f_score_percent / 100).round(6),
         published_error_rate=paper.error_rate,
     ).drop(columns=["f_score_percent", "error_rate"])
     return table.merge(paper, how="left", on=[*ROW, "convention", *keys])
 
 
-def make_table3(runs: Sequence[Run], published: str | Path) -> pd.DataFrame:
+def make_table3(
+    runs: Sequence[Run], published: str | Path, conventions: Conventions
+) -> pd.DataFrame:
     """Table 3: micro-averaged scores of each method in each convention and threshold mode."""
-    table = add_published(summarise(collect(runs), SETTING), published, [])
+    table = add_published(summarise(collect(runs), SETTING), published, conventions, [])
     return _by_setting(table)
 
 
-def make_table4(runs: Sequence[Run], published: str | Path) -> pd.DataFrame:
+def make_table4(
+    runs: Sequence[Run], published: str | Path, conventions: Conventions
+) -> pd.DataFrame:
     """Table 4: scores of each event; the error rate is the paper's (see ``metrics``)."""
-    table = add_published(summarise(collect(runs), [*SETTING, "event"]), published, ["event"])
+    table = add_published(
+        summarise(collect(runs), [*SETTING, "event"]), published, conventions, ["event"]
+    )
     columns = [*ROW, *SETTING, "event"]
     return _by_setting(table[columns + [name for name in table.columns if name not in columns]])
 
@@ -146,18 +157,28 @@ def write_table1(
     _write_pages(results, "Table 1", text, [("", shown)], synthetic)
 
 
-def write_table3(table: pd.DataFrame, results: Mapping[str, str | Path], synthetic: bool) -> None:
+def write_table3(
+    table: pd.DataFrame,
+    results: Mapping[str, str | Path],
+    conventions: Conventions,
+    synthetic: bool,
+) -> None:
     """Write Table 3 to ``results``: ``tsv``, ``md`` and ``html``."""
     write_table(table, results["tsv"])
     sections = [
-        (_setting_title(setting), _readable(rows, ROW))
+        (_setting_title(setting, conventions), _readable(rows, ROW))
         for setting, rows in table.groupby(SETTING, sort=False)
     ]
     text = "Micro-averaged over events; mean and standard deviation over folds and seeds."
     _write_pages(results, "Table 3", text, sections, synthetic)
 
 
-def write_table4(table: pd.DataFrame, results: Mapping[str, str | Path], synthetic: bool) -> None:
+def write_table4(
+    table: pd.DataFrame,
+    results: Mapping[str, str | Path],
+    conventions: Conventions,
+    synthetic: bool,
+) -> None:
     """Write Table 4 to ``results['tsv']``, its headline setting to ``['md']`` and ``['html']``."""
     write_table(table, results["tsv"])
     rows = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
@@ -166,8 +187,9 @@ def write_table4(table: pd.DataFrame, results: Mapping[str, str | Path], synthet
         for key, part in rows.groupby(ROW, sort=False, dropna=False)
     ]
     text = (
-        f"Each event, {_setting_title(HEADLINE)}. Error rate: the event's insertions and deletions "
-        "over the reference of all events, as in the paper. All settings: `table4.tsv`."
+        f"Each event, {_setting_title(HEADLINE, conventions)}. Error rate: the event's insertions "
+        "and deletions over the reference of all events, as in the paper. All settings: "
+        "`table4.tsv`."
     )
     _write_pages(results, "Table 4", text, sections, synthetic)
 
@@ -197,8 +219,13 @@ def _page(
     return "\n".join(lines)
 
 
-def _setting_title(setting: tuple[str, str]) -> str:
-    unit = {"frame": "frames of 20 ms (the paper's convention)", "segment": "segments of 1 s"}
+def _setting_title(setting: tuple[str, str], conventions: Conventions) -> str:
+    seconds = conventions[setting[0]]
+    paper = " (the paper's convention)" if math.isclose(seconds, 0.02) else ""
+    unit = {
+        "frame": f"frames of {seconds * 1000:g} ms{paper}",
+        "segment": f"segments of {seconds:g} s",
+    }
     threshold = {
         "adaptive": "adaptive thresholds from the development part",
         "oracle": "oracle thresholds from the evaluation part (optimistic; the authors' code)",

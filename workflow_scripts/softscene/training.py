@@ -159,6 +159,7 @@ def train(
         sums = _epoch_sums(steps, name, epoch)
         history.append({"epoch": epoch} | {key: total / len(data) for key, total in sums.items()})
         progress.advance(note=f"loss {history[-1]['loss']:.4f}")
+    _check_weights(network, name, parameters.epochs)
     return pd.DataFrame(history)
 
 
@@ -177,6 +178,16 @@ def _epoch_sums(steps: list[Losses], name: str, epoch: int) -> dict[str, float]:
             )
         sums[key] = values.sum().item()
     return sums
+
+
+def _check_weights(network: nn.Module, name: str, epoch: int) -> None:
+    """The last step's weights, which no further loss has seen."""
+    for key, value in network.named_parameters():
+        if not torch.isfinite(value).all():
+            raise TrainingError(
+                f"{key} is not finite in {name}, after the last batch of epoch {epoch}; "
+                "a smaller learning_rate may help"
+            )
 
 
 def train_teacher(

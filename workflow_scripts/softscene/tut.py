@@ -1,5 +1,6 @@
 """TUT's own annotation files, as its meta archives hold them."""
 
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -11,7 +12,7 @@ from softscene.errors import AnnotationError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it uses pkg_resources, which the pinned setuptools has
-    from dcase_util.containers import MetaDataContainer
+    from dcase_util.containers import MetaDataContainer, MetaDataItem
 
 
 def read_tut(folder: str | Path, dataset: str, recordings: Sequence[str]) -> pd.DataFrame:
@@ -38,17 +39,38 @@ def read_tut(folder: str | Path, dataset: str, recordings: Sequence[str]) -> pd.
         if not path.is_file():
             problems.append(f"{name}: there is no such list for {recording}")
             continue
-        items = MetaDataContainer(filename=str(path)).load()
-        lines = [i for i, text in enumerate(path.read_text().splitlines(), 1) if text.strip()]
-        for line, item in zip(lines, items, strict=True):
-            if item.onset is None or item.offset is None or not item.event_label:
+        scene = PurePosixPath(recording).parent.name
+        for line, item in _read_lines(path):
+            if item is None or item.onset is None or item.offset is None or not item.event_label:
                 problems.append(f"{name}, line {line}: onset, offset and event label expected")
                 continue
-            scene = PurePosixPath(recording).parent.name
             parts.append((recording, scene, item.onset, item.offset, item.event_label, name, line))
     if problems:
         raise AnnotationError.of(f"the event lists of {dataset} cannot be used:", problems)
     return with_times(pd.DataFrame(parts, columns=[*EVENT_COLUMNS, "file", "line"]))
+
+
+def _read_lines(path: Path) -> list[tuple[int, MetaDataItem | None]]:
+    """Line and content of each row of a list; ``None`` for a row that TUT's layouts do not have."""
+    texts = path.read_text(encoding="utf-8").splitlines()
+    lines = [line for line, text in enumerate(texts, 1) if text.strip()]
+    items = _load(path)
+    if len(items) == len(lines):
+        return list(zip(lines, items, strict=True))
+    with tempfile.TemporaryDirectory() as folder:  # the loader does not say which line it refuses
+        single = Path(folder, "line.ann")
+        rows = []
+        for line in lines:
+            single.write_text(texts[line - 1] + "\n", encoding="utf-8")
+            rows.append((line, next(iter(_load(single)), None)))
+        return rows
+
+
+def _load(path: Path) -> MetaDataContainer | list:
+    try:
+        return MetaDataContainer(filename=str(path)).load()
+    except OSError:  # its word for a row of unknown layout
+        return []
 
 
 def _tut_list_of(recording: str) -> str:

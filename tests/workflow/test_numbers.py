@@ -1,0 +1,127 @@
+"""Every stored score again from the stored event lists, with the field's own ``sed_eval``."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from softscene.files import read_table
+
+from tests.reference.test_sed_eval import CONVENTIONS, sed_eval_scores
+from tests.workflow.test_small import STUDENTS
+
+COUNTS = ["true_positives", "false_positives", "false_negatives"]
+MODES = ("fixed", "adaptive", "oracle")
+SETTINGS = [(convention, mode) for convention in CONVENTIONS for mode in MODES]
+
+
+def rescored(finished, labels, student, setting):
+    """A filled sed_eval evaluator for one convention and threshold mode of a student."""
+    convention, mode = setting
+    table = read_table(finished.path("folds/fold-1/recordings.tsv"))
+    evaluated = list(table.recording[table.part == "evaluation"])
+    reference = read_table(finished.path("annotations/events.tsv"))
+    listed = read_table(finished.path("predictions", student, "events.tsv"))
+    assert set(listed.threshold) <= set(MODES)
+    assert set(listed.recording) <= set(evaluated), "no detections in the development part"
+    listed = listed[listed.threshold == mode]
+    pairs = {
+        name: (reference[reference.recording == name], listed[listed.recording == name])
+        for name in evaluated
+    }
+    return sed_eval_scores(labels.events, pairs, CONVENTIONS[convention])
+
+
+def row_of(table, setting):
+    rows = table[(table.convention == setting[0]) & (table.threshold == setting[1])]
+    assert len(rows) > 0
+    return rows
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids="-".join)
+@pytest.mark.parametrize("student", STUDENTS, ids=["crnn", "mtl", "soft"])
+def test_stored_scores_are_sed_evals_of_the_stored_lists(finished, labels, student, setting):
+    theirs = rescored(finished, labels, student, setting)
+    overall = row_of(read_table(finished.path("evaluation", student, "overall.tsv")), setting)
+    (row,) = overall.itertuples()
+    counts = theirs.overall
+    assert [getattr(row, name) for name in COUNTS] == [
+        counts["Ntp"], counts["Nfp"], counts["Nfn"]
+    ]  # fmt: skip
+    assert (row.substitutions, row.deletions, row.insertions) == (
+        counts["S"], counts["D"], counts["I"]
+    )  # fmt: skip
+    scores = theirs.results_overall_metrics()
+    assert row.f_score == pytest.approx(scores["f_measure"]["f_measure"], rel=1e-12)
+    assert row.error_rate == pytest.approx(scores["error_rate"]["error_rate"], rel=1e-12)
+
+    each = row_of(read_table(finished.path("evaluation", student, "class_wise.tsv")), setting)
+    assert list(each.event) == list(labels.events)
+    for row in each.itertuples():
+        own = theirs.class_wise[row.event]
+        assert [getattr(row, name) for name in COUNTS] == [own["Ntp"], own["Nfp"], own["Nfn"]]
+        present = own["Ntp"] + own["Nfp"] + own["Nfn"]
+        expected = 2 * own["Ntp"] / (own["Nref"] + own["Nsys"]) if present else np.nan
+        assert row.f_score == pytest.approx(expected, rel=1e-12, nan_ok=True)
+        if own["Nref"] and own["Nsys"]:  # the only case in which sed_eval gives an F-score
+            scored = theirs.results_class_wise_metrics()[row.event]
+            assert row.f_score == pytest.approx(scored["f_measure"]["f_measure"], rel=1e-12)
+        # Table 4: over the reference of all events, and not over the event's own.
+        assert row.error_rate == pytest.approx(
+            (own["Nfp"] + own["Nfn"]) / counts["Nref"], rel=1e-12
+        )
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=["crnn", "mtl", "soft"])
+def test_there_is_a_row_for_each_setting_and_no_other(finished, labels, student):
+    overall = read_table(finished.path("evaluation", student, "overall.tsv"))
+    rows = list(zip(overall.convention, overall.threshold, strict=True))
+    assert sorted(rows) == sorted(SETTINGS)
+    each = read_table(finished.path("evaluation", student, "class_wise.tsv"))
+    rows = set(zip(each.convention, each.threshold, each.event, strict=True))
+    assert len(each) == len(rows) == len(SETTINGS) * len(labels.events)
+
+
+def test_scene_accuracy_confusion_and_clips_agree(finished, labels):
+    clips = read_table(finished.path("folds/fold-1/clips.tsv"))
+    clips = clips[clips.part == "evaluation"]
+    folder = finished.path("teachers/fold-1_seed-0")
+    confusion = read_table(folder / "confusion.tsv").set_index("scene")
+    accuracy = read_table(folder / "scene_accuracy.tsv").set_index("scene")
+    assert list(confusion.index) == list(confusion.columns) == list(labels.scenes)
+    assert list(accuracy.index) == [*labels.scenes, "all"]
+    for scene in labels.scenes:
+        own = (clips.scene == scene).sum()
+        assert own > 0
+        assert accuracy.clips[scene] == confusion.loc[scene].sum() == own
+        assert accuracy.correct[scene] == confusion.loc[scene, scene]
+        assert accuracy.accuracy[scene] == confusion.loc[scene, scene] / own
+    right = sum(confusion.loc[scene, scene] for scene in labels.scenes)
+    assert tuple(accuracy.loc["all"]) == (len(clips), right, right / len(clips))
+
+
+def test_table_1_counts_the_annotations(finished, labels):
+    count = {(event, scene): 0 for event in labels.events for scene in labels.scenes}
+    seconds = dict.fromkeys(count, 0.0)
+    for row in read_table(finished.path("annotations/events.tsv")).itertuples():
+        count[row.event, row.scene] += 1
+        seconds[row.event, row.scene] += row.offset - row.onset
+    table = read_table(finished.path("tables/table1.tsv"))
+    assert [(row.event, row.scene) for row in table.itertuples()] == list(count)
+    assert list(table["count"]) == list(count.values())
+    assert table.duration.to_numpy() == pytest.approx(list(seconds.values()), abs=1e-6)
+    page = finished.path("tables/table1.md").read_text()
+    (event, scene), most = max(count.items(), key=lambda item: item[1])
+    line = next(line for line in page.splitlines() if line.startswith(f"| {event} "))
+    cell = line.split("|")[2 + labels.scenes.index(scene)].strip()
+    assert cell == f"{most} ({seconds[event, scene]:.1f} s)"
+
+
+def test_table_4_holds_the_class_wise_scores(finished):
+    table = read_table(finished.path("tables/table4.tsv"))
+    methods = dict(zip(STUDENTS, ("CNN-BiGRU", "MTL", "MTL with soft labels"), strict=True))
+    keys = ["convention", "threshold", "event"]
+    for student, method in methods.items():
+        own = read_table(finished.path("evaluation", student, "class_wise.tsv")).set_index(keys)
+        shown = table[table.method == method].set_index(keys).loc[own.index]
+        pd.testing.assert_series_equal(shown.f_score_mean, own.f_score, check_names=False)
+        pd.testing.assert_series_equal(shown.error_rate_mean, own.error_rate, check_names=False)
+        assert (shown.runs == own.f_score.notna()).all()

@@ -1,0 +1,18 @@
+"""Audit both annotation lists: what was changed, and where they contradict each other."""
+
+from job import run_job
+from softscene.merging import audit_lists
+
+
+def main(snakemake) -> None:
+    audit_lists(
+        changes=snakemake.input.changes,
+        published=snakemake.input.published,
+        merged=snakemake.input.merged,
+        target=snakemake.output[0],
+        tolerance=snakemake.params.tolerance,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)
