@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config.yaml
-RUN = $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG))
+RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
 ENV := .venv/installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 

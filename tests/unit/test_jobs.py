@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 from softscene import inference
-from softscene.annotations import HEADER
 from softscene.dataset import FoldFiles, join_clips
 from softscene.evaluation import evaluate_student
 from softscene.files import read_table, write_table
@@ -21,12 +20,13 @@ from softscene.training import SceneObjective, TrainingParameters, load_network
 
 from tests.conftest import ROOT
 
+HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 LABELS = ROOT / "resources" / "labels.yaml"
 CLIP = 100
 COMPUTE = (1, "cpu")
 CPU = torch.device("cpu")
 SIZES = {"channels": 4, "scene_channels": [3, 2], "gru_units": 4, "dense_units": 4, "dropout": 0.1}
-PARAMETERS = TrainingParameters(epochs=2, batch_size=4, learning_rate=0.01)
+PARAMETERS = TrainingParameters(epochs=2, batch_size=8, learning_rate=0.01)
 TEACHING = TrainingParameters(epochs=6, batch_size=4, learning_rate=0.02)
 GRID = {"lowest": 0.3, "highest": 0.7, "step": 0.1}
 STUDENTS = {
@@ -77,7 +77,7 @@ def make_study(folder, labels):
     write_table(pd.DataFrame(rows, columns=columns), folder / "events.tsv")
     for part in (DEVELOPMENT, EVALUATION):
         lines = [f"{name}\thome\t0.5\t0.6\tfan\n" for name in names_of(part)]
-        (folder / f"{part}.txt").write_text("".join(["\t".join(HEADER), "\n", *lines]))
+        (folder / f"{part}.txt").write_text(HEADER + "".join(lines))
 
 
 def scramble(folder, part, what, labels):
@@ -241,10 +241,10 @@ def clips_by_hand(study, part, labels):
         for row in events[events.recording == name].itertuples():
             first, behind = int(np.floor(row.onset / 0.02)), int(np.ceil(row.offset / 0.02))
             truth[first:behind, labels.events.index(row.event)] = True
-        values = (values - statistics["mean"].to_numpy()) / statistics["std"].to_numpy()
-        for start in range(0, len(values), CLIP):
+        standard = (values - statistics["mean"].to_numpy()) / statistics["std"].to_numpy()
+        for start in range(0, len(standard), CLIP):
             cut = slice(start, start + CLIP)
-            clips.append((name, start, values[cut].astype("f4"), truth[cut]))
+            clips.append((name, start, standard[cut].astype("f4"), truth[cut]))
     return clips
 
 
@@ -369,19 +369,17 @@ TWO = Labels(scenes=("s",), events=("a", "b"), event_of={}, scene_of={})
 def scored(tmp_path):
     """Call -> tables of a student with constructed probabilities; ``a`` is active in frames 0-49.
 
-    The development part says 0.3 for a and 0.7 for b. ``active`` and ``idle`` are the
+    So is ``b``. The development part says 0.3 for a and 0.7 for b. ``active`` and ``idle`` are the
     probabilities of both events in frames in which a is active, and in all others.
     """
-    write_table(
-        pd.DataFrame(
-            [
-                *(("a", t, h, 100 - h, 100 - h) for t, h in zip((0.3, 0.5, 0.7), (9, 5, 1))),  # noqa: B905
-                *(("b", t, h, 100 - h, 100 - h) for t, h in zip((0.3, 0.5, 0.7), (1, 5, 9))),  # noqa: B905
-            ],
-            columns=["event", "threshold", "true_positives", "false_positives", "false_negatives"],
-        ),
-        tmp_path / "sweep.tsv",
-    )
+    hits = {"a": (9, 5, 1), "b": (1, 5, 9)}
+    sweep = [
+        (event, threshold, found, 100 - found, 100 - found)
+        for event, each in hits.items()
+        for threshold, found in zip((0.3, 0.5, 0.7), each, strict=True)
+    ]
+    columns = ["event", "threshold", "true_positives", "false_positives", "false_negatives"]
+    write_table(pd.DataFrame(sweep, columns=columns), tmp_path / "sweep.tsv")
     recordings = pd.DataFrame(
         [
             ("d/x", DEVELOPMENT, "s", 80),
@@ -447,7 +445,7 @@ def test_each_modes_scores_are_those_of_its_own_thresholds(scored):
     assert list(overall.loc[("frame", "adaptive"), rates]) == [0, 100, 100, 0.5, 1.0]
     # 1 s is 50 frames: 3 + 2 segments, of which the first of each recording has both events.
     assert list(overall.loc[("segment", "adaptive"), counts]) == [2, 3, 2]
-    each = tables["class_wise"].set_index(["convention", "threshold", "event"])
+    each = tables["class_wise"].set_index(["convention", "threshold", "event"]).sort_index()
     assert list(each.loc[("frame", "adaptive", "a"), counts]) == [100, 100, 0]
     assert list(each.loc[("frame", "adaptive", "b"), counts]) == [0, 0, 100]
     assert list(each.loc[("frame", "adaptive"), "error_rate"]) == [0.5, 0.5]

@@ -26,7 +26,7 @@ class Checkout:
         """Run snakemake as a user does; gives the finished process with all that it printed."""
         chosen = ["--configfile", config] if config else []
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", str(cores), *chosen, *args],
+            [sys.executable, "-m", "snakemake", *args, "--cores", str(cores), *chosen],
             cwd=self.folder,
             env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
             | environ,

@@ -1,0 +1,222 @@
+"""Fig. 3: what is drawn where, read back from the axes."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import ErrorbarContainer
+from softscene.figures import lines_of, plot_figure3
+from softscene.files import write_table
+
+COLUMNS = [
+    "method", "alpha", "beta", "temperature", "f_score_mean", "f_score_std", "error_rate_mean",
+    "error_rate_std", "published_f_score", "published_error_rate",
+]  # fmt: skip
+NONE = np.nan
+# One setting's rows, weights in no order; two runs' spread, or none; published or not.
+ROWS = [
+    ("MTL", 1.0, NONE, NONE, 0.31, 0.02, 0.85, 0.03, 0.2926, 0.837),
+    ("MTL", 0.0001, NONE, NONE, 0.44, 0.01, 0.74, 0.05, 0.4602, 0.724),
+    ("MTL", 0.01, NONE, NONE, 0.42, NONE, 0.76, NONE, NONE, NONE),
+    ("CNN-BiGRU", NONE, NONE, NONE, 0.40, 0.025, 0.78, 0.04, 0.4217, 0.756),
+    ("Soft", NONE, 1.0, 1.0, 0.49, 0.03, 0.70, 0.02, 0.4982, 0.691),
+    ("Soft", NONE, 0.001, 1.0, 0.45, 0.04, 0.73, 0.01, NONE, NONE),
+    ("Soft", NONE, 1.0, 5.0, 0.47, 0.05, 0.72, 0.06, NONE, NONE),
+    ("Soft", NONE, 0.001, 5.0, 0.43, 0.06, 0.75, 0.07, NONE, NONE),
+    ("Soft", NONE, 0.1, 5.0, 0.46, 0.07, 0.71, 0.08, NONE, NONE),
+]
+LABELS = {
+    r"MTL ($\alpha$)": ("MTL", NONE),
+    r"Soft ($\beta$, T = 1)": ("Soft", 1.0),
+    r"Soft ($\beta$, T = 5)": ("Soft", 5.0),
+}
+WEIGHTS = [0.0001, 0.001, 0.01, 0.1, 1.0]
+PANELS = [("f_score", "F-score [%]", 100.0), ("error_rate", "Error rate", 1.0)]
+
+
+@pytest.fixture
+def headline():
+    return pd.DataFrame(ROWS, columns=COLUMNS)
+
+
+@pytest.fixture
+def table3(headline, tmp_path):
+    """Table 3 with the figure's setting in its middle; all other settings hold other numbers."""
+    other = headline.copy()
+    other[COLUMNS[4:]] = other[COLUMNS[4:]] / 3
+    parts = [
+        (headline if (c, t) == ("frame", "adaptive") else other).assign(convention=c, threshold=t)
+        for t in ("oracle", "adaptive", "fixed")
+        for c in ("segment", "frame")
+    ]
+    write_table(pd.concat(parts, ignore_index=True), tmp_path / "table3.tsv")
+    return tmp_path / "table3.tsv"
+
+
+@pytest.fixture
+def draw(monkeypatch, tmp_path):
+    """Call -> the drawn figure, kept open to look at, and its files."""
+    kept, close = [], plt.close
+    monkeypatch.setattr("softscene.figures.plt.close", kept.append)
+
+    def run(table3, synthetic=False, forms=("png",)):
+        results = {form: tmp_path / f"{synthetic}" / f"fig3.{form}" for form in forms}
+        plot_figure3(table3, results, synthetic)
+        assert len(kept) == 1, "the figure is closed"
+        return kept[0], results
+
+    yield run
+    for figure in kept:
+        close(figure)
+
+
+def rows_of(headline, label):
+    """A line's rows of the table, by weight."""
+    method, temperature = LABELS[label]
+    own = headline[headline.method == method]
+    own = own if np.isnan(temperature) else own[own.temperature == temperature]
+    return own.assign(weight=own.alpha.fillna(own.beta)).sort_values("weight")
+
+
+def bars_of(axes):
+    """Label -> a line with its error bars."""
+    return {
+        each.get_label(): each for each in axes.containers if isinstance(each, ErrorbarContainer)
+    }
+
+
+def stars_of(axes, colour):
+    """Points (x, y) of the published stars of a colour."""
+    return [
+        (x, y)
+        for line in axes.lines
+        if line.get_marker() == "*" and line.get_markerfacecolor() == colour
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        if np.isfinite(y)
+    ]
+
+
+def test_lines_are_of_one_method_and_temperature_with_ascending_weights(headline):
+    lines, levels = lines_of(headline)
+    assert [line.label for line in lines] == list(LABELS)
+    for line in lines:
+        expected = rows_of(headline, line.label)
+        assert list(line.rows.weight) == sorted(line.rows.weight)
+        pd.testing.assert_frame_equal(line.rows, expected)
+    assert list(lines[0].rows.f_score_mean) == [0.44, 0.42, 0.31]
+    assert list(lines[2].rows.weight) == [0.001, 0.1, 1.0]
+    assert list(levels.method) == ["CNN-BiGRU"]
+    assert list(levels.f_score_mean) == [0.40]
+
+
+def test_a_table_without_weights_has_levels_alone(headline, tmp_path, draw):
+    alone = headline[headline.method == "CNN-BiGRU"]
+    lines, levels = lines_of(alone)
+    assert not lines
+    assert len(levels) == 1
+    write_table(alone.assign(convention="frame", threshold="adaptive"), tmp_path / "alone.tsv")
+    figure, _ = draw(tmp_path / "alone.tsv")
+    assert not bars_of(figure.axes[0])
+
+
+def test_lines_and_bars_are_means_and_deviations_over_ascending_weights(headline, table3, draw):
+    figure, _ = draw(table3)
+    assert len(figure.axes) == 2
+    for axes, (score, _, scale) in zip(figure.axes, PANELS, strict=True):
+        bars = bars_of(axes)
+        assert list(bars) == list(LABELS)
+        shifts = []
+        for label, (line, _, (vertical,)) in bars.items():
+            expected = rows_of(headline, label)
+            x = line.get_xdata().astype(float)
+            factor = x / expected.weight.to_numpy()
+            np.testing.assert_allclose(factor, factor[0], rtol=1e-9)
+            # Sideways by no more than a fiftieth of the axis.
+            assert abs(np.log(factor[0])) < 0.02 * np.log(WEIGHTS[-1] / WEIGHTS[0])
+            shifts.append(factor[0])
+            y = line.get_ydata().astype(float)
+            np.testing.assert_allclose(y, expected[f"{score}_mean"] * scale)
+            deviation = (expected[f"{score}_std"] * scale).fillna(0).to_numpy()
+            ends = np.array(vertical.get_segments())
+            np.testing.assert_allclose(ends[:, :, 0], np.stack([x, x], axis=1))
+            middle, half = ends[:, :, 1].mean(axis=1), np.ptp(ends[:, :, 1], axis=1) / 2
+            np.testing.assert_allclose(middle, y)
+            np.testing.assert_allclose(half, deviation, atol=1e-12)
+        assert len(set(shifts)) == 3, "spreads do not hide each other"
+        assert len({line.get_color() for line, *_ in bars.values()}) == 3
+        assert len({line.get_marker() for line, *_ in bars.values()}) == 3
+
+
+def test_published_values_are_stars_on_their_lines(headline, table3, draw):
+    figure, _ = draw(table3)
+    for axes, (score, _, scale) in zip(figure.axes, PANELS, strict=True):
+        found = 0
+        for label, (line, *_) in bars_of(axes).items():
+            expected = rows_of(headline, label)
+            published = expected[f"published_{score}"] * scale
+            points = [
+                (x, y)
+                for x, y in zip(line.get_xdata(), published, strict=True)
+                if np.isfinite(y)
+            ]  # fmt: skip
+            stars = stars_of(axes, line.get_color())
+            np.testing.assert_allclose(np.reshape(stars, (-1, 2)), np.reshape(points, (-1, 2)))
+            found += len(stars)
+        assert found == 3
+    upper, lower = figure.axes
+    mtl = next(line.get_color() for line, *_ in bars_of(upper).values())
+    assert [y for _, y in stars_of(upper, mtl)] == pytest.approx([46.02, 29.26])
+    assert [y for _, y in stars_of(lower, mtl)] == pytest.approx([0.724, 0.837])
+
+
+def test_the_method_without_a_weight_is_a_level_with_its_spread(table3, draw):
+    figure, _ = draw(table3)
+    expected = [(40.0, 2.5, 42.17), (0.78, 0.04, 0.756)]
+    for axes, (mean, deviation, published) in zip(figure.axes, expected, strict=True):
+        (level,) = [line for line in axes.lines if line.get_label() == "CNN-BiGRU"]
+        assert list(level.get_ydata()) == pytest.approx([mean, mean])
+        (band,) = axes.patches
+        heights = band.get_extents().transformed(axes.transData.inverted()).intervaly
+        assert list(heights) == pytest.approx([mean - deviation, mean + deviation])
+        ((x, y),) = stars_of(axes, level.get_color())
+        assert (x, y) == pytest.approx((1.0, published))
+        star = next(
+            line for line in axes.lines
+            if line.get_marker() == "*" and line.get_markerfacecolor() == level.get_color()
+        )  # fmt: skip
+        assert star.get_transform() == axes.get_yaxis_transform(), "at the right end of the level"
+
+
+def test_axes_have_names_units_and_the_weights_as_ticks(table3, draw):
+    figure, _ = draw(table3)
+    assert [axes.get_ylabel() for axes in figure.axes] == [name for _, name, _ in PANELS]
+    assert figure.axes[-1].get_xlabel() == r"Weight of the scene loss, $\alpha$ or $\beta$"
+    for axes in figure.axes:
+        assert axes.get_xscale() == "log"
+        assert list(axes.get_xticks()) == WEIGHTS
+    shown = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
+    assert shown == ["0.0001", "0.001", "0.01", "0.1", "1"]
+    (legend,) = figure.legends
+    named = {text.get_text() for text in legend.get_texts()}
+    assert named == {*LABELS, "CNN-BiGRU", "published (TUT recordings)"}
+
+
+def test_a_weight_of_0_has_a_place_of_its_own(headline, tmp_path, draw):
+    weighted = headline.replace({"alpha": {0.0001: 0.0}})
+    write_table(weighted.assign(convention="frame", threshold="adaptive"), tmp_path / "zero.tsv")
+    figure, _ = draw(tmp_path / "zero.tsv")
+    line = bars_of(figure.axes[0])[r"MTL ($\alpha$)"][0]
+    assert line.get_xdata()[0] == 0
+    assert list(line.get_ydata()) == pytest.approx([44, 42, 31])
+    assert figure.axes[0].get_xscale() == "symlog"
+    assert list(figure.axes[0].get_xticks()) == [0.0, 0.001, 0.01, 0.1, 1.0]
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_pdf_and_png_come_out_and_only_synthetic_runs_say_so(table3, draw, synthetic):
+    figure, results = draw(table3, synthetic, ("pdf", "png"))
+    assert results["pdf"].read_bytes().startswith(b"%PDF")
+    assert results["png"].read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in results["pdf"].parent.iterdir()) == ["fig3.pdf", "fig3.png"]
+    assert ("Synthetic corpus" in figure.get_suptitle()) == synthetic
+    assert bool(figure.get_suptitle()) == synthetic
