@@ -1,12 +1,18 @@
 # Thin: what runs is in the Snakefile. CORES, CONFIG and ARGS may be given: make demo CORES=2
+ifneq ($(words $(CURDIR)),1)
+$(error the path "$(CURDIR)" has a space in it, which make cannot handle: move the checkout)
+endif
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config.yaml
+ifeq ($(wildcard $(CONFIG)),)
+$(error there is no configuration $(CONFIG))
+endif
 RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
 ENV := .venv/installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env demo paper fullscale report test lint format lock
+.PHONY: env demo paper fullscale report unlock test lint format lock
 
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
@@ -23,7 +29,12 @@ fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of t
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
 report: $(ENV) # of a finished run: CONFIG=config.demo.yaml for the demo's
+	@test -f results/$(RUN)/tables/table3.tsv || \
+	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
 	snakemake --configfile $(CONFIG) --report results/$(RUN)/report.html $(ARGS)
+
+unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
+	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
 test: $(ENV)
 	python -m pytest $(ARGS)

@@ -22,6 +22,10 @@ CHATTER = "Assuming unrestricted shared filesystem usage."
 FRAME = re.compile(r'^WorkflowError in file .*:\n|\n  File ".*", line \d+, in .*$', re.MULTILINE)
 
 
+# A script's failure once more, in Snakemake's words: its log says it better.
+ECHOES = ("CalledProcessError in file", "At least one job did not complete successfully")
+
+
 class LogHandler(LogHandlerBase):
     """Tell on the standard error how far a run is, what runs now, and what went wrong."""
 
@@ -122,6 +126,8 @@ class LogHandler(LogHandlerBase):
 
     def _on_error(self, record: LogRecord) -> None:
         text = record.getMessage()
+        if any(echo in text for echo in ECHOES):
+            return
         self._screen.print(
             FRAME.sub("", text) if record.exception == "WorkflowError" else text, "red"
         )

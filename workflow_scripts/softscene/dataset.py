@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from softscene.activity import recording_activity
-from softscene.errors import FeatureError
+from softscene.errors import FeatureError, how_to_remake
 from softscene.features import FeatureStore
 from softscene.files import read_table
 from softscene.labels import Labels
@@ -128,6 +128,6 @@ def read_soft_labels(source: str | Path, table: pd.DataFrame, scenes: Sequence[s
     if not logits[keys].equals(table[keys].reset_index(drop=True)):
         raise FeatureError(
             f"{source}: its {len(logits)} clips are not the fold's {len(table)} development clips; "
-            "delete it and run snakemake again"
+            + how_to_remake(source)
         )
     return logits[columns].to_numpy(np.float32)

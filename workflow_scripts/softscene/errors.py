@@ -38,3 +38,11 @@ class FeatureError(SoftSceneError):
 
 class TrainingError(SoftSceneError):
     """A training cannot go on."""
+
+
+def how_to_remake(path: object) -> str:
+    """What to type to have a damaged file made again, and then what depends on it."""
+    return (
+        f"make it again: snakemake --force {path} --cores 1 (and --configfile), and then "
+        "the run's own command"
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 
-from softscene.errors import FeatureError
+from softscene.errors import FeatureError, how_to_remake
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ class FeatureStore:
         try:
             self._file = h5py.File(path, "r")
         except OSError as error:
-            raise FeatureError(
-                f"{path} cannot be read ({error}); delete it and run snakemake again"
-            ) from error
+            raise FeatureError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error
 
     def __enter__(self) -> "FeatureStore":
         return self

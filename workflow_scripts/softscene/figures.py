@@ -126,7 +126,10 @@ def plot_figure3(table3: str | Path, results: Mapping[str, str | Path], syntheti
             markeredgecolor="black", label="published (TUT recordings)",
         )  # fmt: skip
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=2, title_fontsize=6.5,
+            title="Mean ± one standard deviation over folds and seeds",
+        )  # fmt: skip
         if synthetic:
             figure.suptitle("Synthetic corpus: not a test of the paper's claim", fontsize=7.5)
         for target in results.values():

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from softscene.dataset import Clips, join_clips
-from softscene.errors import FeatureError
+from softscene.errors import FeatureError, how_to_remake
 from softscene.files import replacing
 
 
@@ -56,6 +56,4 @@ def load_probabilities(
             hop = int(store.attrs["hop_length"]), int(store.attrs["sample_rate"])
             return {name: store[name][:] for name in recordings}, hop
     except OSError as error:
-        raise FeatureError(
-            f"{source} cannot be read ({error}); delete it and run snakemake again"
-        ) from error
+        raise FeatureError(f"{source} cannot be read ({error}); {how_to_remake(source)}") from error

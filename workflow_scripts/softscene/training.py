@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from softscene.dataset import Clips
-from softscene.errors import TrainingError
+from softscene.errors import TrainingError, how_to_remake
 from softscene.files import replacing, write_text
 from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
 from softscene.networks import NetworkParameters, Student, Teacher
@@ -256,8 +256,8 @@ def load_network(network: nn.Module, source: str | Path, device: torch.device) -
         network.load_state_dict(load_file(source))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise TrainingError(
-            f"{source} does not hold the weights of this network; delete it and run snakemake "
-            f"again ({error})"
+            f"{source} does not hold the weights of this network ({error}); "
+            + how_to_remake(source)
         ) from error
     return network.to(device, memory_format=torch.channels_last).eval()
 

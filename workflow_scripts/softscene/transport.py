@@ -78,8 +78,15 @@ class Source:
 
     def require_mirrored(self, names: Sequence[str]) -> None:
         """Raise an error that lists all ``names`` that a mirror's folder lacks."""
+        scheme = urlsplit(self.mirror or "").scheme
+        if scheme not in ("", "http", "https", "file"):
+            raise DownloadError(
+                f"{self.mirror} (download.mirror) is neither a folder nor an http(s) address"
+            )
         if self.folder is None:
             return
+        if not self.folder.is_dir():
+            raise DownloadError(f"there is no folder {self.folder} (download.mirror)")
         missing = [name for name in names if not (self.folder / name).is_file()]
         if missing:
             heading = f"the folder {self.folder} (download.mirror) lacks {len(missing)} file(s):"
