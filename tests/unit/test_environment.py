@@ -48,8 +48,8 @@ def test_each_rule_has_log_benchmark_threads_resources_and_environment():
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_short_and_can_be_imported(path):
     text = path.read_text()
-    if "run_job(main" in text:
-        assert len(text.splitlines()) <= 40
+    if "run_job(main, snakemake)" in text:  # the script of a rule
+        assert len(text.splitlines()) < 40
     tree = ast.parse(text)
     loose = [node for node in tree.body if isinstance(node, ast.Expr)]
     assert len(loose) == 1, "a docstring, and nothing that runs on import"
