@@ -55,7 +55,6 @@ DOWNLOAD = {
 KINDS = student_kinds(config["methods"])
 TEACHER = "fold-{fold}_seed-{seed}"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
-COMPUTE = (config["compute"]["threads"], config["compute"]["device"])
 GPUS = int(config["compute"]["device"] == "cuda")
 
 

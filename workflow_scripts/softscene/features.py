@@ -36,11 +36,6 @@ class FeatureParameters:
     window: str
     floor: float
 
-    @property
-    def hop(self) -> float:
-        """Seconds from one frame to the next."""
-        return self.hop_length / self.sample_rate
-
 
 class FeatureStore:
     """A finished ``features.h5``, opened for reading (a context manager).
@@ -63,9 +58,6 @@ class FeatureStore:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-    def __contains__(self, recording: str) -> bool:
-        return recording in self._file
 
     def __getitem__(self, recording: str) -> h5py.Dataset:
         """Frames x bands of a recording; ``FeatureError`` where there are none."""

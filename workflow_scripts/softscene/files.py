@@ -36,6 +36,6 @@ def write_table(table: pd.DataFrame, target: str | Path) -> None:
         table.to_csv(partial, sep="\t", index=False)
 
 
-def read_table(source: str | Path, **columns: type) -> pd.DataFrame:
-    """Read a TSV that :func:`write_table` wrote; ``columns`` names those with a type to enforce."""
-    return pd.read_csv(source, sep="\t", dtype=columns or None)
+def read_table(source: str | Path) -> pd.DataFrame:
+    """Read a TSV that :func:`write_table` wrote."""
+    return pd.read_csv(source, sep="\t")
