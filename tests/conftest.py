@@ -6,6 +6,7 @@ import pytest
 from softscene.annotations import clean, read_published
 from softscene.labels import read_labels
 
+pytest_plugins = ["tests.reliability"]
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 AUTHORS_LISTS = SHARED / "data" / "metadata_SEDandASC01"
