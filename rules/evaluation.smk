@@ -24,6 +24,7 @@ rule predict_student:
     params:
         scene_loss=scene_loss,
         thresholds=config["evaluation"]["adaptive_thresholds"],
+        features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=lambda wildcards: {
             key: size for key, size in student_network(wildcards).items() if key != "dropout"

@@ -21,6 +21,7 @@ rule make_fold:
         mem_mb=1000,
         runtime=10,
     params:
+        features=config["features"],
         clip_frames=config["clips"]["frames"],
     script:
         "../workflow_scripts/make_fold.py"

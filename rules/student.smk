@@ -22,8 +22,11 @@ rule train_student:
         runtime=3 * 24 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
+        checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
+        checkpoint=f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors",
         objective=scene_objective,
+        features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=student_network,
         training=config["student"],

@@ -30,7 +30,10 @@ rule train_teacher:
         runtime=24 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
+        checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
+        checkpoint=f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors",
+        features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=network("channels", "dropout"),
         training=config["teacher"],
@@ -59,6 +62,7 @@ rule dump_soft_labels:
         gpu=GPUS,
         device=config["compute"]["device"],
     params:
+        features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=network("channels"),
         threads=config["compute"]["threads"],

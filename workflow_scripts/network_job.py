@@ -3,6 +3,7 @@
 from typing import Any
 
 from softscene.dataset import FoldFiles
+from softscene.features import FeatureParameters
 from softscene.jobs import Fold
 
 
@@ -12,11 +13,19 @@ def fold_of(snakemake: Any) -> Fold:
     given = {key: value for key, value in snakemake.wildcards.items() if value != "none"}
     return Fold(
         name=", ".join(f"{key} {value}" for key, value in given.items()),
-        files=FoldFiles(**{name: snakemake.input[name] for name in names}),
+        files=FoldFiles(
+            **{name: snakemake.input[name] for name in names},
+            parameters=FeatureParameters(**snakemake.params.features),
+        ),
         labels=snakemake.input.labels,
         clip_frames=snakemake.params.clip_frames,
         network=snakemake.params.network,
     )
+
+
+def checkpoint_of(snakemake: Any) -> tuple[str, float]:
+    """Where a training notes its progress, and every how many seconds."""
+    return snakemake.params.checkpoint, float(snakemake.resources.checkpoint_seconds)
 
 
 def compute_of(snakemake: Any) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """Train an event detector: CRNN, MTL, or MTL with soft labels."""
 
 from job import run_job
-from network_job import compute_of, fold_of
+from network_job import checkpoint_of, compute_of, fold_of
 from softscene.jobs import train_student
 from softscene.training import SceneObjective, TrainingParameters
 
@@ -15,6 +15,7 @@ def main(snakemake) -> None:
         seed=int(snakemake.wildcards.seed),
         compute=compute_of(snakemake),
         results=dict(snakemake.output.items()),
+        checkpoint=checkpoint_of(snakemake),
     )
 
 

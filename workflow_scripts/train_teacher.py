@@ -1,7 +1,7 @@
 """Train the scene classifier of a fold."""
 
 from job import run_job
-from network_job import compute_of, fold_of
+from network_job import checkpoint_of, compute_of, fold_of
 from softscene.jobs import train_teacher
 from softscene.training import TrainingParameters
 
@@ -13,6 +13,7 @@ def main(snakemake) -> None:
         seed=int(snakemake.wildcards.seed),
         compute=compute_of(snakemake),
         results=dict(snakemake.output.items()),
+        checkpoint=checkpoint_of(snakemake),
     )
 
 

@@ -13,11 +13,10 @@ from softscene.runtime import permutation, prepare, seed_everything
 from softscene.training import (
     SceneObjective,
     TrainingParameters,
-    load_network,
-    save_network,
     train_student,
     train_teacher,
 )
+from softscene.weights import load_network, save_network
 
 SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
 PARAMETERS = TrainingParameters(epochs=2, batch_size=4, learning_rate=1e-3)

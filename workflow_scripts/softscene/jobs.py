@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from softscene import inference, training
+from softscene import inference, losses, networks, recurrent, runtime, training
+from softscene.checkpoints import Checkpoints, identity
 from softscene.dataset import Clips, FoldFiles, load_clips, read_soft_labels
 from softscene.evaluation import sweep_part
-from softscene.features import FeatureStore
 from softscene.files import write_table
 from softscene.folds import DEVELOPMENT, EVALUATION
 from softscene.labels import Labels, read_labels
@@ -18,8 +18,10 @@ from softscene.networks import NetworkParameters, Student, Teacher
 from softscene.predictions import save_probabilities
 from softscene.runtime import prepare
 from softscene.training import SceneObjective, TrainingParameters
+from softscene.weights import load_network, save_network
 
 Paths = Mapping[str, str | Path]
+TRAINING_CODE = (training, networks, recurrent, losses, runtime)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def train_teacher(
     seed: int,
     compute: tuple[int, str],
     results: Paths,
+    checkpoint: tuple[str | Path, float] | None = None,
 ) -> None:
     """Train a teacher; write ``weights``, ``history``, ``parameters``, ``accuracy``, ``confusion``.
 
@@ -90,12 +93,16 @@ def train_teacher(
         Threads and device, see :func:`softscene.runtime.prepare`.
     results
         Target of each result.
+    checkpoint
+        File to go on from and to note the progress in, and seconds between two of them.
     """
     device = prepare(*compute)
     development, evaluation = fold.clips(DEVELOPMENT), fold.clips(EVALUATION)
     size = fold.size(development)
+    resolved = {"seed": seed, "training": parameters, "network": size, "threads": compute[0]}
+    checkpoints = _checkpoints(checkpoint, resolved, development, None, device)
     network, history = training.train_teacher(
-        development, size, parameters, seed, device, fold.name
+        development, size, parameters, seed, device, fold.name, checkpoints
     )
     scenes = fold.vocabulary().scenes
     confusion = inference.confusion(
@@ -103,10 +110,40 @@ def train_teacher(
     )
     write_table(confusion, results["confusion"])
     write_table(_accuracy(confusion, scenes), results["accuracy"])
+    _write_training(network, history, resolved, results, checkpoints)
+
+
+def _checkpoints(
+    checkpoint: tuple[str | Path, float] | None,
+    resolved: Mapping[str, object],
+    clips: Clips,
+    soft: torch.Tensor | None,
+    device: torch.device,
+) -> Checkpoints | None:
+    """The training's checkpoints, which are of no other data, parameters or code."""
+    if checkpoint is None:
+        return None
+    arrays = ("features", "lengths", "targets", "scenes")
+    data = {name: torch.from_numpy(getattr(clips, name)) for name in arrays}
+    if soft is not None:
+        data["soft"] = soft
+    path, every = checkpoint
+    return Checkpoints(path, identity(training.plain(resolved), data, device, TRAINING_CODE), every)
+
+
+def _write_training(
+    network: torch.nn.Module,
+    history: pd.DataFrame,
+    resolved: Mapping[str, object],
+    results: Paths,
+    checkpoints: Checkpoints | None,
+) -> None:
+    """Write what a training gives, the weights last; then its checkpoint has had its day."""
     write_table(history, results["history"])
-    resolved = {"seed": seed, "training": parameters, "network": size, "threads": compute[0]}
     training.save_parameters(resolved, results["parameters"])
-    training.save_network(network, results["weights"])
+    save_network(network, results["weights"])
+    if checkpoints:
+        checkpoints.clear()
 
 
 def _accuracy(confusion: pd.DataFrame, scenes: tuple[str, ...]) -> pd.DataFrame:
@@ -126,7 +163,7 @@ def dump_soft_labels(
     """Write the teacher's logits for every development clip."""
     device = prepare(*compute)
     clips = fold.clips(DEVELOPMENT)
-    network = training.load_network(Teacher(fold.size(clips)), weights, device)
+    network = load_network(Teacher(fold.size(clips)), weights, device)
     logits = inference.scene_logits(network, clips, device)
     inference.save_soft_labels(clips, logits, fold.vocabulary().scenes, target)
 
@@ -139,12 +176,13 @@ def train_student(
     seed: int,
     compute: tuple[int, str],
     results: Paths,
+    checkpoint: tuple[str | Path, float] | None = None,
 ) -> None:
     """Train a student of any kind; write ``weights``, ``history`` and ``parameters``.
 
     Parameters
     ----------
-    fold, parameters, seed, compute, results
+    fold, parameters, seed, compute, results, checkpoint
         As for :func:`train_teacher`.
     objective
         What the scene branch learns.
@@ -159,10 +197,6 @@ def train_student(
         soft = torch.from_numpy(
             read_soft_labels(soft_labels, clips.table, fold.vocabulary().scenes)
         )
-    network, history = training.train_student(
-        clips, soft, objective, size, parameters, seed, device, fold.name
-    )
-    write_table(history, results["history"])
     resolved = {
         "seed": seed,
         "scene_objective": objective,
@@ -170,8 +204,11 @@ def train_student(
         "network": size,
         "threads": compute[0],
     }
-    training.save_parameters(resolved, results["parameters"])
-    training.save_network(network, results["weights"])
+    checkpoints = _checkpoints(checkpoint, resolved, clips, soft, device)
+    network, history = training.train_student(
+        clips, soft, objective, size, parameters, seed, device, fold.name, checkpoints
+    )
+    _write_training(network, history, resolved, results, checkpoints)
 
 
 def predict_student(
@@ -199,13 +236,11 @@ def predict_student(
     labels = fold.vocabulary()
     clips = fold.clips(DEVELOPMENT)
     network = Student(fold.size(clips), scene_branch=scene_loss != "none")
-    network = training.load_network(network, weights, device)
+    network = load_network(network, weights, device)
     known = inference.event_probabilities(network, clips, device)
     write_table(sweep_part(clips, known, labels, thresholds), results["sweep"])
 
     clips = fold.clips(EVALUATION)
-    with FeatureStore(fold.files.features) as store:
-        attributes = store[clips.table.recording[0]].attrs
-        hop = int(attributes["hop_length"]), int(attributes["sample_rate"])
+    hop = fold.files.parameters.hop_length, fold.files.parameters.sample_rate
     unseen = inference.event_probabilities(network, clips, device)
     save_probabilities(clips, unseen, labels.events, hop, results["probabilities"])

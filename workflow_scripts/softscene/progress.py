@@ -21,11 +21,15 @@ class Progress:
         What is counted, e.g. ``"epoch"`` or ``"B"`` (scaled to kB, MB).
     interval
         Seconds between two lines.
+    done
+        Units that an earlier run has done.
     """
 
-    def __init__(self, name: str, total: int, unit: str = "it", interval: float = 10.0) -> None:
+    def __init__(
+        self, name: str, total: int, unit: str = "it", interval: float = 10.0, done: int = 0
+    ) -> None:
         self.name, self.total, self.unit, self.interval = name, total, unit, interval
-        self.done = 0
+        self.done = self._initial = done
         self._start = self._last = time.monotonic()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
@@ -39,6 +43,7 @@ class Progress:
             self.done,
             self.total,
             now - self._start,
+            initial=self._initial,
             unit=self.unit,
             unit_scale=self.unit == "B",
             bar_format="{percentage:3.0f} % ({n_fmt} of {total_fmt}), {elapsed} gone, "

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from softscene.checkpoints import Checkpoints
 from softscene.dataset import Clips
-from softscene.errors import TrainingError, how_to_remake
-from softscene.files import replacing, write_text
+from softscene.errors import TrainingError
+from softscene.files import write_text
 from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
 from softscene.networks import NetworkParameters, Student, Teacher
 from softscene.progress import Progress
@@ -115,6 +114,7 @@ def train(
     parameters: TrainingParameters,
     seed: int,
     name: str,
+    checkpoints: Checkpoints | None = None,
 ) -> pd.DataFrame:
     """Train a network in place.
 
@@ -132,6 +132,8 @@ def train(
         Decides the order of clips and the dropout.
     name
         What messages call the training, e.g. ``fold 1, seed 0``.
+    checkpoints
+        Where it goes on from, and notes how far it is.
 
     Returns
     -------
@@ -141,13 +143,13 @@ def train(
     Raises
     ------
     TrainingError
-        A loss is not finite; says in which epoch and batch.
+        A loss is not finite (says in which epoch and batch), or another job took the training over.
     """
     optimiser = torch.optim.Adam(network.parameters(), lr=parameters.learning_rate)
-    progress = Progress(f"training, {name}", parameters.epochs, "epoch")
-    history = []
+    history = checkpoints.restore(network, optimiser) if checkpoints else []
+    progress = Progress(f"training, {name}", parameters.epochs, "epoch", done=len(history))
     network.train()
-    for epoch in range(1, parameters.epochs + 1):
+    for epoch in range(len(history) + 1, parameters.epochs + 1):
         steps = []
         for batch, chosen in enumerate(data.epoch(seed, epoch, parameters.batch_size), 1):
             seed_everything(seed, epoch, batch)
@@ -158,6 +160,8 @@ def train(
             steps.append({key: value.detach() * len(chosen) for key, value in values.items()})
         sums = _epoch_sums(steps, name, epoch)
         history.append({"epoch": epoch} | {key: total / len(data) for key, total in sums.items()})
+        if checkpoints:
+            checkpoints.reached(network, optimiser, history)
         progress.advance(note=f"loss {history[-1]['loss']:.4f}")
     _check_weights(network, name, parameters.epochs)
     return pd.DataFrame(history)
@@ -197,13 +201,14 @@ def train_teacher(
     seed: int,
     device: torch.device,
     name: str,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Teacher, pd.DataFrame]:
     """Train a scene classifier; gives it and its history."""
     seed_everything(seed)
     network = Teacher(size).to(device, memory_format=torch.channels_last)
     data = Batches(clips, device)
     losses = lambda chosen: teacher_losses(network, data, chosen)  # noqa: E731
-    return network, train(network, losses, data, parameters, seed, name)
+    return network, train(network, losses, data, parameters, seed, name, checkpoints)
 
 
 def train_student(
@@ -215,6 +220,7 @@ def train_student(
     seed: int,
     device: torch.device,
     name: str,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Student, pd.DataFrame]:
     """Train an event detector of any kind; gives it and its history.
 
@@ -226,7 +232,7 @@ def train_student(
         The teacher's logits v, clips x scenes; only the soft loss needs them.
     objective
         What the scene branch learns.
-    size, parameters, seed, device, name
+    size, parameters, seed, device, name, checkpoints
         As for :func:`train`.
     """
     seed_everything(seed)
@@ -234,38 +240,17 @@ def train_student(
     network = network.to(device, memory_format=torch.channels_last)
     data = Batches(clips, device, soft)
     losses = lambda chosen: student_losses(network, data, chosen, objective)  # noqa: E731
-    return network, train(network, losses, data, parameters, seed, name)
+    return network, train(network, losses, data, parameters, seed, name, checkpoints)
 
 
-def save_network(network: nn.Module, target: str | Path) -> None:
-    """Save weights and running statistics as safetensors, whole or not at all."""
-    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    with replacing(target) as partial:
-        save_file(state, partial)
-
-
-def load_network(network: nn.Module, source: str | Path, device: torch.device) -> nn.Module:
-    """Load what :func:`save_network` saved; safetensors hold numbers and never code.
-
-    Raises
-    ------
-    TrainingError
-        The file is damaged, or is of another network.
-    """
-    try:
-        network.load_state_dict(load_file(source))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise TrainingError(
-            f"{source} does not hold the weights of this network ({error}); "
-            + how_to_remake(source)
-        ) from error
-    return network.to(device, memory_format=torch.channels_last).eval()
+def plain(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Parameters as JSON holds them."""
+    return {
+        key: asdict(value) if hasattr(value, "__dataclass_fields__") else value
+        for key, value in parameters.items()
+    }
 
 
 def save_parameters(parameters: Mapping[str, object], target: str | Path) -> None:
     """Write the parameters of a training, as resolved, beside its result."""
-    resolved = {
-        key: asdict(value) if hasattr(value, "__dataclass_fields__") else value
-        for key, value in parameters.items()
-    }
-    write_text(target, json.dumps(resolved, indent=2) + "\n")
+    write_text(target, json.dumps(plain(parameters), indent=2) + "\n")

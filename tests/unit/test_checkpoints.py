@@ -1,0 +1,212 @@
+"""Trainings that are killed and go on, to the last bit; and what no training goes on from."""
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from softscene import jobs
+from softscene.checkpoints import Checkpoints, identity
+from softscene.dataset import Clips
+from softscene.errors import TrainingError
+from softscene.networks import NetworkParameters
+from softscene.runtime import prepare
+from softscene.training import SceneObjective, TrainingParameters, train_student, train_teacher
+from softscene.weights import digest, load_tensors, save_network, save_tensors
+
+SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
+PARAMETERS = TrainingParameters(epochs=4, batch_size=4, learning_rate=1e-3)
+STEPS = 2  # of an epoch of 7 clips
+CPU = torch.device("cpu")
+SOFT = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
+OBJECTIVES = {
+    "crnn": SceneObjective(),
+    "mtl": SceneObjective("hard", 0.1),
+    "soft": SceneObjective("soft", 1.0, 2.0),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    prepare(1, "cpu")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    rng = np.random.default_rng(0)
+    lengths = np.array([500, 500, 500, 120, 500, 500, 30])
+    features = rng.normal(size=(7, 500, 64)).astype(np.float32)
+    targets = rng.random((7, 500, 3)) < 0.2
+    return Clips(pd.DataFrame(), features, lengths, targets, np.array([0, 1, 2, 3, 0, 1, 2]))
+
+
+def identity_of(**changes):
+    given = {"parameters": {"seed": 0}, "data": {"soft": SOFT}, "device": CPU} | changes
+    return identity(given["parameters"], given["data"], given["device"], jobs.TRAINING_CODE)
+
+
+def run(kind, clips, folder, every=0.0, **changes):
+    """One job of a training, from its checkpoint if there is one; writes its weights."""
+    checkpoints = Checkpoints(folder / "checkpoint.safetensors", identity_of(**changes), every)
+    given = (SIZE, PARAMETERS, 0, CPU, "a test", checkpoints)
+    if kind == "teacher":
+        network, history = train_teacher(clips, *given)
+    else:
+        network, history = train_student(clips, SOFT, OBJECTIVES[kind], *given)
+    save_network(network, folder / "weights.safetensors")
+    history.to_csv(folder / "history.tsv", sep="\t", index=False)
+    return checkpoints
+
+
+def run_until_killed(kind, clips, folder, step):
+    """The same in a process of its own, which gets SIGKILL before it ends its ``step``-th step."""
+    steps, update = [0], torch.optim.Adam.step
+
+    def counted(*args, **kwargs):
+        steps[0] += 1
+        if steps[0] == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return update(*args, **kwargs)
+
+    def job():
+        torch.optim.Adam.step = counted
+        run(kind, clips, folder)
+
+    process = multiprocessing.get_context("fork").Process(target=job)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def results(folder):
+    return {name: (folder / name).read_bytes() for name in ("weights.safetensors", "history.tsv")}
+
+
+@pytest.mark.fault("a training is killed", "SIGKILL in each step of each epoch of four")
+@pytest.mark.parametrize("kind", ["teacher", *OBJECTIVES])
+def test_a_training_killed_in_any_epoch_ends_in_the_same_bits(kind, clips, tmp_path, caplog, seen):
+    whole = tmp_path / "whole"
+    run(kind, clips, whole)
+    for step in range(1, PARAMETERS.epochs * STEPS + 1):
+        folder = tmp_path / f"killed-{step}"
+        run_until_killed(kind, clips, folder, step)
+        assert not (folder / "weights.safetensors").exists()
+        with caplog.at_level(logging.INFO, logger="softscene"):
+            caplog.clear()
+            run(kind, clips, folder)
+        epoch = (step - 1) // STEPS
+        assert any(f"going on after epoch {epoch}," in m for m in caplog.messages) == (epoch > 0)
+        assert results(folder) == results(whole)
+    seen("goes on after the last whole epoch; weights and history equal to the last bit")
+
+
+@pytest.mark.fault("a training is killed", "SIGKILL again and again, once in each epoch")
+def test_a_training_killed_many_times_ends_in_the_same_bits(clips, tmp_path, seen):
+    run("soft", clips, tmp_path / "whole")
+    for epoch in range(1, PARAMETERS.epochs):
+        run_until_killed("soft", clips, tmp_path / "killed", STEPS + 1)
+        _, facts = load_tensors(tmp_path / "killed/checkpoint.safetensors")
+        assert len(json.loads(facts["history"])) == epoch
+    run("soft", clips, tmp_path / "killed")
+    assert results(tmp_path / "killed") == results(tmp_path / "whole")
+    seen("an epoch further each time; weights and history equal to the last bit")
+
+
+def test_a_checkpoint_that_was_not_used_would_be_seen(clips, tmp_path):
+    """The killed training's state is indeed what the next one starts with."""
+    run_until_killed("mtl", clips, tmp_path, 2 * STEPS + 1)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, facts = load_tensors(path)
+    changed = {k: v + 0.1 if v.is_floating_point() else v for k, v in tensors.items()}
+    facts.pop("sha256")
+    save_tensors(changed, path, **facts)
+    run("mtl", clips, tmp_path)
+    run("mtl", clips, tmp_path / "whole")
+    assert results(tmp_path) != results(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"parameters": {"seed": 1}}, "parameters"),
+        ({"data": {"soft": SOFT + 1}}, "data"),
+        ({"device": torch.device("cuda")}, "device"),
+    ],
+)
+def test_another_trainings_checkpoint_is_not_gone_on_from(clips, tmp_path, caplog, changes, named):
+    run("crnn", clips, tmp_path / "whole", **changes)
+    run("crnn", clips, tmp_path)
+    run("crnn", clips, tmp_path, **changes)
+    assert f"is of another training ({named}); this one starts anew" in caplog.text
+    assert results(tmp_path) == results(tmp_path / "whole")
+
+
+def test_changed_training_code_starts_anew():
+    other = identity({}, {}, CPU, jobs.TRAINING_CODE[:-1])
+    assert other["code"] != identity({}, {}, CPU, jobs.TRAINING_CODE)["code"]
+
+
+@pytest.mark.fault("a result is damaged", "one byte of a checkpoint flipped, or its end cut off")
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+def test_a_damaged_checkpoint_is_not_gone_on_from(clips, tmp_path, caplog, damage, seen):
+    run("crnn", clips, tmp_path / "whole")
+    run("crnn", clips, tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes({"flipped": content, "cut": content[:-10], "empty": b""}[damage])
+    run("crnn", clips, tmp_path)
+    assert str(path) in caplog.text
+    assert "the training starts anew" in caplog.text
+    assert results(tmp_path) == results(tmp_path / "whole")
+    seen("noticed, named in the log, not used: the training starts anew, to the same bits")
+
+
+def test_of_two_jobs_of_one_training_the_later_one_goes_on(clips, tmp_path):
+    """A job that outlived its Snakemake stops; its weights are not written."""
+    first = Checkpoints(tmp_path / "checkpoint.safetensors", identity_of(), 0)
+    second = Checkpoints(tmp_path / "checkpoint.safetensors", identity_of(), 0)
+    network = torch.nn.Linear(2, 2)
+    optimiser = torch.optim.Adam(network.parameters())
+    first.restore(network, optimiser)
+    first.reached(network, optimiser, [{"epoch": 1}])
+    assert second.restore(network, optimiser) == [{"epoch": 1}]
+    with pytest.raises(TrainingError, match="another job has taken over this training"):
+        first.reached(network, optimiser, [{"epoch": 2}])
+    second.reached(network, optimiser, [{"epoch": 2}])
+    second.clear()
+    with pytest.raises(TrainingError, match="one that has finished"):
+        first.reached(network, optimiser, [{"epoch": 2}])
+    assert not list(tmp_path.iterdir())
+
+
+def test_checkpoints_are_not_made_more_often_than_asked_for(clips, tmp_path):
+    run("crnn", clips, tmp_path, every=3600)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_digest_sees_names_types_shapes_and_values():
+    value = torch.arange(6, dtype=torch.float32)
+    given = [
+        {"a": value},
+        {"b": value},
+        {"a": value.view(2, 3)},
+        {"a": value.view(torch.int32)},
+        {"a": value.nextafter(torch.ones(6) * 9)},
+    ]
+    assert len({digest(each) for each in given}) == len(given)
+    columns = value.view(2, 3).t().contiguous().t()
+    assert digest({"a": columns}) == digest({"a": value.view(2, 3)}), "not of the memory's layout"
+
+
+def test_nothing_is_left_of_a_finished_training(clips, tmp_path):
+    checkpoints = run("teacher", clips, tmp_path)
+    assert {path.name for path in Path(tmp_path).iterdir()} > {"checkpoint.owner"}
+    checkpoints.clear()
+    assert {path.name for path in Path(tmp_path).iterdir()} == set(results(tmp_path))

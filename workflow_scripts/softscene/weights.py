@@ -1,0 +1,77 @@
+"""Files of tensors: numbers and never code, whole or not there, and proved before use."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from softscene.errors import TrainingError, how_to_remake
+from softscene.files import replacing
+
+CHECKSUM = "sha256"
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors: of their names, types, shapes and bytes."""
+    found = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        plain = value.detach().cpu().contiguous()
+        found.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        found.update(plain.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def save_tensors(tensors: Mapping[str, Tensor], target: str | Path, **facts: str) -> None:
+    """Write tensors, and facts about them, as safetensors."""
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    content = save(plain, {**facts, CHECKSUM: digest(plain)})
+    with replacing(target) as partial:
+        partial.write_bytes(content)
+
+
+def load_tensors(source: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what :func:`save_tensors` wrote: tensors by name, and the facts.
+
+    Raises
+    ------
+    TrainingError
+        The file is missing, is none of safetensors (a pickle, say), or has another checksum.
+    """
+    try:
+        with safe_open(source, "pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            facts = opened.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise TrainingError(f"{source} cannot be read as safetensors ({error})") from error
+    if facts.get(CHECKSUM) != (found := digest(tensors)):
+        raise TrainingError(
+            f"{source} is damaged: its SHA-256 was {facts.get(CHECKSUM)}, now it is {found}"
+        )
+    return tensors, facts
+
+
+def save_network(network: nn.Module, target: str | Path) -> None:
+    """Save weights and running statistics."""
+    save_tensors(network.state_dict(), target)
+
+
+def load_network(network: nn.Module, source: str | Path, device: torch.device) -> nn.Module:
+    """Load what :func:`save_network` saved, for inference.
+
+    Raises
+    ------
+    TrainingError
+        The file is damaged, or is of another network.
+    """
+    try:
+        network.load_state_dict(load_tensors(source)[0])
+    except (TrainingError, RuntimeError) as error:
+        raise TrainingError(
+            f"{source} does not hold the weights of this network ({error}); "
+            + how_to_remake(source)
+        ) from error
+    return network.to(device, memory_format=torch.channels_last).eval()
