@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 from softscene.annotations import clean, read_published
+from softscene.config import read_schema
+from softscene.features import FeatureParameters
 from softscene.labels import read_labels
 
 pytest_plugins = ["tests.reliability"]
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+FEATURES = FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])
 AUTHORS_LISTS = SHARED / "data" / "metadata_SEDandASC01"
 
 

@@ -1,6 +1,7 @@
 """Split the recordings of a fold into parts and clips."""
 
 from job import run_job
+from softscene.features import FeatureParameters
 from softscene.folds import make_fold
 
 
@@ -14,6 +15,7 @@ def main(snakemake) -> None:
         features=snakemake.input.features,
         results=dict(snakemake.output.items()),
         clip_frames=snakemake.params.clip_frames,
+        parameters=FeatureParameters(**snakemake.params.features),
     )
 
 

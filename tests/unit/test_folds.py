@@ -1,5 +1,7 @@
 """Folds: the authors' real ones, and what the development part alone may decide."""
 
+from dataclasses import asdict
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -7,8 +9,11 @@ import pytest
 from softscene.annotations import read_published
 from softscene.dataset import FoldFiles, load_clips
 from softscene.errors import AnnotationError, FeatureError
+from softscene.features import write_proved
 from softscene.files import read_table, write_table
 from softscene.folds import DEVELOPMENT, EVALUATION, band_statistics, cut_clips, make_fold
+
+from tests.conftest import FEATURES
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 
@@ -35,9 +40,11 @@ def study(tmp_path):
     rng = np.random.default_rng(0)
     lengths = {"d/a": 1200, "d/b": 500, "d/c": 37, "d/e": 700}
     with h5py.File(tmp_path / "features.h5", "w") as store:
+        store.attrs.update(asdict(FEATURES))
         for name, frames in lengths.items():
-            data = store.create_dataset(name, data=rng.normal(3, 2, (frames, 64)).astype("f4"))
-            data.attrs.update(scene="home", hop_length=882, sample_rate=44100)
+            write_proved(
+                store, name, rng.normal(3, 2, (frames, 64)).astype("f4"), {"scene": "home"}
+            )
     events = pd.DataFrame(
         [(name, "home", 0.5, 0.6, "fan") for name in lengths],
         columns=["recording", "scene", "onset", "offset", "event"],
@@ -56,10 +63,14 @@ def fold_of(study):
     results = {name: study / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     make_fold(
         study / "development.txt", study / "evaluation.txt", study / "events.tsv",
-        study / "features.h5", results, 500,
+        study / "features.h5", results, 500, FEATURES,
     )  # fmt: skip
     return FoldFiles(
-        study / "features.h5", results["clips"], results["statistics"], study / "events.tsv"
+        study / "features.h5",
+        results["clips"],
+        results["statistics"],
+        study / "events.tsv",
+        FEATURES,
     )
 
 
@@ -77,13 +88,19 @@ def test_statistics_are_of_the_development_part_without_padding(study):
     np.testing.assert_allclose(fold["std"], frames.std(axis=0), rtol=1e-10)
 
 
+def overwrite(store, name):
+    scene, shape = store[name].attrs["scene"], store[name].shape
+    del store[name]
+    write_proved(store, name, np.full(shape, 1e6, "f4"), {"scene": scene})
+
+
 def test_statistics_do_not_see_the_evaluation_part(study):
     before = read_table(fold_of(study).statistics)
     with h5py.File(study / "features.h5", "a") as store:
-        store["d/e"][:] = 1e6
+        overwrite(store, "d/e")
     pd.testing.assert_frame_equal(read_table(fold_of(study).statistics), before)
     with h5py.File(study / "features.h5", "a") as store:
-        store["d/c"][:] = 1e6
+        overwrite(store, "d/c")
     assert not read_table(fold_of(study).statistics).equals(before), "this test sees changes"
 
 

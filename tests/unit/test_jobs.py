@@ -1,5 +1,6 @@
 """Network jobs from files to files: who sees which recordings, and what the numbers count."""
 
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,14 +12,16 @@ import torch
 from softscene import inference
 from softscene.dataset import FoldFiles, join_clips
 from softscene.evaluation import evaluate_student
+from softscene.features import write_proved
 from softscene.files import read_table, write_table
 from softscene.folds import DEVELOPMENT, EVALUATION, make_fold
 from softscene.jobs import Fold, dump_soft_labels, predict_student, train_student, train_teacher
 from softscene.labels import Labels
 from softscene.networks import Student, Teacher
-from softscene.training import SceneObjective, TrainingParameters, load_network
+from softscene.training import SceneObjective, TrainingParameters
+from softscene.weights import load_network
 
-from tests.conftest import ROOT
+from tests.conftest import FEATURES, ROOT
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 LABELS = ROOT / "resources" / "labels.yaml"
@@ -62,6 +65,7 @@ def make_study(folder, labels):
     rng = np.random.default_rng(4)
     rows = []
     with h5py.File(folder / "features.h5", "w") as store:
+        store.attrs.update(asdict(FEATURES))
         for name, (_, scene, frames) in RECORDINGS.items():
             values = rng.normal(3, 1, (frames, 64))
             heard = labels.scenes.index(SOUNDS.get(name, scene))
@@ -71,8 +75,7 @@ def make_study(folder, labels):
                 stop = int(rng.integers(start + 10, frames))
                 values[start:stop, 2 * labels.events.index(event)] += 4
                 rows.append((name, scene, start * 0.02 + 0.01, stop * 0.02 - 0.01, event))
-            data = store.create_dataset(name, data=values.astype("f4"))
-            data.attrs.update(scene=scene, hop_length=882, sample_rate=44100)
+            write_proved(store, name, values.astype("f4"), {"scene": scene})
     columns = ["recording", "scene", "onset", "offset", "event"]
     write_table(pd.DataFrame(rows, columns=columns), folder / "events.tsv")
     for part in (DEVELOPMENT, EVALUATION):
@@ -93,23 +96,26 @@ def scramble(folder, part, what, labels):
         return
     with h5py.File(folder / "features.h5", "a") as store:
         for name in names:
+            values, scene = store[name][:], store[name].attrs["scene"]
             if what == "features":
-                store[name][:] = rng.normal(-20, 9, store[name].shape)
+                values = rng.normal(-20, 9, values.shape).astype("f4")
             else:
-                index = labels.scenes.index(store[name].attrs["scene"])
-                store[name].attrs["scene"] = labels.scenes[index - 1]
+                scene = labels.scenes[labels.scenes.index(scene) - 1]
+            del store[name]
+            write_proved(store, name, values, {"scene": scene})
 
 
 def run_jobs(folder, labels):
     """All jobs of the fold, with a student of each kind; gives the fold."""
     made = {name: folder / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     lists = [folder / f"{part}.txt" for part in (DEVELOPMENT, EVALUATION)]
-    make_fold(*lists, folder / "events.tsv", folder / "features.h5", made, CLIP)
+    make_fold(*lists, folder / "events.tsv", folder / "features.h5", made, CLIP, FEATURES)
     files = FoldFiles(
         features=folder / "features.h5",
         clips=made["clips"],
         statistics=made["statistics"],
         events=folder / "events.tsv",
+        parameters=FEATURES,
     )
     fold = Fold(name="a test", files=files, labels=LABELS, clip_frames=CLIP, network=SIZES)
     train_teacher(fold, TEACHING, 0, COMPUTE, {
@@ -401,7 +407,7 @@ def scored(tmp_path):
             for name, frames in (("e/x", 130), ("e/y", 70)):
                 values = np.full((frames, 2), idle, np.float32)
                 values[:50] = active
-                store[name] = values
+                write_proved(store, name, values)
         names = ("thresholds", "events", "class_wise", "overall")
         results = {name: tmp_path / f"out_{name}.tsv" for name in names}
         evaluate_student(

@@ -116,8 +116,8 @@ def test_features_hold_every_annotated_recording_with_its_parameters(finished):
             assert data.dtype == np.float32
             assert data.shape == (-(-data.attrs["samples"] // 882), 64)
             assert data.attrs["scene"] == rows.scene.iloc[0]
-            assert (data.attrs["sample_rate"], data.attrs["hop_length"]) == (44100, 882)
-        assert store.attrs["n_fft"] == 2048
+        for name, value in {"sample_rate": 44100, "hop_length": 882, "n_fft": 2048}.items():
+            assert store.attrs[name] == value
         assert len(recordings(finished.path("features.h5"))) == events.recording.nunique()
 
 

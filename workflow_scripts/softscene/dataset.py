@@ -9,7 +9,7 @@ import pandas as pd
 
 from softscene.activity import recording_activity
 from softscene.errors import FeatureError, how_to_remake
-from softscene.features import FeatureStore
+from softscene.features import FeatureParameters, FeatureStore
 from softscene.files import read_table
 from softscene.labels import Labels
 
@@ -44,12 +44,13 @@ class Clips:
 
 @dataclass(frozen=True)
 class FoldFiles:
-    """Where a fold's files lie: features, clips, statistics and events."""
+    """Where a fold's files lie, and what its features must have been made with."""
 
     features: str | Path
     clips: str | Path
     statistics: str | Path
     events: str | Path
+    parameters: FeatureParameters
 
 
 def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) -> Clips:
@@ -58,7 +59,7 @@ def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) ->
     Raises
     ------
     FeatureError
-        The feature file lacks a recording or cannot be read.
+        The feature file lacks a recording, is damaged or was made with other parameters.
     """
     table = read_table(files.clips)
     table = table[table.part == part].reset_index(drop=True)
@@ -67,11 +68,10 @@ def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) ->
     by_recording = dict(tuple(read_table(files.events).groupby("recording")))
     features = np.zeros((len(table), clip_frames, len(mean)), np.float32)
     targets = np.zeros((len(table), clip_frames, len(labels.events)), bool)
-    with FeatureStore(files.features) as store:
+    hop = files.parameters.hop_length / files.parameters.sample_rate
+    with FeatureStore(files.features, files.parameters) as store:
         for recording, clips in table.groupby("recording", sort=False):
-            data = store[recording]
-            hop = data.attrs["hop_length"] / data.attrs["sample_rate"]
-            standard = ((data[:] - mean) / deviation).astype(np.float32)
+            standard = ((store[recording] - mean) / deviation).astype(np.float32)
             active = recording_activity(by_recording[recording], labels.events, len(standard), hop)
             _place(clips, standard, features)
             _place(clips, active, targets)

@@ -36,6 +36,14 @@ class FeatureError(SoftSceneError):
     """A feature file lacks a recording, or was made with other parameters."""
 
 
+class ResultError(SoftSceneError):
+    """A file that an earlier job wrote cannot be read."""
+
+
+class StorageError(SoftSceneError):
+    """A disk is full."""
+
+
 class TrainingError(SoftSceneError):
     """A training cannot go on."""
 

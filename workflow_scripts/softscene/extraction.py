@@ -6,7 +6,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-import h5py
 import librosa
 import numpy as np
 import pandas as pd
@@ -14,8 +13,8 @@ import soundfile
 from threadpoolctl import threadpool_limits
 
 from softscene.errors import AudioError, SoftSceneError
-from softscene.features import FeatureParameters
-from softscene.files import read_table, replacing
+from softscene.features import FeatureParameters, write_proved
+from softscene.files import read_table, replacing_hdf5
 from softscene.progress import Progress
 
 
@@ -134,19 +133,14 @@ def extract_features(
     jobs = [(row.path, row.frames, parameters) for row in recordings.itertuples()]
     progress = Progress("features", len(jobs), "recording")
     problems = []
-    with replacing(target) as partial, h5py.File(partial, "w") as store:
+    with replacing_hdf5(target) as store:
         store.attrs.update(asdict(parameters))
         for row, result in zip(recordings.itertuples(), _map(jobs, workers), strict=True):
             if isinstance(result, SoftSceneError):
                 problems.append(str(result))
             else:
-                data = store.create_dataset(row.Index, data=result)
-                data.attrs.update(
-                    scene=scenes[row.Index],
-                    sample_rate=parameters.sample_rate,
-                    samples=row.frames,
-                    hop_length=parameters.hop_length,
-                )
+                facts = {"scene": scenes[row.Index], "samples": row.frames}
+                write_proved(store, row.Index, result, facts)
             progress.advance()
         if problems:
             raise AudioError.of("recordings cannot be used:", problems)

@@ -1,11 +1,18 @@
 """The feature file: what it was made with, and reading it."""
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
+import numpy as np
 
 from softscene.errors import FeatureError, how_to_remake
+
+Result = TypeVar("Result")
+Facts = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -40,18 +47,38 @@ class FeatureParameters:
 class FeatureStore:
     """A finished ``features.h5``, opened for reading (a context manager).
 
+    Parameters
+    ----------
+    path
+        The file.
+    parameters
+        What it must have been made with.
+
     Raises
     ------
     FeatureError
-        The file cannot be read as HDF5.
+        The file is damaged, or was made with other parameters; says which, and how to make it.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, parameters: FeatureParameters) -> None:
         self.path = path
+        self._file = read_hdf5(path, lambda: h5py.File(path, "r"))
         try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise FeatureError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error
+            self._require(parameters)
+        except FeatureError:
+            self._file.close()
+            raise
+
+    def _require(self, parameters: FeatureParameters) -> None:
+        made = read_hdf5(self.path, lambda: dict(self._file.attrs))
+        other = [
+            f"{name} {made.get(name)!s}, expected {value}"
+            for name, value in asdict(parameters).items()
+            if made.get(name) != value
+        ]
+        if other:
+            heading = f"{self.path} was made with other parameters; {how_to_remake(self.path)}"
+            raise FeatureError.of(heading, other)
 
     def __enter__(self) -> "FeatureStore":
         return self
@@ -59,12 +86,51 @@ class FeatureStore:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def __getitem__(self, recording: str) -> h5py.Dataset:
-        """Frames x bands of a recording; ``FeatureError`` where there are none."""
+    def _proved(self, recording: str) -> tuple[np.ndarray, str]:
         if recording not in self._file:
             raise FeatureError(f"{self.path}: has no features of {recording}")
-        return self._file[recording]
+        return read_proved(self._file[recording]), str(self._file[recording].attrs["scene"])
+
+    def __getitem__(self, recording: str) -> np.ndarray:
+        """Frames x bands of a recording, proved by their checksum."""
+        return read_hdf5(self.path, lambda: self._proved(recording))[0]
 
     def scene(self, recording: str) -> str:
         """The recording's scene."""
-        return self[recording].attrs["scene"]
+        return read_hdf5(self.path, lambda: self._proved(recording))[1]
+
+
+def write_proved(
+    store: h5py.File, name: str, values: np.ndarray, facts: Facts | None = None, **options: object
+) -> None:
+    """Add a data set with ``facts`` as its attributes, and the SHA-256 of both.
+
+    HDF5's own checksums do not cover its index, and what the index has lost is read as zeros.
+    """
+    data = store.create_dataset(name, data=values, **options)
+    data.attrs.update(facts or {})
+    data.attrs["sha256"] = _sha256(values, facts or {})
+
+
+def read_proved(data: h5py.Dataset) -> np.ndarray:
+    """Read what :func:`write_proved` wrote; ``OSError`` where the values or facts are others."""
+    values, facts = data[:], dict(data.attrs)
+    written = facts.pop("sha256")
+    if (found := _sha256(values, facts)) != written:
+        raise OSError(f"{data.name}: SHA-256 was {written}, now it is {found}")
+    return values
+
+
+def _sha256(values: np.ndarray, facts: Facts) -> str:
+    about = [f"{name}={facts[name]}" for name in sorted(facts)]
+    found = hashlib.sha256(f"{values.dtype} {values.shape} {about}\n".encode())
+    found.update(np.ascontiguousarray(values))
+    return found.hexdigest()
+
+
+def read_hdf5(path: str | Path, read: Callable[[], Result]) -> Result:
+    """Read from an HDF5 file; what h5py raises where it is damaged becomes a FeatureError."""
+    try:
+        return read()
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise FeatureError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error

@@ -1,11 +1,16 @@
 """Files that are either whole or not there."""
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import pandas as pd
+
+from softscene.errors import ResultError, how_to_remake
+from softscene.storage import naming_full_disk, sync
 
 
 @contextmanager
@@ -13,15 +18,41 @@ def replacing(target: str | Path) -> Iterator[Path]:
     """Give a path beside ``target`` to write to; it becomes ``target`` when the block succeeds.
 
     A block that fails leaves ``target`` as it was, and nothing beside it.
+
+    Raises
+    ------
+    StorageError
+        The disk is full.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial{target.suffix}")
     try:
-        yield partial
-        partial.replace(target)
+        with naming_full_disk(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            if partial.is_file():
+                sync(partial)  # or a power failure may leave an empty file under the final name
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_hdf5(target: str | Path) -> Iterator[h5py.File]:
+    """Give an HDF5 file to fill, in memory; it becomes ``target`` when the block succeeds.
+
+    In memory, as the HDF5 library itself crashes when the disk is full.
+
+    Raises
+    ------
+    StorageError
+        The disk is full.
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w") as store:
+        yield store
+    with replacing(target) as partial:
+        partial.write_bytes(content.getbuffer())
 
 
 def write_text(target: str | Path, text: str) -> None:
@@ -37,5 +68,16 @@ def write_table(table: pd.DataFrame, target: str | Path) -> None:
 
 
 def read_table(source: str | Path) -> pd.DataFrame:
-    """Read a TSV that :func:`write_table` wrote."""
-    return pd.read_csv(source, sep="\t")
+    """Read a TSV that :func:`write_table` wrote.
+
+    Raises
+    ------
+    ResultError
+        It is missing, or no table.
+    """
+    try:
+        return pd.read_csv(source, sep="\t")
+    except (OSError, ValueError) as error:
+        raise ResultError(
+            f"{source} cannot be read as a table ({error}); {how_to_remake(source)}"
+        ) from error

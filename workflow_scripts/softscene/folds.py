@@ -8,7 +8,7 @@ import pandas as pd
 
 from softscene.annotations import read_published
 from softscene.errors import AnnotationError
-from softscene.features import FeatureStore
+from softscene.features import FeatureParameters, FeatureStore
 from softscene.files import read_table, write_table
 
 DEVELOPMENT, EVALUATION = "development", "evaluation"
@@ -41,6 +41,7 @@ def make_fold(
     features: str | Path,
     results: dict[str, str | Path],
     clip_frames: int,
+    parameters: FeatureParameters,
 ) -> None:
     """Write one fold's ``recordings``, ``clips`` and ``statistics`` (the keys of ``results``).
 
@@ -56,18 +57,22 @@ def make_fold(
         ``features.h5``.
     clip_frames
         Frames of a clip.
+    parameters
+        What the features must have been made with.
 
     Raises
     ------
     AnnotationError
         A recording is in both parts or in none, or is not in ``events.tsv``.
+    FeatureError
+        The feature file is damaged, or was made with other parameters.
     """
     parts = {
         DEVELOPMENT: list(read_published(development).recording.unique()),
         EVALUATION: list(read_published(evaluation).recording.unique()),
     }
     _check_parts(parts, set(read_table(events).recording))
-    with FeatureStore(features) as store:
+    with FeatureStore(features, parameters) as store:
         recordings = pd.DataFrame(
             [
                 (name, part, store.scene(name), len(store[name]))
@@ -76,7 +81,7 @@ def make_fold(
             ],
             columns=["recording", "part", "scene", "frames"],
         )
-        mean, deviation = band_statistics([store[name][:] for name in parts[DEVELOPMENT]])
+        mean, deviation = band_statistics([store[name] for name in parts[DEVELOPMENT]])
     write_table(recordings, results["recordings"])
     write_table(_clips(recordings, clip_frames), results["clips"])
     statistics = pd.DataFrame({"band": np.arange(len(mean)), "mean": mean, "std": deviation})

@@ -7,6 +7,7 @@ import numpy as np
 
 from softscene.dataset import Clips, join_clips
 from softscene.errors import FeatureError, how_to_remake
+from softscene.features import read_hdf5, read_proved, write_proved
 from softscene.files import replacing
 
 
@@ -35,7 +36,7 @@ def save_probabilities(
     with replacing(target) as partial, h5py.File(partial, "w") as store:
         store.attrs.update(events=list(events), hop_length=hop[0], sample_rate=hop[1])
         for recording, frames in join_clips(clips.table, probabilities).items():
-            store.create_dataset(recording, data=frames, compression="gzip", shuffle=True)
+            write_proved(store, recording, frames, compression="gzip", shuffle=True)
 
 
 def load_probabilities(
@@ -48,12 +49,14 @@ def load_probabilities(
     FeatureError
         The file cannot be read, or lacks a recording.
     """
-    try:
+
+    def read() -> tuple[dict[str, np.ndarray], tuple[int, int]]:
         with h5py.File(source, "r") as store:
             missing = [name for name in recordings if name not in store]
             if missing:
-                raise FeatureError.of(f"{source} lacks recordings:", missing)
+                heading = f"{source} lacks recordings; {how_to_remake(source)}"
+                raise FeatureError.of(heading, missing)
             hop = int(store.attrs["hop_length"]), int(store.attrs["sample_rate"])
-            return {name: store[name][:] for name in recordings}, hop
-    except OSError as error:
-        raise FeatureError(f"{source} cannot be read ({error}); {how_to_remake(source)}") from error
+            return {name: read_proved(store[name]) for name in recordings}, hop
+
+    return read_hdf5(source, read)
