@@ -6,7 +6,7 @@ from download_job import source_of
 from job import run_job
 from softscene.annotations import read_published
 from softscene.archives import read_registry
-from softscene.fetching import fetch_meta, fetch_recordings
+from softscene.fetching import discard_cache, fetch_meta, fetch_recordings
 from softscene.files import write_table
 
 
@@ -19,6 +19,7 @@ def main(snakemake) -> None:
     fetch_meta(dataset, source, cache, Path(snakemake.output.meta))
     recordings = fetch_recordings(dataset, wanted, source, cache, Path(snakemake.output.audio))
     write_table(recordings, snakemake.output.recordings)
+    discard_cache(dataset, cache)
 
 
 if __name__ == "__main__":

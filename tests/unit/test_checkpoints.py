@@ -14,11 +14,13 @@ import torch
 from softscene import jobs
 from softscene.checkpoints import Checkpoints, identity
 from softscene.dataset import Clips
-from softscene.errors import TrainingError
+from softscene.errors import StorageError, TrainingError
 from softscene.networks import NetworkParameters
 from softscene.runtime import prepare
 from softscene.training import SceneObjective, TrainingParameters, train_student, train_teacher
 from softscene.weights import digest, load_tensors, save_network, save_tensors
+
+from tests.small_disk import small_disk
 
 SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
 PARAMETERS = TrainingParameters(epochs=4, batch_size=4, learning_rate=1e-3)
@@ -116,6 +118,22 @@ def test_a_training_killed_many_times_ends_in_the_same_bits(clips, tmp_path, see
     run("soft", clips, tmp_path / "killed")
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
     seen("an epoch further each time; weights and history equal to the last bit")
+
+
+@pytest.mark.fault("the disk is full", "a tmpfs with room for one checkpoint and not for two")
+def test_a_training_goes_on_when_there_is_room_for_its_checkpoints_again(clips, tmp_path, seen):
+    run("mtl", clips, tmp_path / "whole")
+    size = (tmp_path / "whole/checkpoint.safetensors").stat().st_size
+    with small_disk(tmp_path / "disk", f"{size * 3 // 2 // 1024}k") as disk:
+        with pytest.raises(StorageError, match=r"checkpoint\.safetensors could not be written"):
+            run("mtl", clips, disk.folder)
+        _, facts = load_tensors(disk.folder / "checkpoint.safetensors")
+        assert len(json.loads(facts["history"])) >= 1, "what was good before still is"
+        assert len(list(disk.folder.iterdir())) == 2, "the checkpoint and its owner's mark"
+        disk.resize("10m")
+        run("mtl", clips, disk.folder)
+        assert results(disk.folder) == results(tmp_path / "whole")
+    seen("named, with what is free; the checkpoint before stays; with room again, equal weights")
 
 
 def test_a_checkpoint_that_was_not_used_would_be_seen(clips, tmp_path):

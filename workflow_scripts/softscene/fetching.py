@@ -5,19 +5,20 @@ import logging
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import pooch
 import soundfile
-from remotezip import RangeNotSupported, RemoteZip
+from remotezip import OutOfBound, RangeNotSupported, RemoteZip, RemoteZipError
 
 from softscene.archives import (
     CHUNK,
+    UNREADABLE,
     Archive,
+    DamagedError,
     DataSet,
     Member,
     Registry,
@@ -28,7 +29,8 @@ from softscene.archives import (
 from softscene.errors import AudioError, DownloadError
 from softscene.files import replacing, write_text
 from softscene.progress import Progress
-from softscene.transport import Client, Ranges, Source
+from softscene.storage import naming_full_disk, sync
+from softscene.transport import Client, Ranges, Source, difference
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +60,22 @@ class _Shelf:
     def listing(self, archive: Archive, opened: "_Opened") -> dict[str, Member]:
         """Give the archive's members by name; a proved archive's are noted, to outlive it."""
         note = self.folder / f"{archive.name}.{archive.md5}.json"
-        if note.is_file():
-            members = [Member(*facts) for facts in json.loads(note.read_text(encoding="utf-8"))]
-        else:
-            members = list_members(archive.name, opened.zip())
+        members = _noted(note)
+        if members is None:
+            members = opened.members()
             if not opened.ranged:
                 write_text(note, json.dumps(members))
         return {member.name: member for member in members}
+
+
+def _noted(note: Path) -> list[Member] | None:
+    """Members as a note has them; ``None`` without one, or where it is damaged."""
+    try:
+        members = [Member(*facts) for facts in json.loads(note.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    types = tuple(Member.__annotations__.values())
+    return members if all(tuple(map(type, member)) == types for member in members) else None
 
 
 class _Opened:
@@ -80,6 +91,10 @@ class _Opened:
         self._zip = self._zip or self._open()
         return self._zip
 
+    def members(self) -> list[Member]:
+        """List what the directory declares, as it was read last."""
+        return list_members(self._archive.name, self.zip())
+
     @property
     def ranged(self) -> bool:
         """Whether it is read by ranges, so that its MD5 was not proved."""
@@ -88,12 +103,17 @@ class _Opened:
     def _open(self) -> zipfile.ZipFile:
         source = self._client.source
         if source.folder is None and source.mode == "selective":
-            ranges = partial(Ranges, self._client, self._archive.bytes)
             try:
-                return _open_zip(self.url, partial(RemoteZip, fetcher=ranges))
+                return self._open_ranges()
             except RangeNotSupported:
                 logger.info("%s: the server gives no parts; fetching it whole", self.url)
         return _open_zip(self.whole())
+
+    def _open_ranges(self) -> RemoteZip:
+        try:
+            return RemoteZip(self.url, fetcher=partial(Ranges, self._client, self._archive.bytes))
+        except (*UNREADABLE, OutOfBound) as error:
+            raise DamagedError(f"no ZIP archive that can be read: {error}") from error
 
     def whole(self) -> Path:
         """Give the whole archive's path, fetched if need be, proved by size and MD5."""
@@ -108,22 +128,40 @@ class _Opened:
         self._client.retrieve(self.url, path, f"md5:{archive.md5}", archive.bytes)
         return path
 
-    def take(self, members: Sequence[Member], shelf: _Shelf) -> None:
-        """Put members on the shelf."""
+    def take(self, members: Sequence[Member], shelf: _Shelf) -> dict[str, Member]:
+        """Put members on the shelf; give them by name, as they were proved."""
         total = sum(member.bytes for member in members)
         progress = Progress(f"fetching from {self._archive.name}", total, "B")
-        for member in members:
-            self._client.persist(self.url, partial(self._attempt, member, shelf, progress))
+        return {
+            name: self._client.persist(self.url, partial(self._attempt, name, shelf, progress))
+            for name in (member.name for member in members)
+        }
 
-    def _attempt(self, member: Member, shelf: _Shelf, progress: Progress) -> None:
+    def _attempt(self, name: str, shelf: _Shelf, progress: Progress) -> Member:
         before = progress.done
         try:
-            with replacing(shelf.path(member.name)) as target:
-                extract_member(self.zip(), member, target, progress.advance)
+            member = self._declared(name)
+            with replacing(shelf.path(name)) as target:
+                self._extract(member, target, progress)
         except BaseException:
             progress.advance(before - progress.done)
-            self.close()  # a broken stream is not read on
+            self.close()  # a broken stream is not read on, nor a directory trusted
             raise
+        return member
+
+    def _extract(self, member: Member, target: Path, progress: Progress) -> None:
+        try:
+            extract_member(self.zip(), member, target, progress.advance)
+        except RemoteZipError as error:  # also where the server gives no ranges any more
+            raise DamagedError(f"{member.name}: {type(error).__name__}: {error}") from error
+
+    def _declared(self, name: str) -> Member:
+        """Tell what the directory says of a member; before another try it was read anew."""
+        declared = {member.name: member for member in self.members()}
+        if name not in declared:
+            raise DamagedError(f"{name} was in the archive's directory, and is no more")
+        refuse_unsafe(self._archive, declared.values(), [declared[name]])
+        return declared[name]
 
     def close(self) -> None:
         """Close the archive, to be opened anew."""
@@ -138,23 +176,15 @@ class _Opened:
 
 
 def _prove_file(path: Path, known_hash: str, size: int | None = None) -> None:
-    algorithm, _, expected = known_hash.partition(":")
-    found, found_size = pooch.file_hash(str(path), alg=algorithm), path.stat().st_size
-    if found != expected or size not in (None, found_size):
-        of_size = "" if size is None else f"{size} bytes with "
-        raise DownloadError(
-            f"{path} is not what was published: expected {of_size}{algorithm.upper()} {expected}, "
-            f"found {found_size} bytes with {found}"
-        )
+    if fault := difference(path, known_hash, size):
+        raise DownloadError(f"{path} is not what was published: {fault}")
 
 
-def _open_zip(
-    place: str | Path, opener: Callable[[str | Path], zipfile.ZipFile] = zipfile.ZipFile
-) -> zipfile.ZipFile:
+def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
-        return opener(place)
-    except zipfile.BadZipFile as error:
-        raise DownloadError(f"{place} is no ZIP archive: {error}") from error
+        return zipfile.ZipFile(path)
+    except UNREADABLE as error:
+        raise DownloadError(f"{path} is no ZIP archive that can be read: {error}") from error
 
 
 @contextmanager
@@ -162,9 +192,13 @@ def _building(destination: Path) -> Iterator[Path]:
     """Give a folder beside ``destination`` to fill; it becomes it when the block succeeds."""
     beside = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
     try:
-        yield beside
+        with naming_full_disk(destination):
+            beside.mkdir(parents=True)
+            yield beside
+            for path in beside.rglob("*"):
+                if path.is_file():
+                    sync(path)
         if destination.exists():
             shutil.rmtree(destination)
         beside.rename(destination)
@@ -207,7 +241,7 @@ def fetch_meta(dataset: DataSet, source: Source, cache: Path, destination: Path)
         archive = _Opened(client, dataset.meta, Path(cache) / dataset.name / "meta")
         with _open_zip(archive.whole()) as opened:
             members = list_members(dataset.meta.name, opened)
-            refuse_unsafe(members)
+            refuse_unsafe(dataset.meta, members, members)
             for member in members:
                 extract_member(opened, member, folder / member.name)
         archive.discard()
@@ -227,7 +261,8 @@ def fetch_recordings(
     source
         Where from.
     cache
-        Folder where recordings wait until all are there; what a killed run has fetched is kept.
+        Folder where recordings wait until all are there, and stay until :func:`discard_cache`; so
+        what a killed run has fetched is kept.
     destination
         Folder that appears whole, with nothing but the recordings.
 
@@ -253,8 +288,12 @@ def fetch_recordings(
     with _building(Path(destination)) as folder:
         for name in names:
             _place(shelf.path(name), folder / name)
-    shutil.rmtree(shelf.folder, ignore_errors=True)
     return table
+
+
+def discard_cache(dataset: DataSet, cache: Path) -> None:
+    """Delete what :func:`fetch_recordings` would use again, once all of its results are written."""
+    shutil.rmtree(Path(cache) / dataset.name, ignore_errors=True)
 
 
 def _collect(
@@ -268,22 +307,22 @@ def _collect(
         if not remaining:
             break
         opened = _Opened(client, archive, shelf.folder)
-        listing = shelf.listing(archive, opened)
+        listing = client.persist(opened.url, partial(shelf.listing, archive, opened))
         here = {name: listing[name] for name in remaining if name in listing}
-        refuse_unsafe(here.values())
+        refuse_unsafe(archive, listing.values(), here.values())
         found |= here
         lacking = [member for member in here.values() if not shelf.holds(member)]
         if lacking and opened.ranged:
             waiting.append((opened, lacking))
             continue
-        opened.take(lacking, shelf)
+        found |= opened.take(lacking, shelf)
         opened.discard()  # at once: ten archives of 1 GB need not lie there together
     missing = [name for name in names if name not in found]
     if missing:
         heading = f"{len(missing)} recording(s) are in no audio archive of {dataset.name}:"
         raise DownloadError.of(heading, missing)
     for opened, members in waiting:
-        opened.take(members, shelf)
+        found |= opened.take(members, shelf)
         opened.discard()
     return found
 
@@ -294,7 +333,7 @@ def _describe(members: Sequence[Member], shelf: _Shelf) -> pd.DataFrame:
     for member in members:
         try:
             header = soundfile.info(str(shelf.path(member.name)))
-        except soundfile.SoundFileError as error:
+        except (soundfile.SoundFileError, TypeError) as error:  # the latter of names in .raw
             faults.append(f"{member.name}: {error}")
             continue
         form = (header.frames, header.samplerate, header.channels, header.subtype)

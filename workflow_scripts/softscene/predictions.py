@@ -8,7 +8,7 @@ import numpy as np
 from softscene.dataset import Clips, join_clips
 from softscene.errors import FeatureError, how_to_remake
 from softscene.features import read_hdf5, read_proved, write_proved
-from softscene.files import replacing
+from softscene.files import replacing_hdf5
 
 
 def save_probabilities(
@@ -33,7 +33,7 @@ def save_probabilities(
     target
         The HDF5 file.
     """
-    with replacing(target) as partial, h5py.File(partial, "w") as store:
+    with replacing_hdf5(target) as store:
         store.attrs.update(events=list(events), hop_length=hop[0], sample_rate=hop[1])
         for recording, frames in join_clips(clips.table, probabilities).items():
             write_proved(store, recording, frames, compression="gzip", shuffle=True)

@@ -21,11 +21,14 @@ from remotezip import PartialBuffer, RangeNotSupported, RemoteFetcher
 from softscene.archives import CHUNK, LARGEST_MEMBER, DamagedError
 from softscene.errors import DownloadError
 from softscene.progress import Progress
+from softscene.storage import naming_full_disk
 
 logger = logging.getLogger(__name__)
 
 USER_AGENT = "softscene/0.1 (paper reproduction)"
 LONGEST_PAUSE = 60.0
+LARGEST_DIRECTORY = 2**24
+"""Bytes, which lie in memory; the longest of the published archives has a hundredth of them."""
 MIRROR_HINT = (
     "if this machine has no internet, put the archives in a folder and set download.mirror to it"
 )
@@ -93,6 +96,18 @@ class Source:
             raise DownloadError.of(heading, missing)
 
 
+def difference(path: Path, known_hash: str, size: int | None = None) -> str | None:
+    """Say by both checksums, and sizes, how a file differs from what was published, if it does."""
+    algorithm, _, expected = known_hash.partition(":")
+    found, found_size = pooch.file_hash(str(path), alg=algorithm), path.stat().st_size
+    if found == expected and size in (None, found_size):
+        return None
+    of_size = "" if size is None else f"{size} bytes with "
+    return (
+        f"expected {of_size}{algorithm.upper()} {expected}, found {found_size} bytes with {found}"
+    )
+
+
 class Client:
     """HTTP with patience, and the proofs of what came."""
 
@@ -136,22 +151,23 @@ class Client:
                     known_hash,
                     target.name,
                     target.parent,
-                    downloader=partial(self._save, size),
+                    downloader=partial(self._save, known_hash, size),
                 )
             except requests.RequestException:
                 raise
-            except ValueError as error:  # pooch's word for a wrong checksum; it gives both
+            except ValueError as error:  # pooch's word for a wrong checksum
                 raise DamagedError(str(error)) from error
 
-        self.persist(url, attempt)
+        with naming_full_disk(target):
+            self.persist(url, attempt)
 
-    def _save(self, size: int | None, url: str, target: str, _: object) -> None:
-        """Stream ``url`` to a file, as pooch's downloader; ``size`` is in bytes."""
+    def _save(self, known_hash: str, size: int | None, url: str, target: str, _: object) -> None:
+        """Stream ``url`` to a file, as pooch's downloader, and prove it; ``size`` is in bytes."""
         with self.get(url) as response:
             response.raise_for_status()
             announced = int(response.headers.get("Content-Length") or size or 0)
-            if size is not None and announced != size:
-                raise DownloadError(f"{url} has {announced} bytes; the registry says {size}")
+            if size is not None and announced > size:
+                raise DamagedError(f"it has {announced} bytes; the registry says {size}")
             limit = size or LARGEST_MEMBER
             progress = Progress(f"fetching {url}", announced, "B")
             Path(target).unlink(missing_ok=True)  # pooch's is closed to all others on the machine
@@ -161,6 +177,8 @@ class Client:
                         raise DamagedError(f"more than {limit} bytes came")
                     sink.write(chunk)
                     progress.advance(len(chunk))
+        if fault := difference(Path(target), known_hash, size):
+            raise DamagedError(fault)
 
 
 def _pause(first: float, state: tenacity.RetryCallState) -> float:
@@ -208,10 +226,14 @@ class Ranges(RemoteFetcher):
         self._client, self._size = client, size
 
     def fetch(self, data_range: tuple[int, int | None], stream: bool = False) -> PartialBuffer:
-        """Fetch bytes ``first..last``; a negative ``first`` counts from the end."""
+        """Fetch bytes ``first..last``; without a last one, as many from the end as ``-first``."""
         first, last = data_range
-        first = max(0, self._size + first) if first < 0 else first
-        last = self._size - 1 if last is None else last
+        if last is None:
+            first, last = max(0, self._size + first), self._size - 1
+        if not 0 <= first <= last < self._size:
+            raise DamagedError(f"its directory points to bytes {first}-{last} of {self._size}")
+        if not stream and last - first >= LARGEST_DIRECTORY:
+            raise DamagedError(f"its directory has more than {LARGEST_DIRECTORY} bytes")
         # Here, as zipfile hides what goes wrong while it looks for the directory.
         return self._client.persist(self._url, partial(self._part, first, last, stream))
 
@@ -228,9 +250,11 @@ class Ranges(RemoteFetcher):
         header = response.headers.get("Content-Range", "")
         given = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", header)
         if given and int(given[3]) != self._size:
-            raise DownloadError(f"{self._url} has {given[3]} bytes; the registry says {self._size}")
+            raise DamagedError(f"it has {given[3]} bytes; the registry says {self._size}")
         response.raise_for_status()
         if not given or response.status_code != requests.codes.partial_content:
             raise RangeNotSupported(self._url)
         if given.group(1, 2) != (str(first), str(last)):
-            raise DamagedError(f"asked for bytes {first}-{last}, got {given[1]}-{given[2]}")
+            raise DamagedError(
+                f"HTTP 206, but bytes {given[1]}-{given[2]} instead of {first}-{last}"
+            )
