@@ -12,7 +12,7 @@ RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
 ENV := .venv/installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env demo paper fullscale report unlock test lint format lock
+.PHONY: env demo paper fullscale report unlock test test-cluster fuzz reliability lint format lock
 
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
@@ -37,7 +37,16 @@ unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs 
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
 test: $(ENV)
-	python -m pytest $(ARGS)
+	python -m pytest -m 'not cluster' $(ARGS)
+
+test-cluster: $(ENV) # on a real Slurm of two nodes that it brings up; as root, with slurm-wlm and munge
+	python -m pytest -m cluster tests/cluster $(ARGS)
+
+fuzz: $(ENV) # the property-based tests, 10,000 inputs and more for each
+	python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
+
+reliability: $(ENV) # docs/reliability.md, from what the tests see
+	python -m pytest -m fault --write-reliability $(ARGS)
 
 lint: $(ENV)
 	ruff check .

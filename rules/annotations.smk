@@ -20,7 +20,7 @@ rule merge_annotations:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=10,
     params:
         source=config["annotations"]["source"],
@@ -46,7 +46,7 @@ rule audit_annotations:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=grown(500),
         runtime=10,
     params:
         tolerance=config["annotations"]["tolerance"],
@@ -76,7 +76,7 @@ rule make_table1:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=grown(500),
         runtime=10,
     params:
         synthetic=SYNTHETIC,

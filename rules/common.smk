@@ -16,6 +16,7 @@ from softscene.archives import read_registry, require_licence
 from softscene.config import NONE, check, read_schema, student_kinds, typed, without_removed_methods
 from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
+from softscene.lifetime import claim, claimant
 
 
 def own(path):
@@ -35,6 +36,7 @@ except SoftSceneError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{config['run']}"
+RUNNING = f"{RESULTS}/.running"  # locked by the process that makes the run
 SYNTHETIC = config["synthetic"] is not None
 DATA = config["data"]["folder"] or (f"{RESULTS}/data" if SYNTHETIC else "results/data")
 
@@ -57,10 +59,26 @@ TEACHER = "fold-{fold}_seed-{seed}"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
 GPUS = int(config["compute"]["device"] == "cuda")
 
+if workflow.is_main_process and (other := claimant(RUNNING)):
+    print(f"{RESULTS} is being made by {other}", file=sys.stderr)
+
 
 def one_of(values):
     """A wildcard constraint that is met by exactly these values."""
     return "|".join(sorted({re.escape(str(value)) for value in values}))
+
+
+# Seconds of work, or the network, which the nodes of a cluster may lack: where snakemake runs.
+localrules:
+    download_annotations,
+    download_dataset,
+    merge_annotations,
+    audit_annotations,
+    make_fold,
+    make_table1,
+    make_table3,
+    make_table4,
+    plot_figure3,
 
 
 wildcard_constraints:
@@ -130,6 +148,19 @@ def given_lists():
     """The lists that a synthetic corpus is made for, where it is not drawn from statistics."""
     folder = config["synthetic"]["annotations"]
     return [f"{folder}/{path}" for path in LISTS] if folder else []
+
+
+def grown(mem_mb):
+    """Memory of a job: half as much again at each further try, for what was killed for want of it."""
+    return lambda wildcards, attempt: round(mem_mb * 1.5 ** (attempt - 1))
+
+
+def claim_run():
+    """Be the only process that makes this run; Snakemake's own lock may be stale or broken."""
+    try:
+        workflow.claim = claim(RUNNING, RESULTS)  # kept as long as this process lives
+    except SoftSceneError as error:
+        raise WorkflowError(str(error))
 
 
 def require_consent():

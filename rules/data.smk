@@ -25,7 +25,7 @@ if SYNTHETIC:
             "../envs/environment.yaml"
         threads: 8
         resources:
-            mem_mb=2000,
+            mem_mb=grown(2000),
             runtime=60,
         params:
             corpus=config["synthetic"],
@@ -48,7 +48,7 @@ rule download_annotations:
     threads: 1
     resources:
         **DOWNLOAD,
-        mem_mb=500,
+        mem_mb=grown(500),
         runtime=30,
     script:
         "../workflow_scripts/download_annotations.py"
@@ -72,7 +72,7 @@ rule download_dataset:
     threads: 1
     resources:
         **DOWNLOAD,
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=24 * 60,
     params:
         cache=f"{DATA}/cache",

@@ -17,7 +17,7 @@ rule predict_student:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000,
+        mem_mb=grown(4000),
         runtime=60,
         gpu=GPUS,
         device=config["compute"]["device"],
@@ -55,7 +55,7 @@ rule evaluate_student:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=20,
     params:
         evaluation=config["evaluation"],
@@ -85,7 +85,7 @@ rule make_table3:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=10,
     params:
         kinds=[vars(kind) for kind, fold, seed in student_runs()],
@@ -118,7 +118,7 @@ rule make_table4:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=10,
     params:
         kinds=[vars(kind) for kind, fold, seed in student_runs()],

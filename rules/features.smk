@@ -16,7 +16,7 @@ rule extract_features:
         "../envs/environment.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
+        mem_mb=grown(4000),
         runtime=60,
     params:
         features=config["features"],

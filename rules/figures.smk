@@ -22,7 +22,7 @@ rule plot_figure3:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=10,
     params:
         synthetic=SYNTHETIC,

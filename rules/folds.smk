@@ -18,7 +18,7 @@ rule make_fold:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=grown(1000),
         runtime=10,
     params:
         features=config["features"],

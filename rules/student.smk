@@ -18,8 +18,8 @@ rule train_student:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=12000,
-        runtime=3 * 24 * 60,
+        mem_mb=grown(12000),
+        runtime=24 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],

@@ -26,8 +26,8 @@ rule train_teacher:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=6000,
-        runtime=24 * 60,
+        mem_mb=grown(6000),
+        runtime=12 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
@@ -57,7 +57,7 @@ rule dump_soft_labels:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=grown(3000),
         runtime=30,
         gpu=GPUS,
         device=config["compute"]["device"],

@@ -1,19 +1,25 @@
 """Real runs of the real workflow, in copies of the checkout."""
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from tests.conftest import ROOT
+ROOT = Path(__file__).parents[1]
 
 TARGETS = ("all", "tables", "figures", "total")
 SMALL = "tests/workflow/config.small.yaml"
+STUDENT = "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0"
+WEIGHTS = f"results/small/students/{STUDENT}/weights.safetensors"
 
 
 @dataclass
@@ -22,20 +28,29 @@ class Checkout:
 
     folder: Path
 
-    def snakemake(self, *args, config=SMALL, cores=2, **environ):
-        """Run snakemake as a user does; gives the finished process with all that it printed."""
+    def start(self, *args, config=SMALL, cores=2, **environ):
+        """Start snakemake as a user does; what it prints goes to ``printed.txt``."""
         chosen = ["--configfile", config] if config else []
-        return subprocess.run(
-            [sys.executable, "-m", "snakemake", *args, "--cores", str(cores), *chosen],
-            cwd=self.folder,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-            | environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=1800,
-            check=False,
-        )
+        cores = ["--cores", str(cores)] if cores else []
+        with (self.folder / "printed.txt").open("w") as printed:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *args, *cores, *chosen],
+                cwd=self.folder,
+                env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+                | environ,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
+
+    def snakemake(self, *args, **options):
+        """Run snakemake to its end; gives the exit code and all that it printed."""
+        process = self.start(*args, **options)
+        printed = (self.folder / "printed.txt").resolve()
+        try:
+            returncode = process.wait(1800)
+        finally:
+            process.kill()
+        return SimpleNamespace(returncode=returncode, stdout=printed.read_text())
 
     def planned(self, *args, config=SMALL):
         """What a dry run would run: rule -> jobs."""
@@ -46,6 +61,41 @@ class Checkout:
 
     def path(self, *parts):
         return self.folder.joinpath("results", "small", *parts)
+
+
+def wait_for(what, seconds=60):
+    """Look until ``what()`` gives something, and give that."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return found
+
+
+def jobs_below(process):
+    """The scripts of rules that run below a snakemake, and all that they started."""
+    below = process.children(recursive=True)
+    return [each for each in below if "/.snakemake/scripts/" in " ".join(command(each))]
+
+
+def command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def result_hashes(checkout):
+    """Every result that is the same in each run: not logs, benchmarks and HDF5's container."""
+    left_out = ("logs", "benchmarks")
+    return {
+        path.relative_to(checkout.path()).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(checkout.path().rglob("*"))
+        if path.is_file()
+        and path.relative_to(checkout.path()).parts[0] not in left_out
+        and path.suffix not in {".h5", ".html"}
+        and path.name not in {".running", ".snakemake_timestamp"}
+    }
 
 
 def copy_checkout(folder):
@@ -82,3 +132,30 @@ def scratch(finished, tmp_path):
 def fresh(tmp_path):
     """A checkout in which nothing has run."""
     return copy_checkout(tmp_path)
+
+
+def with_longer_students(checkout):
+    """Students of 40 epochs with a checkpoint after each, all else finished."""
+    config = checkout.folder / SMALL
+    text = config.read_text().replace("student: {epochs: 2", "student: {epochs: 40")
+    config.write_text(f"{text}\ncompute: {{checkpoint_seconds: 0}}\n")
+    return checkout
+
+
+@pytest.fixture
+def longer(scratch):
+    """A finished checkout but for its students, which take longer to train."""
+    return with_longer_students(scratch)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(finished, tmp_path_factory):
+    """The weights of the longer student ``STUDENT``, trained without any fault."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    checkout = with_longer_students(Checkout(folder))
+    done = checkout.snakemake(WEIGHTS)
+    assert done.returncode == 0, done.stdout
+    left = [path for path in checkout.path("checkpoints").rglob("*") if path.is_file()]
+    assert left == [], "a finished training leaves none"
+    return (folder / WEIGHTS).read_bytes()

@@ -8,7 +8,7 @@ from softscene.config import read_schema
 from softscene.features import FeatureParameters
 from softscene.labels import read_labels
 
-pytest_plugins = ["tests.reliability"]
+pytest_plugins = ["tests.reliability", "tests.checkout"]
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 FEATURES = FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])

@@ -5,32 +5,35 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
 from typing import Any
 
-from softscene.errors import SoftSceneError
+from softscene.errors import SoftSceneError, StorageError
+from softscene.lifetime import ancestors, end_with
+from softscene.storage import Log, naming_full_disk
 
 
 def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     """Run ``main(snakemake)`` with all output in the job's log.
 
     A fault that the project expects ends the log with its message alone, anything else with its
-    traceback; both end the job.
+    traceback; both end the job. Where a full disk keeps it from the log, the terminal has it.
     """
-    with (
-        Path(snakemake.log[0]).open("w", encoding="utf-8", buffering=1) as log,
-        redirect_stdout(log),
-        redirect_stderr(log),
-    ):
+    end_with(ancestors("snakemake"))
+    terminal = sys.stderr
+    with _open_log(snakemake.log[0]) as log, redirect_stdout(log), redirect_stderr(log):
         logging.basicConfig(
             stream=log, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
         )
         logging.captureWarnings(True)
         start = time.monotonic()
         try:
-            main(snakemake)
+            with naming_full_disk(snakemake.output[0]):
+                main(snakemake)
         except SoftSceneError as error:
-            logging.error("%s: %s", type(error).__name__, error)
+            message, log.complete = f"{type(error).__name__}: {error}", True
+            logging.error(message)
+            if not log.complete:
+                print(message, file=terminal)
             sys.exit(1)
         except KeyboardInterrupt:
             logging.error("interrupted after %.1f s", time.monotonic() - start)
@@ -39,3 +42,11 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
             logging.exception("this should not have happened; please report it with this log")
             sys.exit(1)
         logging.info("done in %.1f s", time.monotonic() - start)
+
+
+def _open_log(path: str) -> Log:
+    try:
+        with naming_full_disk(path):
+            return Log(path)
+    except StorageError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from softscene.annotations import read_published
 from softscene.files import read_table
 
-from tests.workflow.conftest import SMALL
+from tests.checkout import SMALL
 
 STUDENTS = [
     "crnn/alpha-none_beta-none_T-none/fold-1_seed-0",

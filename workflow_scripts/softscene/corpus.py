@@ -5,6 +5,7 @@ TUT's own labels, as their documentation has them: ``object impact``, ``car pass
 """
 
 import hashlib
+import io
 import itertools
 import logging
 import multiprocessing
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import soundfile
 import yaml
 
@@ -37,6 +39,7 @@ from softscene.drawing import (
 from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import read_table, replacing, write_text
 from softscene.labels import Labels, read_labels
+from softscene.lifetime import end_with
 from softscene.progress import Progress
 from softscene.synthesis import SAMPLE_RATE, EventSound, read_sounds, render_recording
 
@@ -244,7 +247,7 @@ def _pool(workers: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
         return
     # fork: a spawned process would run a script of Snakemake's again
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with, ([psutil.Process()],)) as pool:
         yield pool.map
 
 
@@ -271,7 +274,9 @@ def _render_one(job: tuple) -> None:
     sound = render_recording(events, scene, seconds, rng, sounds)
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(target, sound, SAMPLE_RATE, subtype="PCM_24", format="WAV")
+    content = io.BytesIO()  # soundfile itself cannot say that a disk is full
+    soundfile.write(content, sound, SAMPLE_RATE, subtype="PCM_24", format="WAV")
+    target.write_bytes(content.getbuffer())
 
 
 def _pack_audio(job: tuple[Path, Path, list[str]]) -> None:

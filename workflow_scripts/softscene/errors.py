@@ -36,6 +36,10 @@ class FeatureError(SoftSceneError):
     """A feature file lacks a recording, or was made with other parameters."""
 
 
+class BusyError(SoftSceneError):
+    """Another process is at the same work."""
+
+
 class ResultError(SoftSceneError):
     """A file that an earlier job wrote cannot be read."""
 

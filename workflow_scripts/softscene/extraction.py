@@ -9,12 +9,14 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pandas as pd
+import psutil
 import soundfile
 from threadpoolctl import threadpool_limits
 
 from softscene.errors import AudioError, SoftSceneError
 from softscene.features import FeatureParameters, write_proved
 from softscene.files import read_table, replacing_hdf5
+from softscene.lifetime import end_with
 from softscene.progress import Progress
 
 
@@ -161,5 +163,6 @@ def _locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.Dat
 def _map(jobs: list, workers: int) -> Iterator[np.ndarray | SoftSceneError]:
     _ = librosa.feature.melspectrogram  # loaded before the fork, so that each process has it
     context = multiprocessing.get_context("fork")
-    with threadpool_limits(1), ProcessPoolExecutor(workers, mp_context=context) as pool:
+    parent = [psutil.Process()]
+    with threadpool_limits(1), ProcessPoolExecutor(workers, context, end_with, (parent,)) as pool:
         yield from pool.map(_extract, jobs)

@@ -1,0 +1,97 @@
+"""Who outlives whom, and who may work on what."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from softscene.errors import BusyError
+from softscene.lifetime import ancestors, claim, claimant
+
+from tests.conftest import ROOT
+
+JOB = """
+import subprocess, sys, time
+from softscene.lifetime import ancestors, end_with
+subprocess.Popen(["sleep", "60"])
+end_with(ancestors("boss"), every=0.1)
+print("ready", flush=True)
+time.sleep(60)
+"""
+BOSS = """
+import subprocess, sys
+middle = subprocess.Popen(["sh", "-c", f"{sys.executable} job.py; true"])
+middle.wait()
+"""
+CLAIM = """
+import sys, time
+from softscene.lifetime import claim
+kept = claim(sys.argv[1], "results/x")
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def start(*command, cwd):
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+    process = subprocess.Popen(command, cwd=cwd, env=environ, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def wait_until_gone(processes, seconds=10):
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_job_ends_with_the_one_that_it_works_for_and_takes_its_own_along(tmp_path):
+    """The boss is killed outright; between it and the job stands a shell, which lives on."""
+    (tmp_path / "boss").write_text(BOSS)
+    (tmp_path / "job.py").write_text(JOB)
+    boss = start(sys.executable, "boss", cwd=tmp_path)
+    below = psutil.Process(boss.pid).children(recursive=True)
+    assert {"sh", "sleep"} <= {process.name() for process in below}
+    boss.kill()
+    boss.wait()
+    wait_until_gone(below)
+
+
+def test_a_job_goes_on_while_its_boss_lives(tmp_path):
+    (tmp_path / "boss").write_text(BOSS)
+    (tmp_path / "job.py").write_text(JOB)
+    boss = start(sys.executable, "boss", cwd=tmp_path)
+    below = psutil.Process(boss.pid).children(recursive=True)
+    time.sleep(1)
+    assert all(process.is_running() for process in below)
+    for process in below:
+        process.kill()
+    boss.wait()
+
+
+def test_ancestors_are_those_that_run_the_program_and_not_those_that_name_it():
+    assert ancestors("no-such-program") == []
+    found = subprocess.run(
+        ["sh", "-c", f"{sys.executable} - --of snakemake <<'END'\n"
+         "from softscene.lifetime import ancestors\nprint(len(ancestors('snakemake')))\nEND"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert found.stdout == "0\n"
+
+
+def test_a_claim_names_its_holder_and_ends_with_it(tmp_path):
+    path = tmp_path / "run" / ".running"
+    assert claimant(path) is None
+    first = start(sys.executable, "-c", CLAIM, str(path), cwd=tmp_path)
+    assert f"process {first.pid} on " in claimant(path)
+    expected = rf"(?s)results/x is being made by process {first.pid} on .* since \d{{4}}-.*stop it"
+    with pytest.raises(BusyError, match=expected):
+        claim(path, "results/x")
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert claimant(path) is None
+    with claim(path, "results/x"):
+        assert f"process {os.getpid()} on " in claimant(path)

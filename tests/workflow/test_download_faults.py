@@ -1,0 +1,187 @@
+"""Real runs that download from a real server, and what goes wrong on the way."""
+
+import shutil
+from contextlib import suppress
+
+import psutil
+import pytest
+import yaml
+from softscene.files import read_table
+
+from tests.checkout import SMALL, Checkout
+from tests.http_server import Fault, Server
+from tests.small_disk import small_disk
+from tests.workflow.test_small import recordings
+
+HOME, STREET, SCENES = (
+    f"TUT-{name}-development"
+    for name in ("sound-events-2016", "sound-events-2017", "acoustic-scenes-2016")
+)
+ARCHIVE = f"{HOME}.audio.zip"  # of recordings at home, one after the other
+CONFIG = "downloads.yaml"
+
+
+class Downloads(Checkout):
+    """A checkout whose data are not synthetic but on a server: the finished run's archives."""
+
+    def __init__(self, folder, server, finished):
+        super().__init__(folder)
+        self.server, self.finished = server, finished
+        shutil.copy2(server.folder / "archives.yaml", folder / "resources" / "archives.yaml")
+        self.configure()
+
+    def configure(self, **download):
+        config = yaml.safe_load((self.folder / SMALL).read_text())
+        del config["synthetic"]
+        options = {"mirror": self.server.url, "accept_licence": True, "attempts": 3, "timeout": 2}
+        config["download"] = options | download
+        (self.folder / CONFIG).write_text(yaml.safe_dump(config))
+
+    def start(self, *args, **options):
+        return super().start(*args, **{"config": CONFIG, "NO_PROXY": "127.0.0.1"} | options)
+
+    def tables(self, *datasets):
+        """Targets: what tells of the downloaded data sets."""
+        return [f"results/data/{dataset}/recordings.tsv" for dataset in datasets]
+
+    def assert_same(self, *datasets):
+        """What was downloaded is, byte for byte, what the finished run has."""
+        for dataset in datasets:
+            ours = contents(self.folder / "results" / "data" / dataset)
+            assert ours == contents(self.finished.path("data", dataset))
+            assert len(ours) > 4
+            assert not (self.folder / "results" / "data" / "cache" / dataset).exists()
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith((".snakemake", ".running"))
+    }
+
+
+def assert_clear(done, *words):
+    """It failed, and says why in words that a user understands."""
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stdout, done.stdout
+    for noise in ("Traceback", "should not have happened", "Logging error"):
+        assert noise not in done.stdout, done.stdout
+
+
+@pytest.fixture
+def downloads(finished, fresh):
+    with Server(finished.path("corpus")) as server:
+        yield Downloads(fresh.folder, server, finished)
+
+
+def members_asked(server):
+    """First bytes of what was asked for of ``ARCHIVE``, but for its directory."""
+    return [asked.partition("-")[0] for asked in server.asked(ARCHIVE)][1:]
+
+
+@pytest.mark.fault("the server misbehaves", "a real run; 500 for ever after the first recording")
+def test_run_goes_on_where_the_server_failed_once_it_is_well(downloads, seen):
+    server, targets = downloads.server, downloads.tables(HOME, STREET, SCENES)
+    server.faults[ARCHIVE].extend([Fault(), Fault()])
+    server.lasting[ARCHIVE] = Fault(500)
+    done = downloads.snakemake(*targets)
+    assert_clear(done, f"{server.url}/{ARCHIVE}: HTTP 500", "gave up after 3 tries")
+    downloads.assert_same(STREET)
+    first, *failed = members_asked(server)
+    assert len(failed) == 3
+    del server.lasting[ARCHIVE]
+    server.requests.clear()
+    done = downloads.snakemake(*targets)
+    assert done.returncode == 0, done.stdout
+    downloads.assert_same(HOME, STREET, SCENES)
+    assert first not in members_asked(server)
+    assert failed[0] in members_asked(server)
+    assert all(path.endswith((ARCHIVE, f"{HOME}.meta.zip")) for path, _ in server.requests)
+    seen("URL, status and tries on the terminal; other data sets are fetched")
+    seen("later, the same command fetches only what was lacking: data to the last byte")
+
+
+@pytest.mark.fault("Snakemake is killed", "SIGKILL of it and its jobs in the middle of a download")
+def test_killed_download_goes_on(downloads, seen):
+    server, targets = downloads.server, downloads.tables(HOME)
+    downloads.configure(timeout=60)
+    server.faults[ARCHIVE].extend([Fault(), Fault(), Fault(stall_after=500_000)])
+    process = downloads.start(*targets)
+    try:
+        assert server.stalled.wait(60), (downloads.folder / "printed.txt").read_text()
+    finally:
+        tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        for each in tree:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.wait(10)
+    assert psutil.wait_procs(tree, timeout=10)[1] == []
+    first, broken = members_asked(server)
+    server.requests.clear()
+    unlocked = downloads.snakemake("--unlock")
+    assert unlocked.returncode == 0, unlocked.stdout
+    done = downloads.snakemake(*targets)
+    assert done.returncode == 0, done.stdout
+    downloads.assert_same(HOME)
+    assert first not in members_asked(server)
+    assert broken in members_asked(server)
+    seen("after unlock, the same command goes on: data to the last byte")
+    seen("what was fetched is not fetched again")
+
+
+@pytest.mark.fault("the disk is full", "a real run that downloads to a tmpfs that is too small")
+@pytest.mark.parametrize("mode", ["selective", "full"])
+def test_disk_full_in_a_download(downloads, mode, seen):
+    targets = downloads.tables(STREET)
+    downloads.configure(mode=mode)
+    with small_disk(downloads.folder / "results" / "data", "8m") as disk:
+        done = downloads.snakemake(*targets)
+        assert_clear(done, "StorageError: the disk is full", "results/data/cache", "same command")
+        lists = contents(disk.folder / "annotations")
+        assert lists == contents(downloads.finished.path("data", "annotations"))
+        kept = [path for path in (disk.folder / "cache").rglob("*.wav") if path.is_file()]
+        assert len(kept) == (2 if mode == "selective" else 0)
+        assert not list((disk.folder / "cache").rglob("*partial*"))
+        disk.resize("40m")
+        downloads.server.bytes_served = 0
+        done = downloads.snakemake(*targets)
+        assert done.returncode == 0, done.stdout
+        downloads.assert_same(STREET)
+    seen("StorageError with file and free space on the terminal; what was fetched is kept")
+    seen("with room, the same command finishes: data to the last byte")
+
+
+@pytest.mark.fault("the disk is full", "a real run whose tables, log and features find no room")
+def test_disk_full_in_what_follows(downloads, seen):
+    features, table = "results/small/features.h5", "results/small/annotations/published.tsv"
+    downloads.configure(mirror=str(downloads.server.folder))
+    with small_disk(downloads.path(), "1m") as disk:
+        done = downloads.snakemake(*downloads.tables(HOME, STREET, SCENES))
+        assert done.returncode == 0, done.stdout
+        used, before = 2**20 - disk.free, contents(downloads.path())
+        for size, unwritten in ((used, table), ("2m", features)):
+            disk.resize(size)  # no room for the log either; room for all tables
+            done = downloads.snakemake(features)
+            assert_clear(done, f"StorageError: the disk is full, or a quota on it: {unwritten}")
+            assert not (downloads.folder / unwritten).exists()
+            assert not list(downloads.path().rglob("*partial*"))
+            assert before.items() <= contents(downloads.path()).items()
+        disk.resize("40m")
+        done = downloads.snakemake(features)
+        assert done.returncode == 0, done.stdout
+        assert "merge_annotations" not in done.stdout, "what was finished is not made again"
+        for name in ("published", "merged", "events"):
+            path = f"annotations/{name}.tsv"
+            assert read_table(downloads.path(path)).equals(
+                read_table(downloads.finished.path(path))
+            )
+        assert same_arrays(downloads.path("features.h5"), downloads.finished.path("features.h5"))
+    seen("StorageError on the terminal, where the log has no room too; no half file")
+    seen("with room, the same command finishes: the same tables and features")
+
+
+def same_arrays(first, second):
+    a, b = recordings(first), recordings(second)
+    return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)

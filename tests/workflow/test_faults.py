@@ -1,0 +1,103 @@
+"""Kills, in the middle of real runs: the same command goes on, to the same results."""
+
+import re
+
+import psutil
+import pytest
+
+from tests.checkout import STUDENT, WEIGHTS, jobs_below, result_hashes, wait_for
+
+STAGES = [
+    "make_corpus",
+    "download_dataset/TUT-sound-events-2016-development",
+    "merge_annotations",
+    "extract_features",
+    "make_fold/fold-1",
+    "train_teacher/fold-1_seed-0",
+    "dump_soft_labels/fold-1_seed-0",
+    f"train_student/{STUDENT}",
+    f"predict_student/{STUDENT}",
+    f"evaluate_student/{STUDENT}",
+    "make_table3",
+    "plot_figure3",
+]
+
+
+@pytest.mark.fault(
+    "Snakemake is killed", "SIGKILL to Snakemake alone, while each stage in turn runs"
+)
+def test_the_same_command_goes_on_after_snakemake_was_killed_in_any_stage(finished, fresh, seen):
+    for stage in STAGES:
+        run = psutil.Process(fresh.start().pid)
+        log = fresh.path("logs", f"{stage}.log")
+        wait_for(log.exists)
+        jobs = wait_for(lambda run=run: jobs_below(run))
+        run.kill()
+        run.wait()
+        _, alive = psutil.wait_procs(jobs, timeout=10)
+        assert not alive, f"{stage}: its jobs outlive Snakemake"
+        refused = fresh.snakemake()
+        assert refused.returncode != 0
+        assert "--unlock" in refused.stdout
+        assert fresh.snakemake("--unlock").returncode == 0
+        log.unlink(missing_ok=True)
+    done = fresh.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert result_hashes(fresh) == result_hashes(finished)
+    seen(
+        f"its jobs end with it; after `make unlock` the same command goes on, {len(STAGES)} times "
+        "over; every result equal to an undisturbed run's"
+    )
+
+
+@pytest.mark.fault(
+    "a training is killed", "SIGKILL to a student's job in a real run, as by the kernel"
+)
+def test_a_student_whose_job_is_killed_goes_on_in_the_next_run(longer, undisturbed, seen):
+    run = longer.start("--force", WEIGHTS)
+    checkpoint = longer.path("checkpoints", "students", f"{STUDENT}.safetensors")
+    wait_for(checkpoint.exists)
+    (job,) = jobs_below(psutil.Process(run.pid))
+    job.kill()
+    assert run.wait(60) != 0
+    printed = (longer.folder / "printed.txt").read_text()
+    assert "train_student" in printed
+    assert not (longer.folder / WEIGHTS).exists()
+
+    done = longer.snakemake(WEIGHTS)
+    assert done.returncode == 0, done.stdout
+    log = longer.path("logs", "train_student", f"{STUDENT}.log").read_text()
+    assert int(re.search(r"going on after epoch (\d+)", log)[1]) >= 1
+    assert (longer.folder / WEIGHTS).read_bytes() == undisturbed
+    seen(
+        "the run fails and names the job; the next one goes on from the checkpoint to equal weights"
+    )
+
+
+@pytest.mark.fault("two workflows in one folder", "a second start while the first one runs")
+def test_a_second_workflow_in_the_same_folder_is_refused_by_name(finished, fresh, seen):
+    first = fresh.start()
+    wait_for(fresh.path("logs", "make_corpus.log").exists)
+    printed = (fresh.folder / "printed.txt").rename(fresh.folder / "first.txt")
+
+    by = rf"results/small is being made by process {first.pid} on \S+ since .*snakemake"
+    second = fresh.snakemake()
+    assert second.returncode != 0
+    assert re.search(by, second.stdout), second.stdout
+    assert "Directory cannot be locked" in second.stdout
+    watched = fresh.snakemake("-n")
+    assert watched.returncode == 0, "looking is allowed"
+    assert re.search(by, watched.stdout)
+
+    assert fresh.snakemake("--unlock").returncode == 0, "Snakemake lets anybody break its lock"
+    third = fresh.snakemake()
+    assert third.returncode != 0
+    assert re.search(rf"{by}.*; wait until it has ended, or stop it", third.stdout), third.stdout
+    assert "Traceback" not in third.stdout
+
+    assert first.wait(600) == 0, printed.read_text()
+    assert result_hashes(fresh) == result_hashes(finished)
+    seen(
+        "refused with the first one's process, machine, start and command, even where the lock "
+        "was broken; the first ends with equal results"
+    )

@@ -1,0 +1,119 @@
+"""How long a process lives: no longer than those it works for; and who works on what."""
+
+import fcntl
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from softscene.errors import BusyError
+from softscene.storage import naming_full_disk
+
+
+def ancestors(program: str) -> list[psutil.Process]:
+    """The processes above this one that run ``program``, itself or by an interpreter."""
+    found = []
+    for process in psutil.Process().parents():
+        with suppress(psutil.Error):
+            if program in {Path(word).name for word in process.cmdline()[:3]}:
+                found.append(process)
+    return found
+
+
+def end_with(processes: Sequence[psutil.Process], every: float = 1.0) -> None:
+    """Kill this process, and what it started, as soon as one of ``processes`` is gone.
+
+    Whoever is killed outright cannot stop its jobs, which would go on unseen. A thread looks
+    ``every`` so many seconds.
+    """
+
+    def watch() -> None:
+        while all(map(_is_alive, processes)):
+            time.sleep(every)
+        me = psutil.Process()
+        for child in me.children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+        os.kill(me.pid, signal.SIGKILL)
+
+    if processes:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def claim(path: str | Path, what: str) -> TextIO:
+    """Be the only process that works on ``what``, until this one ends in whatever way.
+
+    Parameters
+    ----------
+    path
+        File that is locked, and says who has it.
+    what
+        Named in the error.
+
+    Returns
+    -------
+    TextIO
+        The claim; it ends when this is closed.
+
+    Raises
+    ------
+    BusyError
+        Another process has it; names that process, its machine, start and command.
+    """
+    with naming_full_disk(path):
+        return _claim(Path(path), what)
+
+
+def _claim(path: Path, what: str) -> TextIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+", encoding="utf-8")  # open is what holds the lock
+    if not _lock(file, patience=1.0):
+        file.seek(0)
+        by = file.read().strip()
+        file.close()
+        raise BusyError(f"{what} is being made by {by}; wait until it has ended, or stop it")
+    me = psutil.Process()
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(me.create_time()))
+    file.truncate(0)
+    command = " ".join(me.cmdline())
+    file.write(f"process {me.pid} on {socket.gethostname()} since {since}: {command}\n")
+    file.flush()
+    return file
+
+
+def claimant(path: str | Path) -> str | None:
+    """The living process that has claimed ``path``, if any."""
+    if not Path(path).is_file():
+        return None
+    with Path(path).open("r+", encoding="utf-8") as file:
+        return None if _lock(file) else file.read().strip()
+
+
+def _lock(file: TextIO, patience: float = 0.0) -> bool:
+    """Lock a file; ``patience`` seconds outlast those who only look whether it is locked."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        except OSError:  # a file system without locks: Snakemake's own has to do
+            return True
+        else:
+            return True
