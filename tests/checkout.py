@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,13 +27,14 @@ class Checkout:
     """A copy of the checkout, and what is typed in it."""
 
     folder: Path
+    started: list[subprocess.Popen] = field(default_factory=list)
 
     def start(self, *args, config=SMALL, cores=2, **environ):
         """Start snakemake as a user does; what it prints goes to ``printed.txt``."""
         chosen = ["--configfile", config] if config else []
         cores = ["--cores", str(cores)] if cores else []
         with (self.folder / "printed.txt").open("w") as printed:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *args, *cores, *chosen],
                 cwd=self.folder,
                 env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -41,16 +42,23 @@ class Checkout:
                 stdout=printed,
                 stderr=subprocess.STDOUT,
             )
+        self.started.append(process)
+        return process
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Leave nothing running, whatever became of the test."""
+        for process in self.started:
+            process.kill()
 
     def snakemake(self, *args, **options):
         """Run snakemake to its end; gives the exit code and all that it printed."""
-        process = self.start(*args, **options)
-        printed = (self.folder / "printed.txt").resolve()
-        try:
-            returncode = process.wait(1800)
-        finally:
-            process.kill()
-        return SimpleNamespace(returncode=returncode, stdout=printed.read_text())
+        returncode = self.start(*args, **options).wait(1800)
+        return SimpleNamespace(
+            returncode=returncode, stdout=(self.folder / "printed.txt").read_text()
+        )
 
     def planned(self, *args, config=SMALL):
         """What a dry run would run: rule -> jobs."""
@@ -114,24 +122,26 @@ def copy_checkout(folder):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A checkout in which the small workflow has run, on two cores; tests only look at it."""
-    checkout = copy_checkout(tmp_path_factory.mktemp("finished"))
-    done = checkout.snakemake()
-    assert done.returncode == 0, done.stdout
-    checkout.printed = done.stdout
-    return checkout
+    with copy_checkout(tmp_path_factory.mktemp("finished")) as checkout:
+        done = checkout.snakemake()
+        assert done.returncode == 0, done.stdout
+        checkout.printed = done.stdout
+        yield checkout
 
 
 @pytest.fixture
 def scratch(finished, tmp_path):
     """A copy of the finished checkout that a test may change."""
     shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    return Checkout(tmp_path / "copy")
+    with Checkout(tmp_path / "copy") as checkout:
+        yield checkout
 
 
 @pytest.fixture
 def fresh(tmp_path):
     """A checkout in which nothing has run."""
-    return copy_checkout(tmp_path)
+    with copy_checkout(tmp_path) as checkout:
+        yield checkout
 
 
 def with_longer_students(checkout):
@@ -153,8 +163,8 @@ def undisturbed(finished, tmp_path_factory):
     """The weights of the longer student ``STUDENT``, trained without any fault."""
     folder = tmp_path_factory.mktemp("undisturbed") / "copy"
     shutil.copytree(finished.folder, folder, symlinks=True)
-    checkout = with_longer_students(Checkout(folder))
-    done = checkout.snakemake(WEIGHTS)
+    with with_longer_students(Checkout(folder)) as checkout:
+        done = checkout.snakemake(WEIGHTS)
     assert done.returncode == 0, done.stdout
     left = [path for path in checkout.path("checkpoints").rglob("*") if path.is_file()]
     assert left == [], "a finished training leaves none"

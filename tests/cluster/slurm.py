@@ -2,8 +2,9 @@
 
 ``python tests/cluster/slurm.py up FOLDER`` starts it, ``status FOLDER`` shows it and
 ``down FOLDER`` ends it and its jobs. All that it writes is in FOLDER, and nothing of a Slurm or
-munge that the machine has is touched. It is used with ``SLURM_CONF=FOLDER/slurm.conf`` in the
-environment. Needs root, and ``slurm-wlm`` and ``munge`` of Debian or Ubuntu.
+munge that the machine has is touched. Who uses it has ``SLURM_CONF=FOLDER/slurm.conf`` in the
+environment, and ``FOLDER/bin`` first in PATH. Needs root, and Debian's ``slurm-wlm`` and ``munge``
+(12, Slurm 22.05).
 """
 
 import argparse
@@ -40,9 +41,10 @@ class Node:
 NODES = (Node("n1", gpus=1), Node("n2"))
 
 # config_overrides: believe the claims of the nodes. OverMemoryKill, with task=1: look at each
-# job's memory every second, for machines without a cgroup of memory. linuxproc: as pgid would
+# step's memory every second, for machines without a cgroup of memory. linuxproc, as pgid would
 # miss what a job starts in a process group of its own. MinJobAge: squeue must know a job as long
-# as anyone may ask. cred_expire: a job whose node went down starts again after that many seconds.
+# as anyone may ask. A node that is killed is down after 18 s (MessageTimeout and SlurmdTimeout),
+# and its jobs start again 6 s later (cred_expire; with 1 instead of 5 they never do).
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -56,8 +58,7 @@ StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/%n
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/%n.log
+SlurmdLogFile={folder}/%n/slurmd.log
 MailProg=/bin/true
 
 ProctrackType=proctrack/linuxproc
@@ -72,13 +73,13 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
-AccountingStorageTRES=gres/gpu
 
 JobRequeue=1
 MinJobAge=3600
 KillWait=5
 InactiveLimit=0
 SlurmdTimeout=10
+MessageTimeout=5
 ReturnToService=2
 SchedulerParameters=sched_interval=2,batch_sched_delay=0,bf_interval=1
 
@@ -89,12 +90,15 @@ PartitionName=gpu Nodes={gpu_nodes}
 
 
 class SlurmError(Exception):
-    """Slurm does not do what it was told."""
+    """Slurm cannot do what it was told, or does not in time."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that the controller knows, finished ones for an hour too; of an array, each task."""
+    """A job that the controller knows; of an array, a task.
+
+    Finished jobs are known for an hour. Tasks of an array that wait are one job: ``4_2-6``.
+    """
 
     id: str
     state: str
@@ -124,7 +128,7 @@ class Job:
             partition=field["Partition"],
             cpus=int(tres["cpu"]),
             memory_mb=megabytes(tres["mem"]),
-            gpus=int(tres.get("gres/gpu", 0)),
+            gpus=sum(map(int, re.findall(r"TresPer\S+=gres:gpu:(\d+)", line))),
             restarts=int(field["Restarts"]),
         )
 
@@ -136,7 +140,8 @@ def megabytes(amount: str) -> int:
 
 def unusable() -> str | None:
     """Tell why this machine cannot have the cluster, if it cannot."""
-    missing = [name for name in ("munged", "slurmctld", "slurmd") if not find_program(name)]
+    needed = ("munged", "slurmctld", "slurmd", "sbatch")
+    missing = [name for name in needed if not find_program(name)]
     if missing:
         return f"{', '.join(missing)} not installed: apt-get install slurm-wlm munge"
     if os.geteuid() != 0:
@@ -155,6 +160,41 @@ def free_ports(number: int) -> list[int]:
         for each in sockets:
             each.bind(("", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine; one that has ended has nothing that can be read."""
+
+    pid: int
+
+    @classmethod
+    def all(cls) -> Iterator[Self]:
+        names = (folder.name for folder in Path("/proc").iterdir())
+        return (cls(int(name)) for name in names if name.isdecimal())
+
+    @property
+    def _folder(self) -> Path:
+        return Path(f"/proc/{self.pid}")
+
+    @property
+    def program(self) -> str:
+        with contextlib.suppress(OSError):
+            # Debian's is called slurmctld-wlm.
+            return (self._folder / "exe").readlink().name.split("-")[0]
+        return ""
+
+    @property
+    def files(self) -> set[Path]:
+        with contextlib.suppress(OSError):
+            return {file.readlink() for file in (self._folder / "fd").iterdir()}
+        return set()
+
+    @property
+    def environment(self) -> set[str]:
+        with contextlib.suppress(OSError):
+            return set(os.fsdecode((self._folder / "environ").read_bytes()).split("\0"))
+        return set()
 
 
 class Cluster:
@@ -176,30 +216,38 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         """What the environment of a user of the cluster holds."""
-        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        return {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": f"{self.folder}/bin:{os.environ.get('PATH', os.defpath)}",
+        }
+
+    @property
+    def _mark(self) -> str:
+        """What the environment of all processes of the cluster holds."""
+        return f"SLURM_CONF={self.folder}/slurm.conf"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any of its daemons runs."""
+        return bool(self._daemons())
 
     def up(self, seconds: float = 60) -> None:
         """Start it, without jobs of an earlier start, and wait until the nodes are idle."""
-        if reason := unusable():
+        if reason := unusable() or self._unusable_folder():
             raise SlurmError(reason)
-        if self._daemons():
-            raise SlurmError(f"already up in {self.folder}")
         try:
             self._prepare()
             self._start_munge()
             self.start_controller(seconds)
             for node in NODES:
-                self._start_slurmd(node.name)
-            self._wait_for_nodes([node.name for node in NODES], seconds)
+                self.start_node(node.name, seconds)
         except BaseException:
             self.down()
             raise
 
     def down(self) -> None:
         """Kill daemons and jobs, those of a cluster that is half up too."""
-        for node in NODES:
-            self._kill(lambda name=node.name: self._of_node(name))
-        self._kill(self._daemons)
+        self._kill(lambda: self._daemons().union(*(self._of_node(node.name) for node in NODES)))
 
     def run(self, *command: str | Path, seconds: float = 60) -> str:
         """Run a command of Slurm and give what it printed."""
@@ -218,8 +266,8 @@ class Cluster:
 
     def submit(self, script: str, *options: str) -> str:
         """Submit shell commands, their output to the folder, and give the job's id."""
-        output = "" if "--output" in " ".join(options) else f"--output={self.folder}/job-%j.out"
-        return self.run("sbatch", "--parsable", *filter(None, [output]), *options, "--wrap", script)
+        output = f"--output={self.folder}/job-%j.out"
+        return self.run("sbatch", "--parsable", output, *options, "--wrap", script).strip()
 
     def jobs(self, *states: str) -> list[Job]:
         """Give the jobs that are in one of the states (RUNNING, ...), or all jobs."""
@@ -234,21 +282,28 @@ class Cluster:
 
     def stop_node(self, name: str, hard: bool = True) -> None:
         """Kill a node's daemon; if hard, its jobs with it, as when the machine goes down."""
-        self._kill(lambda: self._of_node(name) if hard else self._daemons(name, {"slurmd"}))
+
+        def doomed() -> set[Process]:
+            return {each for each in self._of_node(name) if hard or each.program == "slurmd"}
+
+        self._kill(doomed)
 
     def start_node(self, name: str, seconds: float = 60) -> None:
         """Start a node's daemon, and wait until the node takes jobs."""
-        self._start_slurmd(name)
-        self._wait_for_nodes([name], seconds)
+        # The daemon does not need its name in its environment, but _of_node does.
+        daemon = self._start(name, "slurmd", "-D", "-N", name, SLURMD_NODENAME=name)
+        ready = {"idle", "mixed", "allocated"}
+        self._wait_for(daemon, lambda: self.nodes()[name] in ready, seconds, f"{name} takes jobs")
 
     def stop_controller(self) -> None:
-        """Kill the controller; jobs go on."""
-        self._kill(lambda: self._daemons("slurmctld", {"slurmctld"}))
+        """Shut the controller down; jobs go on."""
+        self.run("scontrol", "shutdown", "slurmctld")
+        self.wait_until(lambda: not self._daemons("slurmctld"), 30, "the controller ends")
 
     def start_controller(self, seconds: float = 60) -> None:
         """Start the controller, with the jobs that it knew, and wait until it answers."""
-        self._start("slurmctld")
-        self.wait_until(self._answers, seconds, "the controller answers")
+        daemon = self._start("slurmctld", "slurmctld", "-D")
+        self._wait_for(daemon, self._controller_answers, seconds, "the controller answers")
 
     def wait_until(self, holds: Callable[[], object], seconds: float, what: str) -> None:
         """Wait until a condition holds; if it does not in time, show the ends of the logs."""
@@ -265,16 +320,41 @@ class Cluster:
             ends += [f"== {log}", *log.read_text(errors="replace").splitlines()[-lines:]]
         return "\n".join(ends)
 
+    def _unusable_folder(self) -> str | None:
+        if self.is_up:
+            return f"already up in {self.folder}"
+        if not re.fullmatch(r"[\w./+-]+", str(self.folder), re.ASCII):
+            return f"slurm.conf cannot name a folder with such characters: {self.folder}"
+        if len(os.fsencode(self._socket)) > SOCKET_PATH_LIMIT:
+            return f"too long for the path of a socket: {self._socket}"
+        return None
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "munge.socket"
+
     def _prepare(self) -> None:
         for name in ["state", *(node.name for node in NODES)]:
             shutil.rmtree(self.folder / name, ignore_errors=True)
             (self.folder / name).mkdir(parents=True)
+        for left in {*self.folder.glob("*.log"), *self.folder.glob("munge*")}:
+            left.unlink()
         (self.folder / "slurm.conf").write_text(self._configuration())
         (self.folder / "gres.conf").write_text(self._gpus())
+        self._write_srun()
         key = self.folder / "munge.key"
-        key.unlink(missing_ok=True)
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(128))
+
+    def _write_srun(self) -> None:
+        """Write an srun that finds the cluster: Snakemake starts it without any SLURM_CONF."""
+        srun = self.folder / "bin" / "srun"
+        srun.parent.mkdir(exist_ok=True)
+        # Not find_program("srun"), which could be one that was written here.
+        installed = Path(find_program("sbatch") or "sbatch").with_name("srun")
+        command = f'SLURM_CONF="{self.folder}/slurm.conf" exec {installed} "$@"'
+        srun.write_text(f"#!/bin/sh\n{command}\n")
+        srun.chmod(0o755)
 
     def _configuration(self) -> str:
         host = socket.gethostname().split(".")[0]
@@ -294,112 +374,88 @@ class Cluster:
         )
 
     def _gpus(self) -> str:
-        # A GPU without a File counts as none.
+        # Without a File it would count as none.
         lines = [f"NodeName={node.name} Name=gpu File=/dev/null\n" * node.gpus for node in NODES]
         return "".join(lines)
 
     def _start_munge(self) -> None:
-        path = self.folder / "munge.socket"
-        if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
-            raise SlurmError(f"too long for the path of a socket: {path}")
         # --force: it should not mind that others can write in a folder above, such as /tmp.
         files = {
             "key-file": self.folder / "munge.key",
-            "socket": path,
+            "socket": self._socket,
             "pid-file": self.folder / "munged.pid",
-            "log-file": self.folder / "munged.log",
             "seed-file": self.folder / "munged.seed",
         }
-        self._start("munged", "--force", *(f"--{name}={file}" for name, file in files.items()))
+        options = [f"--{name}={file}" for name, file in files.items()]
+        daemon = self._start("munged", "munged", "--foreground", "--force", *options)
+        self._wait_for(daemon, self._socket.exists, 10, f"munged makes {self._socket}")
 
-    def _start_slurmd(self, name: str) -> None:
-        self._start("slurmd", "-N", name)
+    def _start(self, name: str, *command: str, **environment: str) -> subprocess.Popen:
+        """Start a daemon in the foreground: so it is there at once, for all that look for it."""
+        program, *options = command
+        environment |= {k: v for k, v in os.environ.items() if not k.startswith("SLURM")}
+        with (self.folder / f"{name}.log").open("a") as log:
+            return subprocess.Popen(
+                [find_program(program) or program, *options],
+                env=environment | self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
-    def _start(self, program: str, *options: str) -> None:
-        """Start a daemon, which goes to the background when it has read its configuration."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH"))}
-        command = [find_program(program) or program, *options]
-        done = subprocess.run(
-            command,
-            env=environment | self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise SlurmError(f"{' '.join(command)}: {done.stdout}\n{self.ends_of_logs()}")
-
-    def _answers(self) -> bool:
+    def _controller_answers(self) -> bool:
         try:
             return bool(self.run("scontrol", "ping"))
         except SlurmError:
             return False
 
-    def _wait_for_nodes(self, names: list[str], seconds: float) -> None:
+    def _wait_for(
+        self, daemon: subprocess.Popen, holds: Callable[[], bool], seconds: float, what: str
+    ) -> None:
+        """Wait for what a daemon does when it has started, and no longer than it lives."""
+
         def ready() -> bool:
-            states = self.nodes()
-            return all(states[name] in ("idle", "mixed", "allocated") for name in names)
+            if daemon.poll() is not None:
+                raise SlurmError(f"{daemon.args[0]} has ended\n{self.ends_of_logs()}")
+            return holds()
 
-        self.wait_until(ready, seconds, f"nodes {', '.join(names)} take jobs")
+        self.wait_until(ready, seconds, what)
 
-    def _daemons(self, log: str = "*", programs: set[str] = DAEMONS) -> set[int]:
-        """Find daemons by the log in this folder that they have open."""
+    def _daemons(self, *programs: str) -> set[Process]:
+        """Find the daemons, or those of some programs."""
         return {
-            pid
-            for pid, process in processes()
-            if program_of(process) in programs
-            and any(file.parent == self.folder and file.match(f"{log}.log") for file in open_files(process))
+            process
+            for process in Process.all()
+            if process.program in (programs or DAEMONS) and self._mark in process.environment
         }
 
-    def _of_node(self, name: str) -> set[int]:
-        """Find the processes of a node: its daemons, and what runs in its jobs."""
-        marks = {f"SLURM_CONF={self.folder}/slurm.conf", f"SLURMD_NODENAME={name}"}
-        jobs = {pid for pid, process in processes() if marks <= environment_of(process)}
-        return jobs | self._daemons(name)
+    def _of_node(self, name: str) -> set[Process]:
+        """Find what runs on a node: its daemon, and its jobs with the daemons that watch them."""
+        watchers = {
+            process
+            for process in self._daemons("slurmstepd")
+            if self.folder / name / "slurmd.log" in process.files
+        }
+        marks = {self._mark, f"SLURMD_NODENAME={name}"}
+        return watchers | {process for process in Process.all() if marks <= process.environment}
 
-    def _kill(self, find: Callable[[], set[int]]) -> None:
+    def _kill(self, find: Callable[[], set[Process]]) -> None:
         """Kill processes until none is found: one may start another before its own end."""
         end = time.monotonic() + 30
         while found := find():
             if time.monotonic() > end:
-                raise SlurmError(f"cannot kill processes {sorted(found)}")
-            for pid in found - {os.getpid()}:
+                raise SlurmError(f"cannot kill {found}")
+            for process in found:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(process.pid, signal.SIGKILL)
             time.sleep(0.05)
 
 
-def processes() -> Iterator[tuple[int, Path]]:
-    """Give each process's number and its folder in /proc."""
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal():
-            yield int(process.name), process
-
-
-# Of a process that has ended meanwhile, as of a zombie, there is nothing to read.
-
-
-def program_of(process: Path) -> str:
-    with contextlib.suppress(OSError):
-        return (process / "exe").readlink().name
-    return ""
-
-
-def open_files(process: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return [file.readlink() for file in (process / "fd").iterdir()]
-    return []
-
-
-def environment_of(process: Path) -> set[str]:
-    with contextlib.suppress(OSError):
-        return set((process / "environ").read_bytes().decode(errors="replace").split("\0"))
-    return set()
-
-
 def show(cluster: Cluster) -> None:
+    if not cluster.is_up:
+        raise SlurmError(f"nothing is up in {cluster.folder}")
     print(cluster.run("sinfo", "--Node", "--long"), end="")
     print(cluster.run("squeue", "--states=all"), end="")
 
@@ -416,7 +472,9 @@ def main() -> None:
             return
         if chosen.action == "up":
             cluster.up()
-            print(f"export SLURM_CONF={cluster.environment['SLURM_CONF']}")
+            print(
+                f'export SLURM_CONF="{cluster.folder}/slurm.conf" PATH="{cluster.folder}/bin:$PATH"'
+            )
         show(cluster)
     except SlurmError as error:
         sys.exit(str(error))
