@@ -43,7 +43,7 @@ def submitted(cluster):
 
 
 def test_the_results_on_two_nodes_are_those_of_a_local_run(cluster, submitted, finished, fresh):
-    """To the last bit; each job asks for what its rule says, and short ones are not queued singly."""
+    """To the last bit; each job asks for what its rule says, and seconds are not queued singly."""
     finish(run_on(cluster, fresh), fresh)
     assert result_hashes(fresh) == result_hashes(finished)
     jobs = jobs_of(cluster, submitted)
