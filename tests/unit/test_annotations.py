@@ -7,6 +7,10 @@ import pandas as pd
 import pytest
 from softscene.annotations import clean, compare, count_events, merge, read_published
 from softscene.errors import AnnotationError
+from softscene.merging import merge_lists
+from softscene.tut import read_tut
+
+from tests.conftest import ROOT
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 
@@ -182,3 +186,37 @@ def test_merging_maps_tuts_labels_and_takes_office_from_the_authors(labels):
     (row,) = audit.itertuples()
     assert (row.action, row.file, row.line, row.event) == ("changed", "tut", 1, "people speaking")
     assert "'people talking'" in row.reason
+
+
+def test_lists_without_any_of_tuts_recordings_are_merged(labels):
+    published = frame([("o/b", "office", 0.0, 1.0, "fan")], "published")
+    merged, audit = merge(published, {}, "office", labels)
+    assert list(merged.recording) == ["o/b"]
+    assert audit.empty
+
+
+def test_recordings_of_unknown_data_sets_are_named_with_their_line(tmp_path):
+    path = write(tmp_path, ("TUT/a.wav", "home", 0, 1, "fan"), ("x/b.wav", "home", 0, 1, "fan"))
+    audio = tmp_path / "audio.tsv"
+    audio.write_text("recording\tframes\tsample_rate\nTUT/a.wav\t5\t1\n")
+    vocabulary = ROOT / "resources" / "labels.yaml"
+    with pytest.raises(AnnotationError, match=r"unknown data sets.*\n.*list\.txt, line 3: 'x/b"):
+        merge_lists(path, {"TUT": tmp_path}, [audio], vocabulary, {}, "published", 0.5)
+
+
+def test_doubled_columns_are_named(tmp_path):
+    with pytest.raises(AnnotationError, match=r"line 1: doubled columns path; found path"):
+        read_published(write(tmp_path, header=f"path\t{HEADER}"))
+
+
+def test_rows_of_tut_about_another_recording_are_named_with_their_line(tmp_path):
+    path = tmp_path / "TUT" / "meta" / "street" / "a1.ann"
+    path.parent.mkdir(parents=True)
+    path.write_text("0\t1\tcar\naudio/street/a2.wav\tstreet\t0\t1\tcar\n0\t1j\tcar\n")
+    with pytest.raises(AnnotationError) as caught:
+        read_tut(tmp_path, "TUT", ["TUT/audio/street/a1.wav", "TUT/audio/street/none.wav"])
+    message = str(caught.value)
+    assert "TUT/meta/street/a1.ann, line 2: audio/street/a1.wav of 'street' expected" in message
+    assert "TUT/meta/street/a1.ann, line 3: onset, offset and event label expected" in message
+    assert "TUT/meta/street/none.ann cannot be read" in message
+    assert len(message.splitlines()) == 4

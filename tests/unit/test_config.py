@@ -118,7 +118,7 @@ def test_each_missing_key_is_told_once():
     config["student"], config["compute"] = {}, {}
     lines = complaint(config).splitlines()[1:]
     assert sorted(lines) == sorted(set(lines))
-    assert len(lines) == 3 + 2
+    assert len(lines) == 3 + 3
 
 
 def test_a_method_set_to_null_is_left_out():
@@ -170,3 +170,32 @@ def test_values_of_the_command_line_get_their_types():
         "a": 3, "b": [0.5, True, None], "c": {"d": "2e-4", "e": "a name"}, "f": 7
     }  # fmt: skip
     assert typed({"a": "@b", "c": "", "d": "% x"}) == {"a": "@b", "c": "", "d": "% x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("run", "paper\n", ["run: 'paper\\n' given, a name of letters"]),
+        ("run", "a" * 65, ["64 at most"]),
+        ("methods", {1: PAPER["methods"]["crnn"]}, ["methods: 1 given, string expected"]),
+        ("methods.mtl.alpha", [10**400], ["methods.mtl.alpha[0]: 1000", "a finite number"]),
+        ("methods.mtl.alpha", [1e-70], ["methods.mtl.alpha: 1e-70 given", "64 characters"]),
+        ("methods.mtl.alpha", [2**53 + 1], ["methods.mtl.alpha: 9007199254740993", "exactly"]),
+        ("evaluation.conventions.segment", 1e308, ["segment: 1e+308 s given, a multiple of"]),
+        ("download.timeout", 1e300, ["download.timeout: 1e+300 given", "up to 86400"]),
+        ("evaluation.adaptive_thresholds.step", 1e-300, ["step: 1e-300 given", "from 0.0001"]),
+    ],
+)
+def test_what_would_fail_later_is_refused_at_once(path, value, words):
+    message = complaint(changed(path, value))
+    for word in words:
+        assert word in message
+
+
+def test_zero_has_one_name():
+    assert canonical(-0.0) == canonical(0.0) == canonical(0) == "0.0"
+
+
+@pytest.mark.parametrize("text", ["2001-99-99", "!!int ''", "!!bool x", "!!timestamp x"])
+def test_text_that_yaml_stumbles_over_stays_text(text):
+    assert typed({"key": text}) == {"key": text}

@@ -37,29 +37,33 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
     Raises
     ------
     AnnotationError
-        Columns are missing, or a row has too many.
+        It cannot be read, columns are missing or stand there twice, or a row has too many.
     """
     name = name or str(source)
     try:
         raw = pd.read_csv(
             source,
             sep="\t",
+            header=None,  # pandas would rename doubled columns, and cut a long second line
             dtype=str,
             keep_default_na=False,
             quoting=3,
             skip_blank_lines=False,
-            index_col=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # pandas' and Unicode's errors are ValueErrors
         raise AnnotationError(f"{name} is not a tab-separated list: {error}") from error
-    missing = [column for column in PUBLISHED_COLUMNS if column not in raw.columns]
-    if missing:
-        raise AnnotationError(
-            f"{name}, line 1: missing columns {', '.join(missing)}; found {', '.join(raw.columns)}"
-        )
-    table = raw[list(PUBLISHED_COLUMNS)].rename(columns=PUBLISHED_COLUMNS)
+    header = list(raw.iloc[0])
+    missing = [column for column in PUBLISHED_COLUMNS if column not in header]
+    doubled = [column for column in PUBLISHED_COLUMNS if header.count(column) > 1]
+    for fault, columns in {"missing": missing, "doubled": doubled}.items():
+        if columns:
+            raise AnnotationError(
+                f"{name}, line 1: {fault} columns {', '.join(columns)}; found {', '.join(header)}"
+            )
+    rows = raw.iloc[1:].set_axis(header, axis="columns")
+    table = rows[list(PUBLISHED_COLUMNS)].rename(columns=PUBLISHED_COLUMNS)
     table = table.assign(file=name, line=np.arange(2, len(table) + 2))
-    return with_times(table[(raw != "").any(axis=1)].reset_index(drop=True))
+    return with_times(table[(rows != "").any(axis=1)].reset_index(drop=True))
 
 
 def with_times(table: pd.DataFrame) -> pd.DataFrame:
@@ -123,10 +127,11 @@ def clean(
     Raises
     ------
     AnnotationError
-        Lists every row with times that are no numbers, an unknown label or scene, an offset before
-        its onset, a time before 0, or a time too far behind the recording's end.
+        Lists every row without a recording, with times that are no numbers, an unknown label or
+        scene, an offset before its onset, a time before 0, or a time too far behind the
+        recording's end.
     """
-    empty = table.onset == table.offset
+    empty = (table.onset == table.offset) & np.isfinite(table.onset)
     audits = [_audit("dropped", table[empty], "zero length")]
     table = table[~empty]
     faults = [list(_faults(row, labels, durations, overrun)) for row in _rows(table)]
@@ -151,6 +156,8 @@ def clean(
 def _faults(
     row: tuple, labels: Labels, durations: Mapping[str, float] | None, overrun: float
 ) -> Iterable[str]:
+    if not row.recording:
+        yield "no recording is given"
     if row.event not in labels.events:
         yield "unknown event label"
     if row.scene not in labels.scenes:
@@ -244,7 +251,7 @@ def merge(
     tuple
         The merged list in the published list's order of recordings, and its audit.
     """
-    parts, audits = [published[published.scene == office]], []
+    parts, audits = [published[published.scene == office]], [_audit("changed", published[:0], "")]
     for table in tut.values():
         mapped, audit = map_labels(table, labels)
         parts.append(mapped)

@@ -4,19 +4,27 @@ import copy
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
-import yaml
-
-from softscene.config import faults, read_schema
+from softscene.config import faults, read_schema, read_yaml
 from softscene.errors import ConfigurationError, DownloadError, LicenceError
 
 LARGEST_MEMBER = 4 * 2**30
 """Bytes; the longest recording of the three data sets has less than a fiftieth of them."""
+LARGEST_EXPANSION = 20
+"""Times an archive's size that its members may declare: 24-bit sound needs 3, lists of text 10."""
+LONGEST_NAME = 100
+"""Bytes of a file's or a folder's name; a file system allows 255, also of those half-written."""
+LONGEST_PATH = 1000
 CHUNK = 2**18
+UNREADABLE = (zipfile.BadZipFile, RuntimeError, UnicodeDecodeError)
+"""What zipfile raises for damaged archives, and those that it knows no way to read."""
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+PLAIN = {0, stat.S_IFREG, stat.S_IFLNK}
 LICENCE_KEY = "download.accept_licence"
 LICENCE_VARIABLE = "SOFTSCENE_ACCEPT_LICENCE"
 SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "archives.schema.yaml"
@@ -93,10 +101,7 @@ def read_registry(path: str | Path) -> Registry:
     ConfigurationError
         If it cannot be read or breaks the schema; names every key at fault.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"the archive registry {path} cannot be read: {error}") from error
+    content = read_yaml(path, "archive registry")
     if problems := faults(content, read_schema(SCHEMA)):
         raise ConfigurationError.of(f"the archive registry {path} breaks its schema:", problems)
     pattern = content["archive_url"]
@@ -150,10 +155,16 @@ class Member(NamedTuple):
     def faults(self) -> list[str]:
         """Why it must not be extracted: it would leave its folder, or is no file of fair size."""
         path = PureWindowsPath(self.name)  # knows both kinds of slashes, and drives
+        plain, encoded = PurePosixPath(self.name), self.name.encode()
+        longest = max(map(len, encoded.split(b"/")))
         checks = {
             "its path is absolute": bool(path.anchor),
             "its path holds '..'": ".." in path.parts,
+            "its path is not written plainly": self.name != str(plain) or not plain.name,
+            f"a name in it is longer than {LONGEST_NAME} bytes": longest > LONGEST_NAME,
+            f"its path is longer than {LONGEST_PATH} bytes": len(encoded) > LONGEST_PATH,
             "it is a symbolic link": stat.S_ISLNK(self.mode),
+            "it is a device or the like": stat.S_IFMT(self.mode) not in PLAIN,
             f"its {self.bytes} bytes are more than {LARGEST_MEMBER}": self.bytes > LARGEST_MEMBER,
         }
         return [f"{self.archive}: {self.name!r}: {fault}" for fault in checks if checks[fault]]
@@ -164,15 +175,50 @@ def list_members(archive: str, opened: zipfile.ZipFile) -> list[Member]:
     return [
         Member(info.filename, archive, info.file_size, info.CRC, info.external_attr >> 16)
         for info in opened.infolist()
-        if not info.is_dir()
+        if not info.filename.endswith("/")  # is_dir() stumbles over a name of no characters
     ]
 
 
-def refuse_unsafe(members: Iterable[Member]) -> None:
-    """Raise a DownloadError that lists all ``members`` that must not be extracted, and why."""
-    faults = [fault for member in members for fault in member.faults]
+def refuse_unsafe(archive: Archive, declared: Collection[Member], wanted: Iterable[Member]) -> None:
+    """Refuse an archive's directory that would do harm.
+
+    Parameters
+    ----------
+    archive
+        What the registry says.
+    declared
+        All members; those that share one body are counted each.
+    wanted
+        Those that are to be extracted.
+
+    Raises
+    ------
+    DownloadError
+        Lists all members that must not be extracted, and why.
+    """
+    wanted = list(wanted)
+    faults = [fault for member in wanted for fault in member.faults]
+    faults += _collisions(wanted)
+    size, limit = sum(member.bytes for member in declared), LARGEST_EXPANSION * archive.bytes
+    if size > limit:
+        faults.append(
+            f"{archive.name}: its members declare {size} bytes together, more than "
+            f"{LARGEST_EXPANSION} times the {archive.bytes} bytes that the registry says it has"
+        )
     if faults:
         raise DownloadError.of("members of archives are refused:", faults)
+
+
+def _collisions(members: Sequence[Member]) -> Iterator[str]:
+    """Members that would have the same place, or lie below a file."""
+    times = Counter(member.name for member in members)
+    for member in members:
+        where = f"{member.archive}: {member.name!r}"
+        if times[member.name] > 1:
+            yield f"{where}: it is there {times[member.name]} times"
+        for folder in map(str, PurePosixPath(member.name).parents):
+            if folder in times:
+                yield f"{where}: {folder!r} is a file"
 
 
 def extract_member(
@@ -196,15 +242,19 @@ def extract_member(
     lenient.file_size = member.bytes + 1
     size, crc, cause = 0, 0, ""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with opened.open(lenient) as source, target.open("wb") as sink:
-        try:
+    try:
+        if lenient.compress_type not in METHODS:
+            raise NotImplementedError(f"compressed by method {lenient.compress_type}")
+        if lenient.header_offset < 0:
+            raise zipfile.BadZipFile("its header lies before the archive")
+        with opened.open(lenient) as source, target.open("wb") as sink:
             while chunk := source.read(CHUNK):
                 size, crc = size + len(chunk), zlib.crc32(chunk, crc)
                 sink.write(chunk)
                 count(len(chunk))
-        except zlib.error as error:
-            cause = f" ({error})"
-    if (size, crc) != (member.bytes, member.crc32):
+    except (zlib.error, EOFError, *UNREADABLE) as error:
+        cause = f" ({str(error) or type(error).__name__})"
+    if cause or (size, crc) != (member.bytes, member.crc32):
         raise DamagedError(
             f"{member.name}: expected {member.bytes} bytes with CRC-32 {member.crc32:08x}, "
             f"got {size} bytes with CRC-32 {crc:08x}{cause}"

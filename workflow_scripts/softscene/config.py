@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,13 +15,22 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.errors import ConfigurationError
 
-# JSON schema takes 300.0 for an integer; a number of epochs or a seed in a path is not one.
+
+def _matches(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+# JSON schema takes 300.0 for an integer; a number of epochs or a seed in a path is not one. And
+# the schemas describe whole texts, but Python's $ lets a line feed follow.
 Validator = validators.extend(
     Draft202012Validator,
+    {"pattern": _matches},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
+LONGEST_NUMBER = 64  # characters; three of them and their names fit into a folder's name
 NONE = "none"  # stands in a student's path for a weight that its method does not have
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
@@ -46,7 +56,7 @@ class StudentKind:
 
 def canonical(number: float) -> str:
     """The one way to write a number in a path: 0.5 for 0.5, 0.50 and 5e-1; 1.0 for 1."""
-    return format(Decimal(repr(float(number))), "f")
+    return format(Decimal(repr(float(number) + 0.0)), "f")  # -0.0 becomes 0.0
 
 
 def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -64,14 +74,33 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
 
 def faults(content: Any, schema: Mapping[str, Any]) -> list[str]:
     """Say what breaks a schema, a line each: key path, value given, and what is allowed."""
-    errors = sorted(Validator(schema).iter_errors(content), key=lambda e: [str(k) for k in e.path])
-    lines = [line for error in errors for line in _describe(error)] + list(_not_finite(content))
+    try:
+        errors = Validator(schema).iter_errors(content)
+        errors = sorted(errors, key=lambda e: [str(k) for k in e.path])
+        lines = [line for error in errors for line in _describe(error)] + list(_not_finite(content))
+    except (RecursionError, ValueError):  # Python's words for what it cannot print
+        return ["it holds itself, is nested too deeply, or holds a number of thousands of digits"]
     return list(dict.fromkeys(lines))
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
     """Read a JSON schema that is written in YAML."""
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def read_yaml(path: str | Path, kind: str) -> Any:
+    """Read a YAML file of any content; ``kind`` is what messages call it.
+
+    Raises
+    ------
+    ConfigurationError
+        It is missing, or no YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except Exception as error:  # a bad date, number or tag raises whatever Python says of it
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"the {kind} {path} cannot be read: {reason}") from error
 
 
 def typed(given: Any) -> Any:
@@ -87,7 +116,7 @@ def typed(given: Any) -> Any:
         return given
     try:
         value = yaml.safe_load(given)
-    except yaml.YAMLError:
+    except Exception:  # see read_yaml
         return given
     return value if value is None or isinstance(value, bool | int | float) else given
 
@@ -117,7 +146,7 @@ def _key_path(keys: Sequence[str | int]) -> str:
 
 def _not_finite(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
     """Numbers that no range of a schema refuses, since nothing is below or above them."""
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, int | float) and not _is_finite(value):
         yield f"{_key_path(path)}: {value!r} given, a finite number expected"
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -125,6 +154,13 @@ def _not_finite(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
     if isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _not_finite(inner, (*path, index))
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 def _describe(error: ValidationError) -> Iterator[str]:
@@ -196,6 +232,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{where}: this key is missing; scene_loss {loss!r} needs it"
             if weight not in needed and weight in method:
                 yield f"{where}: scene_loss {loss!r} does not use it"
+            yield from _unusable_in_paths(where, method.get(weight, []))
     names = [method["name"] for method in config["methods"].values()]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"methods: the name {name!r} is given to two methods"
@@ -204,6 +241,17 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     grid = config["evaluation"]["adaptive_thresholds"]
     if grid["lowest"] > grid["highest"]:
         yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
+
+
+def _unusable_in_paths(where: str, numbers: Sequence[float]) -> Iterator[str]:
+    """Weights that a folder's name cannot hold, or does not hold exactly."""
+    for number in numbers:
+        name = canonical(number)
+        if len(name) > LONGEST_NUMBER or float(name) != number:
+            yield (
+                f"{where}: {number!r} given, a number that floating point holds exactly, written "
+                f"with at most {LONGEST_NUMBER} characters, expected"
+            )
 
 
 def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:
@@ -236,7 +284,8 @@ def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         )
     for name, seconds in conventions.items():
         frames = seconds / hop
-        if round(frames) < 1 or not math.isclose(frames, round(frames), rel_tol=1e-9):
+        whole = round(frames) if math.isfinite(frames) else 0
+        if whole < 1 or not math.isclose(frames, whole, rel_tol=1e-9):
             yield (
                 f"evaluation.conventions.{name}: {seconds} s given, a multiple of the hop "
                 f"({hop} s) expected"

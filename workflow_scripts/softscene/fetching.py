@@ -309,7 +309,7 @@ def _collect(
         opened = _Opened(client, archive, shelf.folder)
         listing = client.persist(opened.url, partial(shelf.listing, archive, opened))
         here = {name: listing[name] for name in remaining if name in listing}
-        refuse_unsafe(archive, listing.values(), here.values())
+        refuse_unsafe(archive, listing.values(), (found | here).values())
         found |= here
         lacking = [member for member in here.values() if not shelf.holds(member)]
         if lacking and opened.ranged:

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from softscene.config import faults, read_schema
+from softscene.config import faults, read_schema, read_yaml
 from softscene.errors import ConfigurationError
 
 SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "labels.schema.yaml"
@@ -37,10 +35,7 @@ def read_labels(source: str | Path) -> Labels:
     ConfigurationError
         The file breaks its schema, or maps to a name that is not one of its own.
     """
-    try:
-        content = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"the label file {source} cannot be read: {error}") from error
+    content = read_yaml(source, "label file")
     problems = faults(content, read_schema(SCHEMA)) or [
         f"map_{kind}.{own}: {name!r} is not among the {kind}"
         for kind in ("events", "scenes")

@@ -103,11 +103,12 @@ def _read_tut_lists(
     published: pd.DataFrame, meta: Mapping[str, str | Path]
 ) -> dict[str, pd.DataFrame]:
     """TUT's event lists of the published list's recordings; office clips are checked only."""
-    recordings = published.drop_duplicates("recording").recording
-    dataset_of = recordings.str.split("/").str[0]
-    unknown = sorted(set(dataset_of) - set(meta))
-    if unknown:
-        raise AnnotationError.of("recordings of unknown data sets are annotated:", unknown)
+    first = published.drop_duplicates("recording")
+    recordings, dataset_of = first.recording, first.recording.str.split("/").str[0]
+    unknown = first[~dataset_of.isin(meta)]
+    if len(unknown):
+        places = [f"{row.file}, line {row.line}: {row.recording!r}" for row in unknown.itertuples()]
+        raise AnnotationError.of("recordings of unknown data sets are annotated:", places)
     tables = {}
     for dataset, folder in meta.items():
         wanted = list(recordings[dataset_of == dataset])

@@ -1,5 +1,6 @@
 """TUT's own annotation files, as its meta archives hold them."""
 
+import csv
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -30,59 +31,101 @@ def read_tut(folder: str | Path, dataset: str, recordings: Sequence[str]) -> pd.
     Raises
     ------
     AnnotationError
-        A recording has no list, or a row has no times or label.
+        A recording has no list, or a row has no times or label, or is about another recording.
     """
     parts, problems = [], []
     for recording in recordings:
-        name = _tut_list_of(recording)
-        path = Path(folder) / name
-        if not path.is_file():
-            problems.append(f"{name}: there is no such list for {recording}")
+        name = _tut_list_of(recording, dataset)
+        if name is None:
+            problems.append(f"{recording}: {dataset}/audio/SCENE/NAME.wav expected")
             continue
-        scene = PurePosixPath(recording).parent.name
-        for line, item in _read_lines(path):
-            if item is None or item.onset is None or item.offset is None or not item.event_label:
-                problems.append(f"{name}, line {line}: onset, offset and event label expected")
+        try:
+            rows = _read_lines(Path(folder), name)
+        except AnnotationError as error:
+            problems.append(f"{error}; it is the list of {recording}")
+            continue
+        for line, item in rows:
+            if fault := _fault(item, PurePosixPath(recording)):
+                problems.append(f"{name}, line {line}: {fault}")
                 continue
+            scene = PurePosixPath(recording).parent.name
             parts.append((recording, scene, item.onset, item.offset, item.event_label, name, line))
     if problems:
         raise AnnotationError.of(f"the event lists of {dataset} cannot be used:", problems)
     return with_times(pd.DataFrame(parts, columns=[*EVENT_COLUMNS, "file", "line"]))
 
 
-def _read_lines(path: Path) -> list[tuple[int, MetaDataItem | None]]:
+def _fault(item: MetaDataItem | None, recording: PurePosixPath) -> str | None:
+    """Say why a row of a recording's list cannot be used."""
+    if item is None or item.onset is None or item.offset is None or not item.event_label:
+        return "onset, offset and event label expected"
+    own, scene = str(PurePosixPath(*recording.parts[1:])), recording.parent.name
+    if item.get("filename", own) != own or item.get("scene_label", scene) != scene:
+        return f"{own} of {scene!r} expected, is about {item.filename} of {item.scene_label!r}"
+    return None
+
+
+def _read_lines(folder: Path, name: str) -> list[tuple[int, MetaDataItem | None]]:
     """Line and content of each row of a list; ``None`` for a row that TUT's layouts do not have."""
-    texts = path.read_text(encoding="utf-8").splitlines()
+    path = folder / name
+    try:
+        texts = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise AnnotationError(f"{name} cannot be read: {error}") from error
     lines = [line for line, text in enumerate(texts, 1) if text.strip()]
     items = _load(path)
-    if len(items) == len(lines):
-        return list(zip(lines, items, strict=True))
-    with tempfile.TemporaryDirectory() as folder:  # the loader does not say which line it refuses
-        single = Path(folder, "line.ann")
-        rows = []
-        for line in lines:
-            single.write_text(texts[line - 1] + "\n", encoding="utf-8")
-            rows.append((line, next(iter(_load(single)), None)))
-        return rows
+    if len(items) != len(lines):
+        with tempfile.TemporaryDirectory() as single:  # the loader does not say what it refuses
+            items = [_load_line(texts[line - 1], Path(single, "line.ann")) for line in lines]
+    return [
+        # A quotation mark could hide a tab or the end of a line.
+        (line, None if '"' in texts[line - 1] else item)
+        for line, item in zip(lines, items, strict=True)
+    ]
+
+
+def _load_line(text: str, path: Path) -> MetaDataItem | None:
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return next(iter(_load(path)), None)
 
 
 def _load(path: Path) -> MetaDataContainer | list:
     try:
-        return MetaDataContainer(filename=str(path)).load()
-    except OSError:  # its word for a row of unknown layout
+        return MetaDataContainer(filename=str(path)).load(delimiter="\t")
+    except (OSError, ValueError, csv.Error):  # its words for a row of unknown layout
         return []
 
 
-def _tut_list_of(recording: str) -> str:
+def _tut_list_of(recording: str, dataset: str) -> str | None:
     """Path of TUT's list: the recording's, under ``meta`` instead of ``audio``."""
-    dataset, _, *rest = PurePosixPath(recording).parts
-    return str(PurePosixPath(dataset, "meta", *rest).with_suffix(".ann"))
+    parts = PurePosixPath(recording).parts
+    if len(parts) != 4 or parts[:2] != (dataset, "audio") or ".." in parts:
+        return None
+    return str(PurePosixPath(dataset, "meta", *parts[2:]).with_suffix(".ann"))
 
 
 def read_tut_scenes(folder: str | Path, dataset: str) -> dict[str, str]:
-    """Read a TUT ``meta.txt``: recording -> scene, in TUT's words."""
-    path = Path(folder) / dataset / "meta.txt"
-    if not path.is_file():
-        raise AnnotationError(f"{path} is missing; the data set's meta archive should hold it")
-    items = MetaDataContainer(filename=str(path)).load()
-    return {f"{dataset}/{item.filename}": item.scene_label for item in items}
+    """Read a TUT ``meta.txt``: recording -> scene, in TUT's words.
+
+    Raises
+    ------
+    AnnotationError
+        It cannot be read, or a row has no recording or scene, or another scene than a row before.
+    """
+    name = f"{dataset}/meta.txt"
+    if not Path(folder, name).is_file():
+        raise AnnotationError(
+            f"{Path(folder, name)} is missing; the data set's meta archive should hold it"
+        )
+    scenes: dict[str, str] = {}
+    problems = []
+    for line, item in _read_lines(Path(folder), name):
+        if item is None or not item.filename or not item.scene_label:
+            problems.append(f"{name}, line {line}: recording and scene expected")
+            continue
+        known = scenes.setdefault(f"{dataset}/{item.filename}", item.scene_label)
+        if known != item.scene_label:
+            problems.append(f"{name}, line {line}: {item.filename} is {known!r} further up")
+    if problems:
+        raise AnnotationError.of(f"the scenes of {dataset} cannot be used:", problems)
+    return scenes
