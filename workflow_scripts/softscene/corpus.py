@@ -9,7 +9,6 @@ import io
 import itertools
 import logging
 import multiprocessing
-import os
 import shutil
 import zipfile
 import zlib
@@ -37,7 +36,7 @@ from softscene.drawing import (
     split_folds,
 )
 from softscene.errors import AnnotationError, ConfigurationError
-from softscene.files import read_table, replacing, write_text
+from softscene.files import partial_beside, read_table, replacing, write_text
 from softscene.labels import Labels, read_labels
 from softscene.lifetime import end_with
 from softscene.progress import Progress
@@ -232,7 +231,7 @@ def _distribute(plan: CorpusPlan, registry: Registry) -> dict[str, list[str]]:
 
 @contextmanager
 def _folder_beside(destination: Path) -> Iterator[Path]:
-    folder = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+    folder = partial_beside(destination)
     folder.mkdir(parents=True)
     try:
         yield folder

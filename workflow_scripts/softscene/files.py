@@ -1,7 +1,9 @@
 """Files that are either whole or not there."""
 
+import glob
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,17 @@ import pandas as pd
 
 from softscene.errors import ResultError, how_to_remake
 from softscene.storage import naming_full_disk, sync
+
+
+def partial_beside(target: Path) -> Path:
+    """A path beside ``target`` for what is not whole yet; what killed processes left is removed."""
+    before, behind = f".{target.name}.", f".partial{target.suffix}"
+    for left in target.parent.glob(f"{glob.escape(before)}[0-9]*{glob.escape(behind)}"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return target.with_name(f"{before}{os.getpid()}{behind}")
 
 
 @contextmanager
@@ -25,7 +38,7 @@ def replacing(target: str | Path) -> Iterator[Path]:
         The disk is full.
     """
     target = Path(target)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial{target.suffix}")
+    partial = partial_beside(target)
     try:
         with naming_full_disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
