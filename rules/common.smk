@@ -16,7 +16,7 @@ from softscene.archives import read_registry, require_licence
 from softscene.config import NONE, check, read_schema, student_kinds, typed, without_removed_methods
 from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
-from softscene.lifetime import claim, claimant
+from softscene.lifetime import announce, claim, claimant
 
 
 def own(path):
@@ -157,15 +157,23 @@ def grown(mem_mb):
 
 def claim_run():
     """Be the only process that makes this run; Snakemake's own lock may be stale or broken."""
-    try:
-        workflow.claim = claim(RUNNING, RESULTS)  # kept as long as this process lives
+    try:  # claims are kept as long as this process lives
+        workflow.claims = [claim(RUNNING, RESULTS)]
+        if not SYNTHETIC and not downloaded():
+            workflow.claims.append(claim(f"{DATA}/.running", DATA))
     except SoftSceneError as error:
         raise WorkflowError(str(error))
+    if workflow.local_exec:  # a cluster's jobs outlive this process, as they should
+        announce(os.environ)
+
+
+def downloaded():
+    return all(Path(DATA, name, "recordings.tsv").exists() for name in DATASETS)
 
 
 def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
-    if SYNTHETIC or all(Path(DATA, name, "recordings.tsv").exists() for name in DATASETS):
+    if SYNTHETIC or downloaded():
         return
     terms = Path(own("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:

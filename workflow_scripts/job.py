@@ -1,6 +1,7 @@
 """What every script of a rule shares: its log, and how it fails."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 from softscene.errors import SoftSceneError, StorageError
-from softscene.lifetime import ancestors, end_with
+from softscene.lifetime import ancestors, announced, end_with
 from softscene.storage import Log, naming_full_disk
 
 
@@ -18,7 +19,7 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     A fault that the project expects ends the log with its message alone, anything else with its
     traceback; both end the job. Where a full disk keeps it from the log, the terminal has it.
     """
-    end_with(ancestors("snakemake"))
+    end_with([*announced(os.environ), *ancestors("snakemake")])
     terminal = sys.stderr
     with _open_log(snakemake.log[0]) as log, redirect_stdout(log), redirect_stderr(log):
         logging.basicConfig(

@@ -129,22 +129,55 @@ def test_features_of_other_parameters_are_named_with_both(features, name, value,
     seen("noticed before use, named with both values and the command that makes it again")
 
 
-@pytest.mark.fault(HDF5, "probabilities.h5 cut off, or a byte of it flipped")
-@pytest.mark.parametrize("damage", ["cut", "flipped", "lacking"])
-def test_damaged_probabilities_are_named_with_what_makes_them_again(tmp_path, damage, seen):
+@pytest.fixture
+def probabilities(tmp_path):
+    """A file of a student's probabilities, and what is read from it."""
     path = tmp_path / "probabilities.h5"
     with h5py.File(path, "w") as store:
-        store.attrs.update(hop_length=882, sample_rate=44100)
-        values = np.random.default_rng(0).random((500, 25)).astype("f4")
-        write_proved(store, "a", values, compression="gzip", shuffle=True)
-        place = store["a"].id.get_chunk_info(0).byte_offset + 1000
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    if damage != "lacking":
-        path.write_bytes(content if damage == "flipped" else content[:-1000])
+        values = np.random.default_rng(0).random((50, 25)).astype("f4")
+        hop = {"hop_length": 882, "sample_rate": 44100}
+        write_proved(store, "a", values, hop, compression="gzip", shuffle=True)
+    return path
+
+
+@pytest.mark.fault(HDF5, "probabilities.h5 cut off, or without a recording")
+@pytest.mark.parametrize("damage", ["cut", "lacking"])
+def test_damaged_probabilities_are_named_with_what_makes_them_again(probabilities, damage, seen):
+    if damage == "cut":
+        probabilities.write_bytes(probabilities.read_bytes()[:-1000])
     with pytest.raises(FeatureError, match=r"snakemake --force .*probabilities\.h5"):
-        load_probabilities(path, ["a", "b"] if damage == "lacking" else ["a"])
+        load_probabilities(probabilities, ["a", "b"] if damage == "lacking" else ["a"])
     seen("noticed before use, named, with the command that makes it again")
+
+
+@pytest.mark.fault(HDF5, "each byte of probabilities.h5 flipped, one by one")
+def test_a_flipped_byte_of_probabilities_is_noticed_or_changes_nothing(probabilities, seen):
+    content, (expected, hop) = probabilities.read_bytes(), load_probabilities(probabilities, ["a"])
+    noticed = 0
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x40
+        probabilities.write_bytes(damaged)
+        try:
+            found = load_probabilities(probabilities, ["a"])
+        except FeatureError:
+            noticed += 1
+            continue
+        assert found[1] == hop, place
+        assert np.array_equal(found[0]["a"], expected["a"]), place
+    assert noticed > 4000, "the values alone have as many bytes"
+    seen("noticed, or in a byte that means nothing: no other value or hop is ever read")
+
+
+@pytest.mark.fault("a result is damaged", "a letter, a gap or an infinity in the soft labels")
+@pytest.mark.parametrize("cell", ["0.u", "", "inf", "nan"])
+def test_soft_labels_that_are_no_numbers_are_named(tmp_path, cell, seen):
+    path = tmp_path / "soft_labels.tsv"
+    path.write_text(f"clip\trecording\tstart\tlogit_home\n0\ta\t0\t0.5\n1\ta\t500\t{cell}\n")
+    table = read_table(path)[["clip", "recording", "start"]]
+    with pytest.raises(FeatureError, match=r"clip 1 .*snakemake --force .*soft_labels\.tsv"):
+        read_soft_labels(path, table, ("home",))
+    seen("noticed before use, with file and clip, and the command that makes it again")
 
 
 @pytest.mark.fault("a result is damaged", "a byte of a weights file flipped, or its end cut off")

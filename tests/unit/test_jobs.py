@@ -327,7 +327,8 @@ def test_probabilities_are_of_the_evaluation_recordings_without_padding(study, l
         np.testing.assert_allclose(part, expected, rtol=1e-4, atol=1e-5)
     with h5py.File(study.folder / loss / "probabilities.h5") as store:
         assert list(store.attrs["events"]) == list(labels.events)
-        assert (store.attrs["hop_length"], store.attrs["sample_rate"]) == (882, 44100)
+        for data in map(store.get, found):
+            assert (data.attrs["hop_length"], data.attrs["sample_rate"]) == (882, 44100)
 
 
 @pytest.mark.parametrize("loss", STUDENTS)
@@ -403,11 +404,12 @@ def scored(tmp_path):
 
     def run(active, idle):
         with h5py.File(tmp_path / "probabilities.h5", "w") as store:
-            store.attrs.update(events=["a", "b"], hop_length=882, sample_rate=44100)
+            store.attrs["events"] = ["a", "b"]
+            hop = {"hop_length": 882, "sample_rate": 44100}
             for name, frames in (("e/x", 130), ("e/y", 70)):
                 values = np.full((frames, 2), idle, np.float32)
                 values[:50] = active
-                write_proved(store, name, values)
+                write_proved(store, name, values, hop)
         names = ("thresholds", "events", "class_wise", "overall")
         results = {name: tmp_path / f"out_{name}.tsv" for name in names}
         evaluate_student(

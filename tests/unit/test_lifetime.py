@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 from softscene.errors import BusyError
-from softscene.lifetime import ancestors, claim, claimant
+from softscene.lifetime import Boss, ancestors, announce, announced, claim, claimant
 
 from tests.conftest import ROOT
 
@@ -69,6 +69,29 @@ def test_a_job_goes_on_while_its_boss_lives(tmp_path):
     for process in below:
         process.kill()
     boss.wait()
+
+
+def test_a_job_that_begins_after_its_boss_has_died_ends_at_once(tmp_path):
+    """As one does whose Snakemake is killed while it still imports."""
+    environ = {}
+    announce(environ)
+    assert announced(environ) == [Boss.of(psutil.Process())]
+    assert announced(environ)[0].lives()
+    assert announced({}) == []
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert not Boss(gone.pid, time.time()).lives()
+    assert not Boss(os.getpid(), psutil.Process().create_time() - 60).lives(), "number used again"
+    job = JOB.replace('ancestors("boss")', "announced(os.environ)").replace(
+        "ancestors", "announced"
+    )
+    (tmp_path / "job.py").write_text(f"import os\n{job}")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts"),
+               "SOFTSCENE_SNAKEMAKE": f"{gone.pid} {time.time()}"}  # fmt: skip
+    started = time.monotonic()
+    job = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environ, check=False)
+    assert job.returncode == -signal.SIGKILL
+    assert time.monotonic() - started < 20
 
 
 def test_ancestors_are_those_that_run_the_program_and_not_those_that_name_it():

@@ -1,53 +1,55 @@
 """Kills, in the middle of real runs: the same command goes on, to the same results."""
 
 import re
+import time
 
 import psutil
 import pytest
 
-from tests.checkout import STUDENT, WEIGHTS, jobs_below, result_hashes, wait_for
+from tests.checkout import ROOT, STUDENT, WEIGHTS, command, jobs_below, result_hashes, wait_for
 
-STAGES = [
-    "make_corpus",
-    "download_dataset/TUT-sound-events-2016-development",
-    "merge_annotations",
-    "extract_features",
-    "make_fold/fold-1",
-    "train_teacher/fold-1_seed-0",
-    "dump_soft_labels/fold-1_seed-0",
-    f"train_student/{STUDENT}",
-    f"predict_student/{STUDENT}",
-    f"evaluate_student/{STUDENT}",
-    "make_table3",
-    "plot_figure3",
-]
+SCRIPTS = {
+    rule
+    for path in (ROOT / "rules").glob("*.smk")
+    for rule in re.findall(r"workflow_scripts/(\w+)\.py", path.read_text())
+}
 
 
 @pytest.mark.fault(
-    "Snakemake is killed", "SIGKILL to Snakemake alone, while each stage in turn runs"
+    "Snakemake is killed", "SIGKILL to Snakemake alone, while each rule in turn runs"
 )
 def test_the_same_command_goes_on_after_snakemake_was_killed_in_any_stage(finished, fresh, seen):
-    for stage in STAGES:
-        run = psutil.Process(fresh.start().pid)
-        log = fresh.path("logs", f"{stage}.log")
-        wait_for(log.exists)
-        jobs = wait_for(lambda run=run: jobs_below(run))
+    """Whenever a rule runs for the first time: its job has hardly begun, or is at work."""
+    killed = []
+    while len(killed) < len(SCRIPTS):
+        run = psutil.Process(fresh.start(cores=1).pid)
+        rule = wait_for(lambda run=run: next(iter(rules_below(run) - set(killed)), None), 300)
+        time.sleep(0.15 * (len(killed) % 3))
+        assert rule in rules_below(run)
+        jobs = jobs_below(run)
         run.kill()
         run.wait()
-        _, alive = psutil.wait_procs(jobs, timeout=10)
-        assert not alive, f"{stage}: its jobs outlive Snakemake"
+        killed.append(rule)
+        _, alive = psutil.wait_procs(jobs, timeout=20)
+        assert not alive, f"{rule}: its jobs outlive Snakemake"
         refused = fresh.snakemake()
         assert refused.returncode != 0
         assert "--unlock" in refused.stdout
         assert fresh.snakemake("--unlock").returncode == 0
-        log.unlink(missing_ok=True)
+    assert set(killed) == SCRIPTS
     done = fresh.snakemake()
     assert done.returncode == 0, done.stdout
     assert result_hashes(fresh) == result_hashes(finished)
     seen(
-        f"its jobs end with it; after `make unlock` the same command goes on, {len(STAGES)} times "
-        "over; every result equal to an undisturbed run's"
+        f"its jobs end with it; unlocked, the same command goes on, {len(killed)} times over; "
+        "every result equal to an undisturbed run's, and nothing else left"
     )
+
+
+def rules_below(run):
+    """The rules whose jobs run, from their very start."""
+    called = " ".join(word for job in jobs_below(run) for word in command(job))
+    return {rule for rule in SCRIPTS if f".{rule}.py" in called}
 
 
 @pytest.mark.fault(

@@ -110,7 +110,7 @@ class Checkpoints:
         TrainingError
             Another job has taken the training over.
         """
-        self._require_ownership()
+        self.require_ownership()
         if time.monotonic() - self._last < self.every:
             return
         tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
@@ -119,19 +119,21 @@ class Checkpoints:
         save_tensors(tensors, self.path, history=json.dumps(history), **self.identity)
         self._last = time.monotonic()
 
-    def _require_ownership(self) -> None:
+    def require_ownership(self) -> None:
+        """Raise a TrainingError where another job has taken the training over."""
         try:
             owner = self._owner.read_text(encoding="utf-8")
         except FileNotFoundError:
-            owner = "one that has finished"
+            owner = "none: it was finished, or the mark was deleted"
         if owner != self._token:
             raise TrainingError(
-                f"another job has taken over this training ({self._owner} says {owner}); "
-                "this one stops"
+                "another job has taken over this training, so this one stops "
+                f"(owner by {self._owner}: {owner})"
             )
 
     def clear(self) -> None:
-        """Forget the training, whose results are written."""
+        """Forget the training, whose results are written; another job's marks are left alone."""
+        self.require_ownership()
         self.path.unlink(missing_ok=True)
         self._owner.unlink(missing_ok=True)
 

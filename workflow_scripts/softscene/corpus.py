@@ -38,7 +38,7 @@ from softscene.drawing import (
 from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import partial_beside, read_table, replacing, write_text
 from softscene.labels import Labels, read_labels
-from softscene.lifetime import end_with
+from softscene.lifetime import Boss, end_with
 from softscene.progress import Progress
 from softscene.synthesis import SAMPLE_RATE, EventSound, read_sounds, render_recording
 
@@ -246,7 +246,7 @@ def _pool(workers: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
         return
     # fork: a spawned process would run a script of Snakemake's again
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, end_with, ([psutil.Process()],)) as pool:
+    with ProcessPoolExecutor(workers, context, end_with, ([Boss.of(psutil.Process())],)) as pool:
         yield pool.map
 
 

@@ -117,17 +117,25 @@ def read_soft_labels(source: str | Path, table: pd.DataFrame, scenes: Sequence[s
     Raises
     ------
     FeatureError
-        The file's clips are not those of the table.
+        The file's clips are not those of the table, or its logits are no numbers.
     """
     logits = read_table(source)
     columns = [f"logit_{scene}" for scene in scenes]
     keys = ["clip", "recording", "start"]
     missing = [column for column in [*keys, *columns] if column not in logits.columns]
     if missing:
-        raise FeatureError(f"{source}: lacks the columns {', '.join(missing)}")
+        raise FeatureError(
+            f"{source}: lacks the columns {', '.join(missing)}; {how_to_remake(source)}"
+        )
     if not logits[keys].equals(table[keys].reset_index(drop=True)):
         raise FeatureError(
             f"{source}: its {len(logits)} clips are not the fold's {len(table)} development clips; "
             + how_to_remake(source)
         )
-    return logits[columns].to_numpy(np.float32)
+    values = logits[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32, copy=True)
+    if not np.isfinite(values).all():
+        clip = int(np.argmin(np.isfinite(values).all(axis=1)))
+        raise FeatureError(
+            f"{source}: the logits of clip {clip} are not all numbers; {how_to_remake(source)}"
+        )
+    return values

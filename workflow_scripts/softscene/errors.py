@@ -55,6 +55,6 @@ class TrainingError(SoftSceneError):
 def how_to_remake(path: object) -> str:
     """What to type to have a damaged file made again, and then what depends on it."""
     return (
-        f"make it again: snakemake --force {path} --cores 1 (and --configfile), and then "
-        "the run's own command"
+        f"make it again: snakemake --force {path} --cores 1 (the run's --configfile last), "
+        "and then the run's own command"
     )

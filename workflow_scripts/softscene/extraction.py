@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from softscene.errors import AudioError, SoftSceneError
 from softscene.features import FeatureParameters, write_proved
 from softscene.files import read_table, replacing_hdf5
-from softscene.lifetime import end_with
+from softscene.lifetime import Boss, end_with
 from softscene.progress import Progress
 
 
@@ -163,6 +163,6 @@ def _locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.Dat
 def _map(jobs: list, workers: int) -> Iterator[np.ndarray | SoftSceneError]:
     _ = librosa.feature.melspectrogram  # loaded before the fork, so that each process has it
     context = multiprocessing.get_context("fork")
-    parent = [psutil.Process()]
+    parent = [Boss.of(psutil.Process())]
     with threadpool_limits(1), ProcessPoolExecutor(workers, context, end_with, (parent,)) as pool:
         yield from pool.map(_extract, jobs)

@@ -132,5 +132,5 @@ def read_hdf5(path: str | Path, read: Callable[[], Result]) -> Result:
     """Read from an HDF5 file; what h5py raises where it is damaged becomes a FeatureError."""
     try:
         return read()
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise FeatureError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error

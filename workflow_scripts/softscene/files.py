@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import pandas as pd
+import psutil
 
 from softscene.errors import ResultError, how_to_remake
 from softscene.storage import naming_full_disk, sync
@@ -19,6 +20,9 @@ def partial_beside(target: Path) -> Path:
     """A path beside ``target`` for what is not whole yet; what killed processes left is removed."""
     before, behind = f".{target.name}.", f".partial{target.suffix}"
     for left in target.parent.glob(f"{glob.escape(before)}[0-9]*{glob.escape(behind)}"):
+        process = left.name.removeprefix(before).removesuffix(behind)
+        if process.isdecimal() and psutil.pid_exists(int(process)):
+            continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

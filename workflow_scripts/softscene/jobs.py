@@ -139,6 +139,8 @@ def _write_training(
     checkpoints: Checkpoints | None,
 ) -> None:
     """Write what a training gives, the weights last; then its checkpoint has had its day."""
+    if checkpoints:
+        checkpoints.require_ownership()
     write_table(history, results["history"])
     training.save_parameters(resolved, results["parameters"])
     save_network(network, results["weights"])

@@ -6,8 +6,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -16,26 +17,63 @@ import psutil
 from softscene.errors import BusyError
 from softscene.storage import naming_full_disk
 
+BOSS = "SOFTSCENE_SNAKEMAKE"
+"""Of the environment: the process that all jobs on its machine work for."""
 
-def ancestors(program: str) -> list[psutil.Process]:
+
+@dataclass(frozen=True)
+class Boss:
+    """A process that others work for: its number, and its start (s), as numbers are used again."""
+
+    pid: int
+    start: float
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> "Boss":
+        """The boss that a process is."""
+        return cls(process.pid, process.create_time())
+
+    def lives(self) -> bool:
+        """Whether it is there, and no zombie."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.start) < 2
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def announce(environ: MutableMapping[str, str]) -> None:
+    """Tell all that this process starts that it is their boss, even if it dies before they look."""
+    me = Boss.of(psutil.Process())
+    environ[BOSS] = f"{me.pid} {me.start}"
+
+
+def announced(environ: Mapping[str, str]) -> list[Boss]:
+    """The boss that was announced, if one was."""
+    pid, _, start = environ.get(BOSS, "").partition(" ")
+    return [Boss(int(pid), float(start))] if pid else []
+
+
+def ancestors(program: str) -> list[Boss]:
     """The processes above this one that run ``program``, itself or by an interpreter."""
     found = []
     for process in psutil.Process().parents():
         with suppress(psutil.Error):
             if program in {Path(word).name for word in process.cmdline()[:3]}:
-                found.append(process)
+                found.append(Boss.of(process))
     return found
 
 
-def end_with(processes: Sequence[psutil.Process], every: float = 1.0) -> None:
-    """Kill this process, and what it started, as soon as one of ``processes`` is gone.
+def end_with(bosses: Sequence[Boss], every: float = 1.0) -> None:
+    """Kill this process, and what it started, as soon as one of ``bosses`` is gone.
 
     Whoever is killed outright cannot stop its jobs, which would go on unseen. A thread looks
     ``every`` so many seconds.
     """
 
     def watch() -> None:
-        while all(map(_is_alive, processes)):
+        while all(boss.lives() for boss in bosses):
             time.sleep(every)
         me = psutil.Process()
         for child in me.children(recursive=True):
@@ -43,15 +81,8 @@ def end_with(processes: Sequence[psutil.Process], every: float = 1.0) -> None:
                 child.kill()
         os.kill(me.pid, signal.SIGKILL)
 
-    if processes:
+    if bosses:
         threading.Thread(target=watch, daemon=True).start()
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def claim(path: str | Path, what: str) -> TextIO:

@@ -34,9 +34,10 @@ def save_probabilities(
         The HDF5 file.
     """
     with replacing_hdf5(target) as store:
-        store.attrs.update(events=list(events), hop_length=hop[0], sample_rate=hop[1])
+        store.attrs["events"] = list(events)
+        facts = {"hop_length": hop[0], "sample_rate": hop[1]}
         for recording, frames in join_clips(clips.table, probabilities).items():
-            write_proved(store, recording, frames, compression="gzip", shuffle=True)
+            write_proved(store, recording, frames, facts, compression="gzip", shuffle=True)
 
 
 def load_probabilities(
@@ -56,7 +57,8 @@ def load_probabilities(
             if missing:
                 heading = f"{source} lacks recordings; {how_to_remake(source)}"
                 raise FeatureError.of(heading, missing)
-            hop = int(store.attrs["hop_length"]), int(store.attrs["sample_rate"])
-            return {name: read_proved(store[name]) for name in recordings}, hop
+            found = {name: read_proved(store[name]) for name in recordings}
+            attributes = store[recordings[0]].attrs
+            return found, (int(attributes["hop_length"]), int(attributes["sample_rate"]))
 
     return read_hdf5(source, read)

@@ -49,9 +49,9 @@ def naming_full_disk(path: str | Path) -> Iterator[None]:
             raise
         folder = _existing(Path(path).absolute().parent)
         raise StorageError(
-            f"the disk is full, or a quota on it: {path} could not be written; "
-            f"{_readable(shutil.disk_usage(folder).free)} are free in {folder}. Make room, then "
-            "give the same command again: what was finished is kept"
+            f"the disk is full, or a quota on it: {path} could not be written; without what was "
+            f"half made, {_readable(shutil.disk_usage(folder).free)} are free in {folder}. Make "
+            "room, then give the same command again: what was finished is kept"
         ) from error
 
 

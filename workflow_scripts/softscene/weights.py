@@ -1,6 +1,7 @@
 """Files of tensors: numbers and never code, whole or not there, and proved before use."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from softscene.files import replacing
 CHECKSUM = "sha256"
 
 
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors: of their names, types, shapes and bytes."""
-    found = hashlib.sha256()
+def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> str:
+    """SHA-256 of tensors, of their names, types, shapes and bytes, and of facts about them."""
+    found = hashlib.sha256(json.dumps(facts or {}, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         plain = value.detach().cpu().contiguous()
         found.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
@@ -28,7 +29,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 def save_tensors(tensors: Mapping[str, Tensor], target: str | Path, **facts: str) -> None:
     """Write tensors, and facts about them, as safetensors."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    content = save(plain, {**facts, CHECKSUM: digest(plain)})
+    content = save(plain, {**facts, CHECKSUM: digest(plain, facts)})
     with replacing(target) as partial:
         partial.write_bytes(content)
 
@@ -45,12 +46,11 @@ def load_tensors(source: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]
         with safe_open(source, "pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             facts = opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise TrainingError(f"{source} cannot be read as safetensors ({error})") from error
-    if facts.get(CHECKSUM) != (found := digest(tensors)):
-        raise TrainingError(
-            f"{source} is damaged: its SHA-256 was {facts.get(CHECKSUM)}, now it is {found}"
-        )
+    written = facts.pop(CHECKSUM, None)
+    if written != (found := digest(tensors, facts)):
+        raise TrainingError(f"{source} is damaged: its SHA-256 was {written}, now it is {found}")
     return tensors, facts
 
 
