@@ -44,7 +44,7 @@ test: $(ENV)
 test-cluster: $(ENV) # on a real Slurm of two nodes that it brings up; as root, with slurm-wlm and munge
 	python -m pytest -m cluster tests/cluster $(ARGS)
 
-fuzz: $(ENV) # the property-based tests, 10,000 inputs and more for each
+fuzz: $(ENV) # the property-based tests, 10,000 inputs for each reader
 	python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
 
 reliability: $(ENV) # docs/reliability.md, from what the tests see

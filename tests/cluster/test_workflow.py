@@ -20,7 +20,7 @@ HERE = [
 def run_on(cluster, checkout, *args):
     """Start the workflow on the cluster, as docs/cluster.md says."""
     profile = ["--workflow-profile=profiles/slurm"]
-    return checkout.start(*args, *profile, *HERE, cores=None, **cluster.environment)
+    return checkout.start(*profile, *HERE, *args, cores=None, **cluster.environment)
 
 
 def printed(checkout):
@@ -162,3 +162,12 @@ def test_jobs_ask_for_one_gpu_where_the_configuration_says_so(cluster, submitted
     assert (job.gpus, job.node, job.state) == (1, "n1", "FAILED")
     assert "PyTorch sees no CUDA device here" in printed(longer)
     assert "Traceback" not in printed(longer)
+
+
+def test_what_slurm_refuses_is_said_in_its_own_words(cluster, fresh):
+    nowhere = "--default-resources=slurm_partition=nowhere"
+    process = run_on(cluster, fresh, "--retries=1", nowhere)
+    assert process.wait(120) != 0
+    said = "invalid partition specified: nowhere"
+    assert printed(fresh).count(said) == 2, "for the try and the one after it"
+    assert max(map(len, printed(fresh).splitlines())) < 200

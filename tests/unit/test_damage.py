@@ -124,7 +124,7 @@ def test_features_of_other_parameters_are_named_with_both(features, name, value,
         read_all(features)
     with h5py.File(features, "a") as store:
         del store.attrs[name]
-    with pytest.raises(FeatureError, match=f"{name} None, expected"):
+    with pytest.raises(FeatureError, match=f"{name} is missing, expected"):
         read_all(features)
     seen("noticed before use, named with both values and the command that makes it again")
 

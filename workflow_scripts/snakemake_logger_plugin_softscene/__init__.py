@@ -26,6 +26,11 @@ FRAME = re.compile(r'^WorkflowError in file .*:\n|\n  File ".*", line \d+, in .*
 ECHOES = ("CalledProcessError in file", "At least one job did not complete successfully")
 
 
+def shorten(line: str) -> str:
+    """A line that a terminal can show."""
+    return line if len(line) < 150 else line[:146] + " ..."
+
+
 class LogHandler(LogHandlerBase):
     """Tell on the standard error how far a run is, what runs now, and what went wrong."""
 
@@ -106,8 +111,7 @@ class LogHandler(LogHandlerBase):
             self._run.start(record.jobid, record.rule_name, record.wildcards, record.log)
         elif not self._is_quiet("RULES"):
             reason = "" if self._is_quiet("REASON") else ": " + " ".join(record.reason.split())
-            reason = reason if len(reason) < 150 else reason[:146] + " ..."
-            self._screen.print(label(record.rule_name, record.wildcards) + reason)
+            self._screen.print(label(record.rule_name, record.wildcards) + shorten(reason))
 
     def _on_job_finished(self, record: LogRecord) -> None:
         self._run.end(record.job_id)
@@ -140,13 +144,16 @@ class LogHandler(LogHandlerBase):
         self._screen.print("\n".join([f"group {record.groupid} failed", *tails]), "red")
 
     def _on_job_error(self, record: LogRecord) -> None:
-        self._fail(record.jobid)
+        self._fail(record.jobid, getattr(record, "rule_msg", None))
 
-    def _fail(self, jobid: int) -> None:
+    def _fail(self, jobid: int, why: str | None = None) -> None:
+        """Note a failure; ``why`` is what a cluster's executor says of it."""
         if job := self._run.end(jobid, finished=False):
             name, tails = label(job.rule, job.wildcards), list(map(log_tail, job.logs))
-            text = "\n".join([f"{name} failed", *(tails or ["  it has no log"])])
-            self._pending[jobid] = time.monotonic(), name, text
+            says = [f"  {shorten(line)}" for line in (why or "").strip().splitlines()]
+            text = "\n".join([f"{name} failed", *says, *(tails or ["  it has no log"])])
+            again = "\n".join([f"{name} failed and is tried again", *says])
+            self._pending[jobid] = time.monotonic(), again, text
             self._failed.add(jobid)
 
     def _show_failures(self, older: float = 0.0) -> None:
@@ -159,7 +166,7 @@ class LogHandler(LogHandlerBase):
         text, level = record.getMessage(), record.levelno
         again = re.match(r"Trying to restart job (\d+)\.", text)
         if again and (pending := self._pending.pop(int(again[1]), None)):
-            self._screen.print(f"{pending[1]} failed and is tried again", "yellow")
+            self._screen.print(pending[1], "yellow")
         elif level >= ERROR:
             self._show_failures()
             self._screen.print(text, "red")

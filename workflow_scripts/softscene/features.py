@@ -72,9 +72,9 @@ class FeatureStore:
     def _require(self, parameters: FeatureParameters) -> None:
         made = read_hdf5(self.path, lambda: dict(self._file.attrs))
         other = [
-            f"{name} {made.get(name)!s}, expected {value}"
+            f"{name} {made.get(name, 'is missing')!s}, expected {value}"
             for name, value in asdict(parameters).items()
-            if made.get(name) != value
+            if not np.array_equal(made.get(name), value)
         ]
         if other:
             heading = f"{self.path} was made with other parameters; {how_to_remake(self.path)}"
@@ -114,8 +114,8 @@ def write_proved(
 
 def read_proved(data: h5py.Dataset) -> np.ndarray:
     """Read what :func:`write_proved` wrote; ``OSError`` where the values or facts are others."""
-    values, facts = data[:], dict(data.attrs)
-    written = facts.pop("sha256")
+    values, facts = data[()], dict(data.attrs)
+    written = facts.pop("sha256", "never noted")
     if (found := _sha256(values, facts)) != written:
         raise OSError(f"{data.name}: SHA-256 was {written}, now it is {found}")
     return values

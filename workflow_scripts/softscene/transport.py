@@ -88,9 +88,14 @@ class Source:
             )
         if self.folder is None:
             return
-        if not self.folder.is_dir():
-            raise DownloadError(f"there is no folder {self.folder} (download.mirror)")
-        missing = [name for name in names if not (self.folder / name).is_file()]
+        try:
+            if not self.folder.is_dir():
+                raise DownloadError(f"there is no folder {self.folder} (download.mirror)")
+            missing = [name for name in names if not (self.folder / name).is_file()]
+        except OSError as error:
+            raise DownloadError(
+                f"the folder {self.folder} (download.mirror) cannot be read: {error.strerror}"
+            ) from error
         if missing:
             heading = f"the folder {self.folder} (download.mirror) lacks {len(missing)} file(s):"
             raise DownloadError.of(heading, missing)
