@@ -34,8 +34,8 @@ report: $(ENV) # of a finished run: CONFIG=config.demo.yaml for the demo's
 	snakemake --configfile $(CONFIG) --report results/$(RUN)/report.html $(ARGS)
 
 unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
-	@test ! -f results/$(RUN)/.running || flock --nonblock results/$(RUN)/.running true || \
-	    { echo "results/$(RUN) is still being made:"; cat results/$(RUN)/.running; exit 1; }
+	@python -c 'import sys; from softscene.lifetime import claimant; \
+	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"still being made by {by}")'
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
 test: $(ENV)
