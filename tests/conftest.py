@@ -11,7 +11,9 @@ from softscene.labels import read_labels
 pytest_plugins = ["tests.reliability", "tests.checkout"]
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
-FEATURES = FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])
+SCHEMA = read_schema(ROOT / "rules" / "schemas" / "config.schema.yaml")
+PAPER = read_schema(ROOT / "config.yaml")
+FEATURES = FeatureParameters(**PAPER["features"])
 AUTHORS_LISTS = SHARED / "data" / "metadata_SEDandASC01"
 
 

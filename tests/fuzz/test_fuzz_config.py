@@ -22,11 +22,9 @@ from softscene.config import (
 from softscene.errors import ConfigurationError
 from softscene.labels import read_labels
 
-from tests.conftest import ROOT
+from tests.conftest import PAPER, ROOT, SCHEMA
 from tests.fuzz.strategies import NUMBERS, YAML, edited, snippets, usually, words
 
-SCHEMA = read_schema(ROOT / "rules" / "schemas" / "config.schema.yaml")
-PAPER = read_schema(ROOT / "config.yaml")
 CORPUS = read_schema(ROOT / "config.demo.yaml")["synthetic"]
 LABELS = (ROOT / "resources" / "labels.yaml").read_bytes()
 

@@ -10,17 +10,13 @@ from softscene.config import (
     StudentKind,
     canonical,
     check,
-    read_schema,
     student_kinds,
     typed,
     without_removed_methods,
 )
 from softscene.errors import ConfigurationError
 
-from tests.conftest import ROOT
-
-SCHEMA = read_schema(ROOT / "rules" / "schemas" / "config.schema.yaml")
-PAPER = read_schema(ROOT / "config.yaml")
+from tests.conftest import PAPER, ROOT, SCHEMA
 
 
 def changed(path, value):

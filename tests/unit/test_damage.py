@@ -75,7 +75,7 @@ def features(tmp_path):
 
 def read_all(path, parameters=FEATURES):
     with FeatureStore(path, parameters) as store:
-        return [(store.scene(name), store[name]) for name in ("d/a", "d/b")]
+        return [store.read(name) for name in ("d/a", "d/b")]
 
 
 HDF5 = "an HDF5 file is damaged or of other parameters"
@@ -105,7 +105,7 @@ def test_a_flipped_byte_of_the_features_is_noticed_or_changes_nothing(features, 
         except FeatureError:
             noticed += 1
             continue
-        for (scene, values), (other, others) in zip(found, expected, strict=True):
+        for (values, scene), (others, other) in zip(found, expected, strict=True):
             assert scene == other
             assert np.array_equal(values, others)
     assert noticed > 150

@@ -4,15 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from softscene.config import read_schema
 from softscene.errors import AudioError
 from softscene.extraction import extract_features, read_mono
-from softscene.features import FeatureParameters, FeatureStore
+from softscene.features import FeatureStore
 from softscene.files import write_table
 
-from tests.conftest import ROOT
+from tests.conftest import FEATURES
 
-PARAMETERS = FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])
 RATE = 44100
 rng = np.random.default_rng(0)
 
@@ -57,7 +55,7 @@ def extract(study, names, workers=1):
     rows = [(name, "home", 0.0, 0.5, "fan") for name in names]
     columns = ["recording", "scene", "onset", "offset", "event"]
     write_table(pd.DataFrame(rows, columns=columns), events)
-    extract_features({table: study}, events, target, PARAMETERS, workers)
+    extract_features({table: study}, events, target, FEATURES, workers)
     return target
 
 
@@ -81,15 +79,15 @@ def test_recordings_that_were_not_downloaded_are_named(study):
     table = study.parent / "a.tsv"
     write_table(pd.DataFrame({"recording": ["other.wav"], "frames": RATE}), table)
     with pytest.raises(AudioError, match=r"not downloaded:\n  good\.wav"):
-        extract_features({table: study}, study.parent / "events.tsv", study / "x.h5", PARAMETERS)
+        extract_features({table: study}, study.parent / "events.tsv", study / "x.h5", FEATURES)
 
 
 def test_the_feature_file_says_what_it_was_made_with_and_does_not_depend_on_workers(study):
     wav(study, "d/second.wav", noise(1.5))
     table = ["good.wav"]
-    with FeatureStore(extract(study, table), PARAMETERS) as store:
-        first = store["good.wav"]
-        assert store.scene("good.wav") == "home"
-    with FeatureStore(extract(study, table, workers=2), PARAMETERS) as store:
-        assert np.array_equal(store["good.wav"], first)
+    with FeatureStore(extract(study, table), FEATURES) as store:
+        first, scene = store.read("good.wav")
+    assert scene == "home"
+    with FeatureStore(extract(study, table, workers=2), FEATURES) as store:
+        assert np.array_equal(store.read("good.wav")[0], first)
     assert first.shape == (50, 64)

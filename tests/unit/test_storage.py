@@ -16,9 +16,9 @@ from softscene.extraction import extract_features
 from softscene.files import replacing, replacing_hdf5, write_table, write_text
 from softscene.storage import Log, is_full, naming_full_disk
 
-from tests.conftest import ROOT
+from tests.conftest import FEATURES, ROOT
 from tests.small_disk import small_disk
-from tests.unit.test_recordings import PARAMETERS, RATE, noise, wav
+from tests.unit.test_recordings import RATE, noise, wav
 
 FULL = "the disk is full"
 
@@ -83,7 +83,7 @@ def write_features(disk, seconds):
     table = pd.DataFrame({"recording": ["r.wav"], "frames": int(seconds * RATE)})
     write_table(table, disk.parent / "recordings.tsv")
     audio = {disk.parent / "recordings.tsv": disk.parent / "audio"}
-    extract_features(audio, disk.parent / "events.tsv", disk / "x", PARAMETERS)
+    extract_features(audio, disk.parent / "events.tsv", disk / "x", FEATURES)
 
 
 def write_rows(disk, seconds):

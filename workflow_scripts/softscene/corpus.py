@@ -8,12 +8,10 @@ import hashlib
 import io
 import itertools
 import logging
-import multiprocessing
 import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -21,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import soundfile
 import yaml
 
@@ -38,7 +35,7 @@ from softscene.drawing import (
 from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import partial_beside, read_table, replacing, write_text
 from softscene.labels import Labels, read_labels
-from softscene.lifetime import Boss, end_with
+from softscene.lifetime import fork_pool
 from softscene.progress import Progress
 from softscene.synthesis import SAMPLE_RATE, EventSound, read_sounds, render_recording
 
@@ -244,9 +241,7 @@ def _pool(workers: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
     if workers == 1:
         yield map
         return
-    # fork: a spawned process would run a script of Snakemake's again
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, end_with, ([Boss.of(psutil.Process())],)) as pool:
+    with fork_pool(workers) as pool:
         yield pool.map
 
 

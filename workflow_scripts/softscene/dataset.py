@@ -71,7 +71,7 @@ def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) ->
     hop = files.parameters.hop_length / files.parameters.sample_rate
     with FeatureStore(files.features, files.parameters) as store:
         for recording, clips in table.groupby("recording", sort=False):
-            standard = ((store[recording] - mean) / deviation).astype(np.float32)
+            standard = ((store.read(recording)[0] - mean) / deviation).astype(np.float32)
             active = recording_activity(by_recording[recording], labels.events, len(standard), hop)
             _place(clips, standard, features)
             _place(clips, active, targets)

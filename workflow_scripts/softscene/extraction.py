@@ -1,22 +1,19 @@
 """Log-mel features: from WAV files to ``features.h5``."""
 
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pandas as pd
-import psutil
 import soundfile
 from threadpoolctl import threadpool_limits
 
 from softscene.errors import AudioError, SoftSceneError
 from softscene.features import FeatureParameters, write_proved
 from softscene.files import read_table, replacing_hdf5
-from softscene.lifetime import Boss, end_with
+from softscene.lifetime import fork_pool
 from softscene.progress import Progress
 
 
@@ -162,7 +159,5 @@ def _locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.Dat
 
 def _map(jobs: list, workers: int) -> Iterator[np.ndarray | SoftSceneError]:
     _ = librosa.feature.melspectrogram  # loaded before the fork, so that each process has it
-    context = multiprocessing.get_context("fork")
-    parent = [Boss.of(psutil.Process())]
-    with threadpool_limits(1), ProcessPoolExecutor(workers, context, end_with, (parent,)) as pool:
+    with threadpool_limits(1), fork_pool(workers) as pool:
         yield from pool.map(_extract, jobs)

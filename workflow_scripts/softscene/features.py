@@ -86,18 +86,15 @@ class FeatureStore:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    def read(self, recording: str) -> tuple[np.ndarray, str]:
+        """Frames x bands of a recording, and its scene, proved by their checksum."""
+        return read_hdf5(self.path, lambda: self._proved(recording))
+
     def _proved(self, recording: str) -> tuple[np.ndarray, str]:
         if recording not in self._file:
             raise FeatureError(f"{self.path}: has no features of {recording}")
-        return read_proved(self._file[recording]), str(self._file[recording].attrs["scene"])
-
-    def __getitem__(self, recording: str) -> np.ndarray:
-        """Frames x bands of a recording, proved by their checksum."""
-        return read_hdf5(self.path, lambda: self._proved(recording))[0]
-
-    def scene(self, recording: str) -> str:
-        """The recording's scene."""
-        return read_hdf5(self.path, lambda: self._proved(recording))[1]
+        data = self._file[recording]
+        return read_proved(data), str(data.attrs["scene"])
 
 
 def write_proved(

@@ -73,15 +73,16 @@ def make_fold(
     }
     _check_parts(parts, set(read_table(events).recording))
     with FeatureStore(features, parameters) as store:
-        recordings = pd.DataFrame(
-            [
-                (name, part, store.scene(name), len(store[name]))
-                for part, names in parts.items()
-                for name in names
-            ],
-            columns=["recording", "part", "scene", "frames"],
-        )
-        mean, deviation = band_statistics([store[name] for name in parts[DEVELOPMENT]])
+        found = {name: store.read(name) for names in parts.values() for name in names}
+    recordings = pd.DataFrame(
+        [
+            (name, part, found[name][1], len(found[name][0]))
+            for part, names in parts.items()
+            for name in names
+        ],
+        columns=["recording", "part", "scene", "frames"],
+    )
+    mean, deviation = band_statistics([found[name][0] for name in parts[DEVELOPMENT]])
     write_table(recordings, results["recordings"])
     write_table(_clips(recordings, clip_frames), results["clips"])
     statistics = pd.DataFrame({"band": np.arange(len(mean)), "mean": mean, "std": deviation})

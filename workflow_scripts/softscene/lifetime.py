@@ -1,12 +1,14 @@
 """How long a process lives: no longer than those it works for; and who works on what."""
 
 import fcntl
+import multiprocessing
 import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +85,15 @@ def end_with(bosses: Sequence[Boss], every: float = 1.0) -> None:
 
     if bosses:
         threading.Thread(target=watch, daemon=True).start()
+
+
+def fork_pool(workers: int) -> ProcessPoolExecutor:
+    """Processes forked from this one, that do not outlive it.
+
+    Forked, as a spawned process would run a script of Snakemake's again.
+    """
+    context, boss = multiprocessing.get_context("fork"), Boss.of(psutil.Process())
+    return ProcessPoolExecutor(workers, context, end_with, ([boss],))
 
 
 def claim(path: str | Path, what: str) -> TextIO:
