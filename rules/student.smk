@@ -24,6 +24,7 @@ rule train_student:
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
+        # No output: Snakemake deletes those of a job that failed.
         checkpoint=f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors",
         objective=scene_objective,
         features=config["features"],

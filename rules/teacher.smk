@@ -32,6 +32,7 @@ rule train_teacher:
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
+        # No output: Snakemake deletes those of a job that failed.
         checkpoint=f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors",
         features=config["features"],
         clip_frames=config["clips"]["frames"],

@@ -268,6 +268,13 @@ def event_lists(draw):
     return "".join(lines)
 
 
+def list_of_first(folder):
+    """Where TUT's list of the first recording lies."""
+    path = folder / STREET / "meta" / "street" / "a1.ann"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 @given(event_lists().flatmap(lambda text: edited(text.encode(), snippets(FIRST, "street"))))
 @example(b"0\t1j\tcar\n")
 @example(b'0\t1\t"car\n')
@@ -277,9 +284,7 @@ def event_lists(draw):
 @example(b"audio/street/a1.wav\thome\t0\t1\tcar\n")
 @example(b"0,1,car\n")
 def test_tuts_event_lists(folder, content):
-    path = folder / STREET / "meta" / "street" / "a1.ann"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    list_of_first(folder).write_bytes(content)
     table = attempt(read_tut, folder, STREET, [FIRST])
     if table is None:
         return
@@ -301,9 +306,7 @@ GOOD_EVENT = re.compile(
 @given(event_lists())
 def test_good_event_lists_of_tut_are_accepted(folder, text):
     lines = [line for line in text.split("\n") if GOOD_EVENT.fullmatch(line)]
-    path = folder / STREET / "meta" / "street" / "a1.ann"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines), encoding="utf-8")
+    list_of_first(folder).write_text("\n".join(lines), encoding="utf-8")
     assert len(read_tut(folder, STREET, [FIRST])) == len(lines)
 
 
@@ -312,9 +315,7 @@ def test_good_event_lists_of_tut_are_accepted(folder, text):
 @example(f"{STREET}/audio/../street/a1.wav")
 @example(f"{STREET}/audio/street/a\0.wav")
 def test_only_recordings_of_the_data_set_have_a_list_of_tut(folder, recording):
-    path = folder / STREET / "meta" / "street" / "a1.ann"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("0\t1\tcar\n", encoding="utf-8")
+    list_of_first(folder).write_text("0\t1\tcar\n", encoding="utf-8")
     table = attempt(read_tut, folder, STREET, [recording])
     assert (table is not None) == (recording == FIRST)
 

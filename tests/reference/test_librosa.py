@@ -6,11 +6,9 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-from softscene.config import read_schema
 from softscene.extraction import log_mel, read_mono
-from softscene.features import FeatureParameters
 
-from tests.conftest import ROOT
+from tests.conftest import FEATURES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -19,7 +17,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture(scope="module")
 def parameters():
-    return FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])
+    return FEATURES
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
-"""Fixtures of the tests of downloads."""
+"""Fixtures of the tests of downloads, and of trainings."""
 
 import pytest
+from softscene.runtime import prepare
 
 from tests.http_server import Server
 from tests.unit.archive_place import Place
+from tests.unit.tiny_training import make_clips
 
 
 @pytest.fixture
@@ -16,3 +18,13 @@ def server(place, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Server(place.published) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    prepare(1, "cpu")
+
+
+@pytest.fixture(scope="module")
+def clips(one_thread):
+    return make_clips()

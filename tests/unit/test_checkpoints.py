@@ -8,44 +8,24 @@ import signal
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from softscene import jobs
 from softscene.checkpoints import Checkpoints, identity
-from softscene.dataset import Clips
 from softscene.errors import StorageError, TrainingError
-from softscene.networks import NetworkParameters
-from softscene.runtime import prepare
 from softscene.training import SceneObjective, TrainingParameters, train_student, train_teacher
 from softscene.weights import digest, load_tensors, save_network, save_tensors
 
 from tests.small_disk import small_disk
+from tests.unit.tiny_training import CPU, SIZE, SOFT
 
-SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
 PARAMETERS = TrainingParameters(epochs=4, batch_size=4, learning_rate=1e-3)
 STEPS = 2  # of an epoch of 7 clips
-CPU = torch.device("cpu")
-SOFT = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
 OBJECTIVES = {
     "crnn": SceneObjective(),
     "mtl": SceneObjective("hard", 0.1),
     "soft": SceneObjective("soft", 1.0, 2.0),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    prepare(1, "cpu")
-
-
-@pytest.fixture(scope="module")
-def clips():
-    rng = np.random.default_rng(0)
-    lengths = np.array([500, 500, 500, 120, 500, 500, 30])
-    features = rng.normal(size=(7, 500, 64)).astype(np.float32)
-    targets = rng.random((7, 500, 3)) < 0.2
-    return Clips(pd.DataFrame(), features, lengths, targets, np.array([0, 1, 2, 3, 0, 1, 2]))
 
 
 def identity_of(**changes):

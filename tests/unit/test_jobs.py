@@ -1,6 +1,6 @@
 """Network jobs from files to files: who sees which recordings, and what the numbers count."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -233,6 +233,52 @@ def test_the_soft_students_teacher_is_its_file(study, tmp_path, labels):
     for source, same in ((study.folder / "soft_labels.tsv", True), (tmp_path / "other.tsv", False)):
         train_student(study.fold, STUDENTS["soft"], source, PARAMETERS, 0, COMPUTE, results)
         assert (Path(results["weights"]).read_bytes() == own) == same
+
+
+def train_soft(study, folder, soft_labels, objective=STUDENTS["soft"], seed=0, threads=1, **fold):
+    """Train the soft student with a checkpoint in ``folder``; gives its weights."""
+    results = {name: folder / name for name in ("weights", "history", "parameters")}
+    train_student(
+        replace(study.fold, **fold), objective, soft_labels, PARAMETERS, seed, (threads, "cpu"),
+        results, (folder / "checkpoint.safetensors", 0.0),
+    )  # fmt: skip
+    return results["weights"].read_bytes()
+
+
+def other_logits(study, folder, labels):
+    table = read_table(study.folder / "soft_labels.tsv")
+    table[f"logit_{labels.scenes[0]}"] += 1.0
+    write_table(table, folder / "other.tsv")
+    return {"soft_labels": folder / "other.tsv"}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda *_: {}, None),
+        (other_logits, "data"),
+        (lambda *_: {"seed": 1}, "parameters"),
+        (lambda *_: {"objective": SceneObjective("soft", 1.0, 3.0)}, "parameters"),
+        (lambda *_: {"network": SIZES | {"dropout": 0.2}}, "parameters"),
+        (lambda *_: {"threads": 2}, "parameters"),
+    ],
+)
+def test_a_job_goes_on_from_a_checkpoint_of_the_same_training_alone(
+    study, tmp_path, labels, monkeypatch, caplog, change, named
+):
+    """A job that trained to the end, and was killed before it wrote its weights."""
+    given = {"soft_labels": study.folder / "soft_labels.tsv"}
+    with monkeypatch.context() as killed:
+        killed.setattr("softscene.jobs._write_training", lambda *_: None)
+        with pytest.raises(FileNotFoundError):
+            train_soft(study, tmp_path, **given)
+    given |= change(study, tmp_path, labels)
+    with caplog.at_level("INFO", logger="softscene"):
+        weights = train_soft(study, tmp_path, **given)
+    expected = f"is of another training ({named})" if named else "going on after epoch 2"
+    assert expected in caplog.text
+    (tmp_path / "anew").mkdir()
+    assert weights == train_soft(study, tmp_path / "anew", **given)
 
 
 def clips_by_hand(study, part, labels):

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from softscene.dataset import Clips
 from softscene.errors import TrainingError
-from softscene.networks import NetworkParameters, Student
-from softscene.runtime import permutation, prepare, seed_everything
+from softscene.networks import Student
+from softscene.runtime import permutation, seed_everything
 from softscene.training import (
     SceneObjective,
     TrainingParameters,
@@ -18,29 +17,9 @@ from softscene.training import (
 )
 from softscene.weights import load_network, save_network
 
-SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
+from tests.unit.tiny_training import CPU, SIZE, SOFT
+
 PARAMETERS = TrainingParameters(epochs=2, batch_size=4, learning_rate=1e-3)
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    prepare(1, "cpu")
-
-
-@pytest.fixture(scope="module")
-def clips():
-    rng = np.random.default_rng(0)
-    lengths = np.array([500, 500, 500, 120, 500, 500, 30])
-    features = rng.normal(size=(7, 500, 64)).astype(np.float32)
-    targets = rng.random((7, 500, 3)) < 0.2
-    for clip, length in enumerate(lengths):
-        features[clip, length:] = 0
-        targets[clip, length:] = False
-    return Clips(pd.DataFrame(), features, lengths, targets, np.array([0, 1, 2, 3, 0, 1, 2]))
-
-
-SOFT = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 4)).astype(np.float32))
 
 
 def student(clips, seed=0, soft=SOFT, **objective):
