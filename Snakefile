@@ -24,6 +24,7 @@ include: "rules/teacher.smk"  #      scene classifier, and its soft labels (eqs.
 include: "rules/student.smk"  #      CRNN (eq. 1), MTL (eq. 3), MTL with soft labels (eq. 7)
 include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 and 4
 include: "rules/figures.smk"  #      Fig. 3
+include: "rules/estimate.smk"  #     what it costs
 
 
 rule all:
@@ -35,5 +36,7 @@ rule all:
 
 
 onstart:
-    require_consent()
-    claim_run()
+    if not makes_nothing():
+        require_consent()
+        claim_run()
+        tell_costs()

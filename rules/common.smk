@@ -79,6 +79,7 @@ localrules:
     make_table3,
     make_table4,
     plot_figure3,
+    estimate,
 
 
 wildcard_constraints:

@@ -28,7 +28,7 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
         logging.captureWarnings(True)
         start = time.monotonic()
         try:
-            with naming_full_disk(snakemake.output[0]):
+            with naming_full_disk([*snakemake.output, *snakemake.log][0]):
                 main(snakemake)
         except SoftSceneError as error:
             message, log.complete = f"{type(error).__name__}: {error}", True

@@ -1,0 +1,40 @@
+"""Print what the run costs: what is left, Table 3, and all of it."""
+
+import sys
+from pathlib import Path
+
+from job import run_job
+from softscene import probe
+from softscene.costs import Stage, costs, only_rows, planned_jobs, survey, unknown_trainings
+from softscene.estimate import estimate_text, machines
+from softscene.labels import read_labels
+
+TERMINAL = sys.stdout
+
+
+def main(snakemake) -> None:
+    start = probe.seconds_since_start()
+    given = snakemake.params
+    stages = {rule: Stage(**stage) for rule, stage in given.stages.items()}
+    jobs = planned_jobs(given.config, given.datasets, stages)
+    seen = survey(jobs, given.config)
+    found, notes = costs(jobs, seen, start=start), []
+    if missing := unknown_trainings(found):
+        made = [Path(path) for path in given.clips if Path(path).exists()]
+        clips = probe.development_clips(given.config, given.scene_statistics, made)
+        labels = read_labels(given.labels)
+        classes = len(labels.events), len(labels.scenes)
+        probed, device = probe.probe(missing, given.config, clips, classes, start)
+        found = costs(jobs, seen, probed, start)
+        notes.append(f"probed on {device}, for {clips} clips an epoch")
+    headline = planned_jobs(only_rows(given.config, given.published), given.datasets, stages)
+    studies = {"all tables and Fig. 3": jobs, "Table 3's published rows": headline}
+    text = estimate_text(given.config["run"], studies, seen, found, machines(*given.machine), notes)
+    print(text)
+    # On a terminal there may be a bar below: what is left of it is taken away.
+    TERMINAL.write(("\x1b[J" if TERMINAL.isatty() else "") + text)
+    TERMINAL.flush()
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

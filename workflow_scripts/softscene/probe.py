@@ -1,0 +1,170 @@
+"""What a training costs here, before any was finished: some steps on random numbers."""
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+
+from softscene import training
+from softscene.checkpoints import History
+from softscene.costs import LIKE, TRAININGS, Group
+from softscene.dataset import Clips
+from softscene.drawing import FOLDS
+from softscene.files import read_table
+from softscene.folds import DEVELOPMENT
+from softscene.networks import NetworkParameters
+from softscene.runtime import prepare
+from softscene.training import SceneObjective, TrainingParameters
+
+LARGEST = 16
+"""Clips of a probed step on a processor, where a clip costs the same in a larger step."""
+
+
+class Stopwatch:
+    """Stands where a training's checkpoints stand, and notes when each epoch ends.
+
+    Parameters
+    ----------
+    clock
+        Tells the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.times = clock, []
+
+    def restore(self, *_: object) -> History:
+        """Begin, with nothing to go on from."""
+        self.times = [self.clock()]
+        return []
+
+    def reached(self, *_: object) -> None:
+        """Note the end of an epoch."""
+        self.times.append(self.clock())
+
+    @property
+    def fastest(self) -> float:
+        """Seconds of the fastest epoch but the first, which also prepares."""
+        return float(np.diff(self.times)[1:].min())
+
+
+def seconds_since_start() -> float:
+    """How long this process took until now: what each job takes before it does anything."""
+    return time.time() - psutil.Process().create_time()
+
+
+def development_clips(
+    config: Mapping[str, Any], scene_statistics: str | Path, folds: Collection[Path]
+) -> int:
+    """Clips of a fold's development part: mean of ``folds``, or as many as there will be.
+
+    Parameters
+    ----------
+    config
+        The checked configuration.
+    scene_statistics
+        Recordings and minutes of each scene of the paper's data.
+    folds
+        ``clips.tsv`` of the folds that are made already.
+    """
+    if folds:
+        return round(np.mean([(read_table(path).part == DEVELOPMENT).sum() for path in folds]))
+    features, synthetic = config["features"], config["synthetic"]
+    clip = config["clips"]["frames"] * features["hop_length"] / features["sample_rate"]
+    if synthetic and not synthetic["annotations"]:
+        sizes = [(n, synthetic["seconds"][scene]) for scene, n in synthetic["recordings"].items()]
+    else:  # a scene's recordings are taken to be equally long
+        table = read_table(scene_statistics)
+        sizes = zip(table.recordings, 60 * table.minutes / table.recordings, strict=True)
+    clips = sum(n * math.ceil(round(seconds / clip, 6)) for n, seconds in sizes)
+    return round(clips * (len(FOLDS) - 1) / len(FOLDS))
+
+
+def probe(
+    groups: Collection[Group],
+    config: Mapping[str, Any],
+    clips: int,
+    classes: tuple[int, int],
+    start: float,
+) -> tuple[dict[Group, float], str]:
+    """Train each kind for some steps on random numbers, as the configuration says.
+
+    A single thread on a processor is timed by what it computes: what else runs there does not count.
+
+    Parameters
+    ----------
+    groups
+        Of trainings.
+    config
+        The checked configuration.
+    clips
+        Of an epoch.
+    classes
+        Number of events and of scenes.
+    start
+        Seconds until a job trains.
+
+    Returns
+    -------
+    tuple
+        Group -> seconds of a whole training; and the kind of device that computed.
+    """
+    threads, device = config["compute"]["threads"], config["compute"]["device"]
+    device = prepare(threads, device)
+    cpu = device.type == "cpu"
+    watch = Stopwatch(time.process_time if cpu and threads == 1 else time.monotonic)
+    network, found = _size(config, classes), {}
+    for rule, loss in sorted(groups):
+        given = config[TRAININGS[rule]]
+        size = min(given["batch_size"], LARGEST) if cpu else given["batch_size"]
+        few = TrainingParameters(3 if cpu else 12, size, given["learning_rate"])
+        if (same := found.get((rule, LIKE.get(loss, "")))) is None:
+            data = _noise(size, config, classes)
+            _train(rule, loss, data, network, few, device, watch)
+            same = start + given["epochs"] * clips * watch.fastest / size
+        found[rule, loss] = same
+    return found, device.type
+
+
+def _train(
+    rule: str,
+    loss: str,
+    data: Clips,
+    network: NetworkParameters,
+    few: TrainingParameters,
+    device: torch.device,
+    watch: Stopwatch,
+) -> None:
+    if rule == "train_teacher":
+        training.train_teacher(data, network, few, 0, device, "probe", watch)
+    else:  # the hard loss stands for the soft one: the same network
+        objective = SceneObjective("none" if loss == "none" else "hard", 1.0)
+        training.train_student(data, None, objective, network, few, 0, device, "probe", watch)
+
+
+def _size(config: Mapping[str, Any], classes: tuple[int, int]) -> NetworkParameters:
+    given = {**config["network"], "scene_channels": tuple(config["network"]["scene_channels"])}
+    return NetworkParameters(
+        bands=config["features"]["bands"],
+        frames=config["clips"]["frames"],
+        events=classes[0],
+        scenes=classes[1],
+        **given,
+    )
+
+
+def _noise(number: int, config: Mapping[str, Any], classes: tuple[int, int]) -> Clips:
+    rng = np.random.default_rng(0)
+    frames, bands = config["clips"]["frames"], config["features"]["bands"]
+    return Clips(
+        table=pd.DataFrame(),
+        features=rng.normal(size=(number, frames, bands)).astype(np.float32),
+        lengths=np.full(number, frames),
+        targets=rng.random((number, frames, classes[0])) < 0.1,
+        scenes=rng.integers(classes[1], size=number),
+    )
