@@ -1,6 +1,6 @@
 # What a run costs, from the benchmarks of its jobs: `snakemake estimate`, and a line at the start.
-from softscene.costs import ORDER, Stage, costs, planned_jobs, survey, unknown_trainings
-from softscene.estimate import estimate_line, job_seconds
+from softscene.costs import ORDER, TRAININGS, Stage, costs, planned_jobs, survey
+from softscene.estimate import forecast
 
 
 rule estimate:
@@ -58,10 +58,14 @@ def makes_nothing():
 
 def tell_costs():
     """Before trainings: a line, and what the terminal's time left starts from."""
-    todo = {str(job.benchmark) for job in workflow.dag.needrun_jobs()}
-    jobs = planned_jobs(config, DATASETS, stages())
-    left = [job for job in jobs if str(job.path(job.stage.benchmark)) in todo]
-    if not any(job.rule in ("train_teacher", "train_student") for job in left):
+    todo = list(workflow.dag.needrun_jobs())
+    if not any(job.rule.name in TRAININGS for job in todo):
         return
+    jobs, paths = planned_jobs(config, DATASETS, stages()), {str(job.benchmark) for job in todo}
+    left = [job for job in jobs if str(job.path(job.stage.benchmark)) in paths]
     found = costs(jobs, survey(jobs, config))
-    logger.info(estimate_line(left, found, workflow.cores, limits()))
+    line, expected = forecast(left, found, workflow.cores, limits())
+    if expected:
+        targets = {job.rule.name: 0.0 for job in todo}  # rules that only name files take no time
+        expected = {"event": "costs", **expected, "seconds": targets | expected["seconds"]}
+    logger.info(line, extra=expected)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from job import run_job
 from softscene import probe
-from softscene.costs import Stage, costs, only_rows, planned_jobs, survey, unknown_trainings
-from softscene.estimate import estimate_text, machines
+from softscene.costs import Stage, costs, survey, unknown_trainings
+from softscene.estimate import estimate_text, machines, studies
 from softscene.labels import read_labels
 
 TERMINAL = sys.stdout
@@ -16,7 +16,8 @@ def main(snakemake) -> None:
     start = probe.seconds_since_start()
     given = snakemake.params
     stages = {rule: Stage(**stage) for rule, stage in given.stages.items()}
-    jobs = planned_jobs(given.config, given.datasets, stages)
+    planned = studies(given.config, given.datasets, given.published, stages)
+    jobs = next(iter(planned.values()))
     seen = survey(jobs, given.config)
     found, notes = costs(jobs, seen, start=start), []
     if missing := unknown_trainings(found):
@@ -27,9 +28,7 @@ def main(snakemake) -> None:
         probed, device = probe.probe(missing, given.config, clips, classes, start)
         found = costs(jobs, seen, probed, start)
         notes.append(f"probed on {device}, for {clips} clips an epoch")
-    headline = planned_jobs(only_rows(given.config, given.published), given.datasets, stages)
-    studies = {"all tables and Fig. 3": jobs, "Table 3's published rows": headline}
-    text = estimate_text(given.config["run"], studies, seen, found, machines(*given.machine), notes)
+    text = estimate_text(given.config["run"], planned, seen, found, machines(*given.machine), notes)
     print(text)
     # On a terminal there may be a bar below: what is left of it is taken away.
     TERMINAL.write(("\x1b[J" if TERMINAL.isatty() else "") + text)

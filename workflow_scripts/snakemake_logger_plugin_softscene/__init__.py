@@ -105,6 +105,11 @@ class LogHandler(LogHandlerBase):
             self._screen.print(f"{self._run.total} {noun}: {', '.join(parts[:6])}{more}")
         threading.Thread(target=self._tick, daemon=True).start()
 
+    def _on_costs(self, record: LogRecord) -> None:
+        """What the workflow says of a run before it starts."""
+        self._run.expect(record.seconds, record.at_once)
+        self._on_message(record)
+
     def _on_job_info(self, record: LogRecord) -> None:
         if self._run:
             self._failed.discard(record.jobid)

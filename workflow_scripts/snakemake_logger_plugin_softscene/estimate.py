@@ -34,6 +34,15 @@ class Estimate:
         self.clock, self._begin, self._busy = clock, clock(), 0.0
         self._unfinished, self._finished = Counter(counts), Counter()
         self._seconds: Counter[str] = Counter()  # that each rule's finished jobs took
+        self._expected: dict[str, float] = {}
+        self._at_once = 1.0
+
+    def expect(self, seconds: Mapping[str, float], at_once: float) -> None:
+        """Take what jobs of each rule took in earlier runs, and how many will run at once.
+
+        The former counts until a job of the rule is finished, the latter until some jobs are.
+        """
+        self._expected, self._at_once = dict(seconds), at_once
 
     def start(self, jobid: int, rule: str, wildcards: Mapping = {}, logs: Sequence = ()) -> None:
         """Note that a job begins, for the first time or once more."""
@@ -57,20 +66,24 @@ class Estimate:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the run is done; None while too few jobs are finished."""
-        if self._finished.total() < ENOUGH:
+        """Seconds until the run is done; None while too few jobs are finished or expected."""
+        known, early = +self._unfinished, self._finished.total() < ENOUGH
+        if early and not known.keys() <= self._expected.keys():
             return None
         running = [
             (self._mean(job.rule), self.clock() - job.since) for job in self.running.values()
         ]
         busy = self._busy + sum(spent for _, spent in running)
-        known = +self._unfinished
         work = sum(self._mean(rule) * number for rule, number in known.items())
         work += self._mean() * max(0, self.total - self.done - known.total())
         work -= sum(map(min, running))
+        if early:
+            return work / self._at_once
         return work * self.gone / busy if busy else 0.0  # busy / gone: how many at once
 
     def _mean(self, rule: str = "") -> float:
-        """Mean duration of a rule's finished jobs; of all if it has none."""
-        seconds, finished = self._seconds[rule], self._finished[rule]
-        return seconds / finished if finished else self._seconds.total() / self._finished.total()
+        """Mean duration of a rule's finished jobs; without any what is expected, or that of all."""
+        if finished := self._finished[rule]:
+            return self._seconds[rule] / finished
+        total = self._finished.total()
+        return self._expected.get(rule, self._seconds.total() / total if total else 0.0)

@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ A job waits for those jobs of a rule before it whose wildcards agree with its ow
 """
 TRAININGS = {"train_teacher": "teacher", "train_student": "student"}
 """Rule -> the key of the configuration that says how long it trains."""
+TARGETS = ("audit_annotations", "make_table1", "make_table3", "make_table4", "plot_figure3")
+"""What a run is for: what is missing elsewhere is made where one of these lacks it."""
 RESUMED = "going on after epoch"  # in the log of a training: its benchmark is of the last try only
 UNCOUNTED = ("epochs", "learning_rate")  # do not change what an epoch costs
 LIKE = {"hard": "soft", "soft": "hard"}  # scene losses of one and the same network
@@ -256,6 +258,31 @@ def survey(jobs: Iterable[Job], config: Mapping[str, Any]) -> Survey:
     return seen
 
 
+def still_to_do(jobs: Sequence[Job], done: Collection[str]) -> list[Job]:
+    """The jobs that a run would start: what its targets lack, and what follows from what is made.
+
+    Parameters
+    ----------
+    jobs
+        Each behind those that it waits for.
+    done
+        Names of the jobs whose results are there.
+    """
+    todo: set[str] = set()
+    before = None
+    while todo != before:
+        before = set(todo)
+        lacking = {name for job in jobs if job.name in todo for name in job.after}
+        for job in reversed(jobs):
+            if job.name not in done and (job.rule in TARGETS or job.name in lacking):
+                todo.add(job.name)
+                lacking.update(job.after)
+        for job in jobs:
+            if not todo.isdisjoint(job.after):
+                todo.add(job.name)
+    return [job for job in jobs if job.name in todo]
+
+
 def _parameters(job: Job, config: Mapping[str, Any]) -> dict[str, Any]:
     """What ``parameters.json`` of a training should hold."""
     if job.rule not in TRAININGS:
@@ -286,7 +313,7 @@ def _found_parameters(job: Job, seen: Survey) -> dict[str, Any] | None:
     return None
 
 
-def _agree(found: Any, wanted: Mapping[str, Any], but: Sequence[str] = ()) -> bool:  # noqa: ANN401
+def _agree(found: Any, wanted: Mapping[str, Any], but: Sequence[str] = ()) -> bool:
     """Whether all that is wanted is found; where nothing is found, nothing contradicts."""
     if found is None:
         return True
@@ -324,7 +351,7 @@ def read_benchmark(path: str | Path) -> tuple[float, float | None]:
         It is not what Snakemake writes, or only its beginning: a header and a row, tab-separated.
     """
     text = Path(path).read_text(encoding="utf-8")
-    header, *rows = [line.split("\t") for line in text.splitlines()]  or [[]]
+    header, *rows = [line.split("\t") for line in text.splitlines()] or [[]]
     if not rows or len(rows[-1]) != len(header) or not text.endswith("\n"):
         raise ValueError("no benchmark, or only the beginning of one")
     row = dict(zip(header, rows[-1], strict=True))

@@ -1,19 +1,36 @@
 """The estimate as text: what was done, what is left, and what Table 3 and Fig. 3 cost."""
 
-from collections import Counter
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from softscene.costs import Cost, Group, Job, Survey, unknown_trainings
+from softscene.costs import (
+    ORDER,
+    TRAININGS,
+    Cost,
+    Group,
+    Job,
+    Stage,
+    Survey,
+    only_rows,
+    planned_jobs,
+    still_to_do,
+    unknown_trainings,
+)
 from softscene.schedule import core_seconds, wall_seconds
 
 CORES = (2, 8, 64)
 """Of the machines that are compared."""
 HOW = """\
-seconds each: the median of so many finished jobs; "probed": some steps on random numbers, done just now with
-the configured networks; "as soft": as trainings with that scene loss, which have the same network; "start only":
-nothing is known but what it takes to start a process, so it takes longer. core-hours: seconds x threads.
-Times: the jobs in their order on so many cores, each when those it waits for are done and there is room."""
+seconds each  the median of so many finished jobs; "as soft": of those with that scene loss, which
+              have the same network; "probed": some steps on random numbers, done just now; "start
+              only": it takes longer, but only the start of a process is known
+core-hours    seconds x threads
+times         on so many cores, each job as soon as those it waits for are done and there is room
+left          what the results lack; changed code or inputs are seen by `snakemake -n` only"""
 
 
 @dataclass(frozen=True)
@@ -25,13 +42,12 @@ class Machine:
 
 
 def machines(cores: int, limits: Mapping[str, float]) -> list[Machine]:
-    """This one, with what the run is limited to, and those to compare it with."""
+    """The one at hand, with what the run is limited to, and those to compare it with."""
     limited = "".join(f", {key} {value:g}" for key, value in limits.items())
     here = Machine(f"{cores} cores{limited}", {"threads": cores, **limits})
     gpu = {key: value for key, value in limits.items() if key == "gpu"}
-    others = [
-        Machine(f"{n} cores", {"threads": n, **gpu}) for n in CORES if n != cores or set(limits) - {"gpu"}
-    ]
+    same = cores if gpu == limits else None
+    others = [Machine(f"{n} cores", {"threads": n, **gpu}) for n in CORES if n != same]
     return [here, *others]
 
 
@@ -48,6 +64,50 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def studies(
+    config: Mapping[str, Any],
+    datasets: Sequence[str],
+    published: str | Path,
+    stages: Mapping[str, Stage] | None = None,
+) -> dict[str, list[Job]]:
+    """What may be computed -> its jobs: all of the configuration first, then Table 3's own rows.
+
+    Parameters
+    ----------
+    config, datasets, stages
+        As for :func:`softscene.costs.planned_jobs`.
+    published
+        The published Table 3.
+    """
+    rows = only_rows(config, published)
+    found = {"all tables and Fig. 3": planned_jobs(config, datasets, stages)}
+    if rows["methods"]:
+        found["Table 3's published rows"] = planned_jobs(rows, datasets, stages)
+    return found
+
+
+def given_costs(
+    config: Mapping[str, Any], epochs: Mapping[str, float], others: Mapping[str, float]
+) -> dict[Group, Cost]:
+    """Costs from numbers that were measured elsewhere, for :func:`study_row`.
+
+    Parameters
+    ----------
+    config
+        Says how many epochs there are.
+    epochs
+        Seconds of an epoch: of the ``teacher``, and of students by scene loss.
+    others
+        Rule -> seconds of a job; a rule that is not there takes no time.
+    """
+    found = {(rule, ""): Cost(others.get(rule, 0.0), None, "given") for rule in ORDER}
+    for name, seconds in epochs.items():
+        group = ("train_teacher", "") if name == "teacher" else ("train_student", name)
+        whole = config[TRAININGS[group[0]]]["epochs"] * seconds
+        found[group] = Cost(whole, None, "given")
+    return found
+
+
 def job_seconds(jobs: Sequence[Job], found: Mapping[Group, Cost]) -> dict[str, float]:
     """The wall time of each job."""
     return {job.name: found[job.group].seconds for job in jobs}
@@ -62,21 +122,20 @@ def study_row(
     return [name, str(len(jobs)), f"{core_seconds(jobs, seconds) / 3600:,.1f}", *times]
 
 
-def rule_rows(jobs: Sequence[Job], seen: Survey, found: Mapping[Group, Cost]) -> list[list[str]]:
+def rule_rows(
+    jobs: Sequence[Job], left: Sequence[Job], found: Mapping[Group, Cost]
+) -> list[list[str]]:
     """A row of the first table for each group."""
-    total = Counter(job.group for job in jobs)
-    done = Counter(job.group for job in jobs if job.name in seen.done)
+    total, todo = (Counter(job.group for job in each) for each in (jobs, left))
     rows = []
     for group, cost in found.items():
         threads = next(job.stage.threads for job in jobs if job.group == group)
-        left = (total[group] - done[group]) * threads * cost.seconds / 3600
+        hours = todo[group] * threads * cost.seconds / 3600
         memory = "" if cost.mem_mb is None else f"{cost.mem_mb / 1000:,.1f} GB"
         known = cost.source != "not known"
-        rows.append([
-            f"{group[0]} {f'({group[1]})' if group[1] else ''}", str(total[group]), str(done[group]),
-            f"{cost.seconds:,.1f}" if known else "?", f"{left:,.2f}" if known else "?", memory,
-            cost.source,
-        ])  # fmt: skip
+        numbers = [f"{cost.seconds:,.1f}", f"{hours:,.2f}"] if known else ["?", "?"]
+        name = f"{group[0]} ({group[1]})" if group[1] else group[0]
+        rows.append([name, str(total[group]), str(todo[group]), *numbers, memory, cost.source])
     return rows
 
 
@@ -95,7 +154,7 @@ def columns(rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)) -> str:
 
 def estimate_text(
     name: str,
-    studies: Mapping[str, Sequence[Job]],
+    planned: Mapping[str, Sequence[Job]],
     seen: Survey,
     found: Mapping[Group, Cost],
     on: Sequence[Machine],
@@ -107,8 +166,8 @@ def estimate_text(
     ----------
     name
         Of the run.
-    studies
-        What is computed -> its jobs, from nothing; the run itself first.
+    planned
+        From :func:`studies`.
     seen, found
         What is there, and what a job takes.
     on
@@ -116,35 +175,51 @@ def estimate_text(
     notes
         Further lines.
     """
-    jobs = next(iter(studies.values()))
-    left = [job for job in jobs if job.name not in seen.done]
-    heading = ["scene loss in brackets", "jobs", "done", "seconds each", "core-hours left", "memory", "from"]
-    rules = columns([heading, *rule_rows(jobs, seen, found)], words=(0, 6))
+    jobs = next(iter(planned.values()))
+    left = still_to_do(jobs, seen.done)
+    heading = ["", "jobs", "left", "seconds each", "core-hours left", "memory", "from"]
+    rules = columns([heading, *rule_rows(jobs, left, found)], words=(0, 6))
     times = [study_row(f"left of {name}", left, found, on)]
-    times += [study_row(f"{each}, from nothing", own, found, on) for each, own in studies.items()]
+    times += [study_row(f"{each}, from nothing", own, found, on) for each, own in planned.items()]
     table = columns([["", "jobs", "core-hours", *(machine.name for machine in on)], *times])
     more = list(notes)
     if seen.resumed:
-        more.append(f"left out: {seen.resumed} benchmarks of trainings that went on from a checkpoint")
+        more.append(
+            f"left out: {seen.resumed} benchmarks of trainings that went on from a checkpoint"
+        )
     if seen.problems:
         more.append("\n  ".join(["left out, as they cannot be used:", *seen.problems]))
-    done = f"run {name}: {len(jobs) - len(left)} of {len(jobs)} jobs done"
+    done = f"run {name}: {len(jobs) - len(left)} of {len(jobs)} jobs are done"
     return "\n\n".join([done, rules, table, "\n".join([HOW, *more])]) + "\n"
 
 
-def estimate_line(
+def forecast(
     left: Sequence[Job], found: Mapping[Group, Cost], cores: int, limits: Mapping[str, float]
-) -> str:
-    """The estimate of what is left, in a line."""
+) -> tuple[str, dict[str, Any]]:
+    """The estimate of what is left, in a line; and for the progress of the run.
+
+    Returns
+    -------
+    tuple
+        The line; and ``seconds`` of a mean job of each rule and how many run ``at_once``, or
+        nothing where trainings are to come of which nothing is known.
+    """
     if unknown_trainings({job.group: found[job.group] for job in left}):
         return (
             "estimate: not known before trainings of each kind have finished once; "
             "`snakemake estimate`, with the options of this command, measures what they cost"
-        )
+        ), {}
     seconds = job_seconds(left, found)
     wall = wall_seconds(left, seconds, {"threads": cores, **limits})
+    by_rule: dict[str, list[float]] = defaultdict(list)
+    for job in left:
+        by_rule[job.rule].append(seconds[job.name])
+    expected = {
+        "seconds": {rule: statistics.mean(each) for rule, each in by_rule.items()},
+        "at_once": sum(seconds.values()) / wall if wall else 1.0,
+    }
+    hours = core_seconds(left, seconds) / 3600
     return (
-        f"estimate: {duration(wall)} on {cores} cores, "
-        f"{core_seconds(left, seconds) / 3600:,.1f} core-hours, by the jobs that have finished; "
-        "`snakemake estimate`, with the options of this command, tells more"
-    )
+        f"estimate: {duration(wall)} on {cores} cores, {hours:,.1f} core-hours, by the jobs that "
+        "have finished; `snakemake estimate`, with the options of this command, tells more"
+    ), expected

@@ -94,7 +94,7 @@ def probe(
 ) -> tuple[dict[Group, float], str]:
     """Train each kind for some steps on random numbers, as the configuration says.
 
-    A single thread on a processor is timed by what it computes: what else runs there does not count.
+    A single thread on a processor is timed by what it computes, whatever else runs there.
 
     Parameters
     ----------
