@@ -301,7 +301,7 @@ def test_damaged_parameters_are_named(run):
 
 
 def test_the_studies_of_given_numbers():
-    """Seconds an epoch -> Table 3 and all, by hand: 12 teachers, then students, equal on N cores."""
+    """Seconds an epoch -> Table 3 and all, by hand: 12 teachers, then equal students."""
     found = given_costs(PAPER, {"teacher": 10, "none": 60, "hard": 60, "soft": 60}, {})
     on = [Machine(str(n), {"threads": n}) for n in (12, 64)]
     on.append(Machine("gpu", {"threads": 64, "gpu": 1}))
@@ -321,7 +321,7 @@ def test_the_text_says_what_is_from_where(run):
     run(0, "3600.0")
     run(1, text="s")
     seen = run.survey()
-    seen.done |= {each.name for each in run.jobs[:8]}  # up to the fold
+    seen.done |= {each.name for each in run.jobs[:9]}  # up to the fold
     found = costs(run.jobs, seen, {("train_teacher", ""): 1800.0}, start=3.0)
     planned = studies(SMALL, DATASETS, PUBLISHED, {"train_student": run.stage})
     text = estimate_text("mine", planned, seen, found, machines(1, {}), ["a note"])

@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -171,6 +172,34 @@ def test_a_failed_job_is_still_to_be_done(run, clock):
     assert run.end("a4", finished=False) is None
 
 
+def test_time_left_is_known_at_once_from_earlier_runs(clock):
+    run = Estimate({"a": 4, "b": 2, "all": 1}, clock)
+    run.expect({"a": 10, "b": 5, "all": 0}, at_once=2)
+    assert run.left == (4 * 10 + 2 * 5) / 2
+    run.start(0, "a")
+    run.start(1, "b")
+    clock.now = 4
+    assert run.left == (50 - 4 - 4) / 2
+    run.end(0)
+    run.end(1)  # of this run, a took 4 s and b 4 s: that counts from now on
+    assert run.left == (3 * 4 + 4) / 2
+    run.start(2, "a")
+    clock.now = 6
+    run.end(2)  # two at a time until 4 s, then one: 10 s of work in 6 s; a's mean is 3 s
+    assert run.left == pytest.approx((2 * 3 + 4) / (10 / 6))
+
+
+def test_what_is_not_expected_keeps_the_time_unknown(clock):
+    run = Estimate({"a": 4, "b": 2}, clock)
+    run.expect({"a": 10}, at_once=2)
+    assert run.left is None
+    for jobid in range(4):
+        run.start(jobid, "a")
+        clock.now += 20
+        run.end(jobid)
+    assert run.left == 2 * 20  # of b nothing is known: the mean of all
+
+
 def test_time_left_is_unknown_at_first(clock):
     run = Estimate({"a": 10}, clock)
     for jobid in range(3):
@@ -222,6 +251,17 @@ def test_lines_of_a_file(run, clock, monkeypatch):
         run.end(jobid)
         shown.show(run)
     assert stream.getvalue() == expected + "[6/6 100 %] 00:22 gone\n"
+
+
+def test_the_workflow_may_say_what_jobs_take(snakemake):
+    tells = 'onstart: logger.info("an estimate", extra={"event": "costs", "at_once": 1,'
+    tells += ' "seconds": {"train": 100.0, "all": 0.0}})'
+    slow = textwrap.dedent(TRAIN).replace("sleep .4", "sleep 11")
+    ran = snakemake(slow.replace('onstart: print("printed by others")', tells))
+    assert ran.returncode == 0
+    start, line, whole = ran.stderr.splitlines()[:3]
+    assert (start, line) == ("4 jobs: 3 train, 1 all", "an estimate")
+    assert re.match(r"\[0/4   0 %\] 00:1\d gone, about 04:[34]\d left", whole)
 
 
 def test_success_of_parallel_jobs(snakemake):

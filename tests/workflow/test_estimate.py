@@ -1,6 +1,5 @@
-"""`snakemake estimate`, before anything ran, in the middle and behind; and the line at the start."""
+"""`snakemake estimate`, before anything ran, in the middle and behind; the line at the start."""
 
-import itertools
 import re
 import shutil
 import statistics
@@ -8,13 +7,12 @@ import time
 from collections import Counter
 
 import pytest
-from softscene.annotations import read_published  # noqa: F401
-from softscene.config import typed
-from softscene.costs import planned_jobs, still_to_do
+from softscene.config import read_yaml
+from softscene.costs import planned_jobs
 from softscene.files import read_table
 
-from tests.checkout import SMALL, wait_for
-from tests.conftest import PAPER, ROOT, read_schema
+from tests.checkout import SMALL, STUDENT, wait_for
+from tests.conftest import PAPER
 
 TRAINED = ("students", "predictions", "evaluation", "tables")
 DATASETS = [
@@ -25,7 +23,7 @@ DATASETS = [
 
 
 def estimate(checkout, *args, config=SMALL):
-    """Its table of rules: name -> its cells; and all that was printed."""
+    """Its table of rules, rule -> cells; and all that was printed."""
     done = checkout.snakemake("estimate", *args, config=config)
     assert done.returncode == 0, done.stdout
     lines = (re.split(r"  +", line.strip()) for line in done.stdout.splitlines())
@@ -33,4 +31,168 @@ def estimate(checkout, *args, config=SMALL):
 
 
 def files(checkout):
-    return {path for path in (checkout.folder / "results").rglob("*") if path.is_file()}
+    return {path.name for path in (checkout.folder / "results").rglob("*") if path.is_file()}
+
+
+def configured(checkout, name):
+    """The configuration that a file makes of config.yaml."""
+    given = read_yaml(checkout.folder / name, "configuration")
+    merged = dict(PAPER)
+    for key, value in given.items():
+        merged[key] = {**merged[key], **value} if isinstance(merged[key], dict) else value
+    for key, method in merged["methods"].items():
+        merged["methods"][key] = {**PAPER["methods"][key], **method}
+    return merged
+
+
+@pytest.mark.parametrize("config", [SMALL, None, "config.demo.yaml"])
+def test_jobs_and_what_they_wait_for_are_those_of_the_dag(finished, tmp_path, config):
+    """All pairs of jobs of which one must end before the other begins, counted by their rules."""
+    done = finished.snakemake("--dag", "--forceall", config=config, cores=None)
+    rules = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)', done.stdout, re.MULTILINE))
+    before = {number: set() for number in rules}
+    for first, then in re.findall(r"^\s*(\d+) -> (\d+)", done.stdout, re.MULTILINE):
+        before[then].add(first)
+    ours = planned_jobs(configured(finished, config) if config else PAPER, DATASETS)
+    names = {job.name: job.rule for job in ours}
+    expected = ordered_pairs({job.name: set(job.after) for job in ours}, names)
+    assert {rule: n for rule, n in Counter(rules.values()).items() if rule not in NAMES} == Counter(
+        names.values()
+    )
+    found = ordered_pairs(before, rules)
+    assert {pair: n for pair, n in found.items() if pair[1] not in NAMES} == expected
+
+
+NAMES = {"all", "tables", "figures"}  # rules that only name files
+
+
+def ordered_pairs(before, rules):
+    """How often a job of a rule must end before one of another rule begins."""
+    known = {}
+
+    def all_before(name):
+        if name not in known:
+            known[name] = set(before[name]).union(*map(all_before, before[name]))
+        return known[name]
+
+    return Counter((rules[each], rules[name]) for name in rules for each in all_before(name))
+
+
+def test_before_anything_ran_it_measures_and_makes_nothing(fresh):
+    rows, printed = estimate(fresh)
+    for kind, jobs in (("teacher", 1), ("student (none)", 1), ("student (hard)", 1)):
+        cells = rows[f"train_{kind}"]
+        assert cells[:2] == [str(jobs), str(jobs)]
+        assert float(cells[2]) > 0
+        assert cells[-1] == "probed"
+    assert "run small: 0 of 24 jobs are done" in printed
+    assert rows["make_fold"][-1] == "start only"
+    assert "for 27 clips an epoch" in printed  # 3/4 of 4 x (2 + 2 + 3 + 2)
+    assert files(fresh) == {".gitignore", "estimate.log"}
+
+
+def test_it_needs_no_consent_and_downloads_nothing(fresh):
+    """The paper's own configuration, as somebody would ask who has just cloned it."""
+    rows, printed = estimate(fresh, config=None)
+    assert rows["train_student (soft)"][:2] == ["180", "180"]
+    assert rows["train_student (soft)"][-1] == "probed"
+    assert rows["Table 3's published rows, from nothing"][0] == "183"
+    assert "non-commercial" not in printed
+    assert files(fresh) == {".gitignore", "estimate.log"}
+
+
+def test_behind_a_run_it_gives_what_snakemake_measured(finished):
+    rows, printed = estimate(finished)
+    assert "run small: 24 of 24 jobs are done" in printed
+    assert "probed on" not in printed
+    assert rows["left of small"][:3] == ["0", "0.0", "0 s"]
+    for rule, jobs in (("predict_student", 3), ("make_corpus", 1), ("download_dataset", 3)):
+        found = [
+            read_table(path).s[0]
+            for path in finished.path("benchmarks").rglob("*.tsv")
+            if path.relative_to(finished.path("benchmarks")).parts[0].removesuffix(".tsv") == rule
+        ]
+        seconds = f"{statistics.median(found):,.1f}"
+        assert rows[rule][:3] == [str(jobs), "0", seconds]
+        assert rows[rule][-1] == ("1 job" if jobs == 1 else f"{jobs} jobs")
+
+
+def test_bad_benchmarks_and_resumed_trainings_are_told(scratch):
+    benchmark = scratch.path("benchmarks/make_fold/fold-1.tsv")
+    benchmark.write_text(benchmark.read_text()[:90])
+    log = scratch.path("logs/train_student", f"{STUDENT}.log")
+    log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
+    rows, printed = estimate(scratch)
+    named = "results/small/benchmarks/make_fold/fold-1.tsv: no benchmark, or only the beginning"
+    assert named in printed
+    assert "trainings left out, as they went on from a checkpoint: 1\n" in printed
+    assert rows["make_fold"][-1] == "start only"
+    assert rows["train_student (soft)"][-1] == "as hard"
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ["students/mtl", "tables/table4.md"],
+        ["evaluation/crnn", "tables/table3.tsv"],
+        ["soft_labels", "students", "predictions/soft", "evaluation", "tables"],
+        ["features.h5", "folds", "teachers", *TRAINED],
+    ],
+)
+def test_what_is_left_is_what_snakemake_would_do(scratch, lost):
+    for name in lost:
+        path = scratch.path(name)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    rows, _ = estimate(scratch)
+    left = Counter()
+    for name, cells in rows.items():
+        if "_" in name.split()[0] and cells[1] != "0":
+            left[name.split()[0]] += int(cells[1])
+    assert left == scratch.planned()
+
+
+def test_changed_parameters_of_a_training_are_seen(scratch):
+    config = scratch.folder / SMALL
+    config.write_text(config.read_text().replace("student: {epochs: 2", "student: {epochs: 4"))
+    before = float(read_table(scratch.path("benchmarks/train_student", f"{STUDENT}.tsv")).s[0])
+    rows, _ = estimate(scratch)
+    assert rows["train_student (soft)"][1] == "1"
+    assert float(rows["train_student (soft)"][2]) == pytest.approx(2 * before, abs=0.06)
+
+
+def test_the_line_before_trainings_holds(scratch):
+    """Students again, against the clock.
+
+    Benchmarks do not hold what Snakemake itself takes between jobs, here half a second each, and
+    other processes may take their share of the machine; within a factor of two and a half.
+    """
+    for name in TRAINED:
+        shutil.rmtree(scratch.path(name))
+    begin = time.monotonic()
+    done = scratch.snakemake()
+    taken = time.monotonic() - begin
+    assert done.returncode == 0, done.stdout
+    (foretold,) = re.findall(r"^estimate: (\d+) (s|min) on 2 cores", done.stdout, re.MULTILINE)
+    seconds = int(foretold[0]) * {"s": 1, "min": 60}[foretold[1]]
+    print(f"foretold {seconds} s, taken {taken:.0f} s")
+    assert 1 / 2.5 < seconds / taken < 2.5
+    assert "--:--" not in done.stdout, "a time left from the first line on"
+
+
+def test_without_trainings_there_is_no_line(scratch):
+    shutil.rmtree(scratch.path("tables"))
+    assert "estimate:" not in scratch.snakemake().stdout
+
+
+def test_it_can_be_asked_while_the_run_is_under_way(longer, tmp_path):
+    """And leaves the run alone: neither its lock nor its claim stands in the way."""
+    other = type(longer)(longer.folder)
+    running = longer.start(f"results/small/students/{STUDENT}/weights.safetensors")
+    printed = longer.folder / "printed.txt"
+    wait_for(lambda: "train_student" in printed.read_text())
+    wait_for(lambda: longer.path("checkpoints").rglob("*.safetensors"))
+    aside = printed.rename(longer.folder / "run.txt")
+    rows, text = estimate(other)
+    assert "is being made by process" in text
+    assert rows["train_student (soft)"][:2] == ["1", "1"]
+    assert running.wait(600) == 0, aside.read_text()

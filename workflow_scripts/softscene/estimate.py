@@ -184,9 +184,7 @@ def estimate_text(
     table = columns([["", "jobs", "core-hours", *(machine.name for machine in on)], *times])
     more = list(notes)
     if seen.resumed:
-        more.append(
-            f"left out: {seen.resumed} benchmarks of trainings that went on from a checkpoint"
-        )
+        more.append(f"trainings left out, as they went on from a checkpoint: {seen.resumed}")
     if seen.problems:
         more.append("\n  ".join(["left out, as they cannot be used:", *seen.problems]))
     done = f"run {name}: {len(jobs) - len(left)} of {len(jobs)} jobs are done"

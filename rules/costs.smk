@@ -1,0 +1,52 @@
+# What is told of a run before it starts: time and core-hours, by the benchmarks that are there.
+from softscene.costs import ORDER, TRAININGS, Stage, costs, planned_jobs, survey
+from softscene.estimate import forecast
+
+
+def stages():
+    """What the estimate needs to know of each rule."""
+    found = {}
+    for name in ORDER:
+        if SYNTHETIC or name != "make_corpus":
+            made = getattr(rules, name)
+            needs = made.rule.resources
+            found[name] = Stage(
+                benchmark=str(made.benchmark),
+                log=str(made.log[0]),
+                outputs=[str(path) for path in made.output],
+                threads=needs["_cores"].evaluate(None).value,
+                mem_mb=needs["mem_mb"].evaluate(None, attempt=1).value,
+                gpu=needs["gpu"].value if "gpu" in needs else 0,
+            )
+    return found
+
+
+def at_once():
+    """Cores that there are; on a cluster, which has its own, jobs that wait there at a time."""
+    return workflow.cores if workflow.local_exec else workflow.nodes
+
+
+def limits():
+    """What a user limits: ``--resources mem_mb=60000 gpu=1``."""
+    given = {key: each.value for key, each in workflow.global_resources.items()}
+    return {key: given[key] for key in ("mem_mb", "gpu") if given.get(key) is not None}
+
+
+def makes_nothing():
+    """Whether only the estimate was asked for."""
+    return {job.rule.name for job in workflow.dag.needrun_jobs()} <= {"estimate"}
+
+
+def tell_costs():
+    """Before trainings: a line, and what the terminal's time left starts from."""
+    todo = list(workflow.dag.needrun_jobs())
+    if not any(job.rule.name in TRAININGS for job in todo):
+        return
+    jobs, paths = planned_jobs(config, DATASETS, stages()), {str(job.benchmark) for job in todo}
+    left = [job for job in jobs if str(job.path(job.stage.benchmark)) in paths]
+    found = costs(jobs, survey(jobs, config))
+    line, expected = forecast(left, found, at_once(), limits())
+    if expected:
+        targets = {job.rule.name: 0.0 for job in todo}  # rules that only name files take no time
+        expected = {"event": "costs", **expected, "seconds": targets | expected["seconds"]}
+    logger.info(line, extra=expected)
