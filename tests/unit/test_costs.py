@@ -177,6 +177,9 @@ def test_what_is_left_is_what_targets_lack_and_what_follows():
     assert left(f"train_{student}") == set(), "nothing lacks its weights"
     assert left(f"evaluate_{student}") == set(), "the tables are there"
     assert left("make_table4") == {"make_table4"}
+    assert {each.name for each in still_to_do(jobs, names, [f"train_{student}"])} == behind | {
+        f"train_{student}", f"predict_{student}"
+    }  # fmt: skip
     assert left(f"evaluate_{student}", "make_table4") == behind
     lost = (f"train_{student}", f"predict_{student}", f"evaluate_{student}", "make_table3")
     assert left(*lost) == behind | {f"train_{student}", f"predict_{student}"}

@@ -184,7 +184,7 @@ def test_without_trainings_there_is_no_line(scratch):
     assert "estimate:" not in scratch.snakemake().stdout
 
 
-def test_it_can_be_asked_while_the_run_is_under_way(longer, tmp_path):
+def test_it_can_be_asked_while_the_run_is_under_way(longer):
     """And leaves the run alone: neither its lock nor its claim stands in the way."""
     other = type(longer)(longer.folder)
     running = longer.start(f"results/small/students/{STUDENT}/weights.safetensors")
@@ -194,5 +194,5 @@ def test_it_can_be_asked_while_the_run_is_under_way(longer, tmp_path):
     aside = printed.rename(longer.folder / "run.txt")
     rows, text = estimate(other)
     assert "is being made by process" in text
-    assert rows["train_student (soft)"][:2] == ["1", "1"]
+    assert rows["train_student (hard)"][:2] == ["1", "1"], "of other parameters"
     assert running.wait(600) == 0, aside.read_text()

@@ -223,6 +223,8 @@ class Survey:
     ----------
     done
         Names of the jobs whose results are there.
+    changed
+        Names of the trainings whose results are there, but of other parameters.
     seconds, mem_mb
         Group -> of each usable benchmark; trainings at the configured number of epochs.
     resumed
@@ -232,6 +234,7 @@ class Survey:
     """
 
     done: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
     seconds: dict[Group, list[float]] = field(default_factory=lambda: defaultdict(list))
     mem_mb: dict[Group, list[float]] = field(default_factory=lambda: defaultdict(list))
     resumed: int = 0
@@ -247,8 +250,8 @@ def survey(jobs: Iterable[Job], config: Mapping[str, Any]) -> Survey:
     seen = Survey()
     for job in jobs:
         wanted, found = _parameters(job, config), _found_parameters(job, seen)
-        if all(job.path(each).exists() for each in job.stage.outputs) and _agree(found, wanted):
-            seen.done.add(job.name)
+        if all(job.path(each).exists() for each in job.stage.outputs):
+            (seen.done if _agree(found, wanted) else seen.changed).add(job.name)
         if _agree(found, wanted, but=UNCOUNTED) and (taken := _benchmark(job, seen)):
             seconds, mem_mb = taken
             if found and wanted:
@@ -258,7 +261,9 @@ def survey(jobs: Iterable[Job], config: Mapping[str, Any]) -> Survey:
     return seen
 
 
-def still_to_do(jobs: Sequence[Job], done: Collection[str]) -> list[Job]:
+def still_to_do(
+    jobs: Sequence[Job], done: Collection[str], changed: Collection[str] = ()
+) -> list[Job]:
     """The jobs that a run would start: what its targets lack, and what follows from what is made.
 
     Parameters
@@ -267,8 +272,10 @@ def still_to_do(jobs: Sequence[Job], done: Collection[str]) -> list[Job]:
         Each behind those that it waits for.
     done
         Names of the jobs whose results are there.
+    changed
+        Names of jobs that are done again in any case.
     """
-    todo: set[str] = set()
+    todo = set(changed)
     before = None
     while todo != before:
         before = set(todo)
