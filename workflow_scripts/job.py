@@ -1,5 +1,6 @@
 """What every script of a rule shares: its log, and how it fails."""
 
+import gc
 import logging
 import os
 import sys
@@ -12,6 +13,10 @@ from softscene.errors import SoftSceneError, StorageError
 from softscene.lifetime import ancestors, announced, end_with
 from softscene.storage import Log, naming_full_disk
 
+# Scripts import this first. What they import then stays: to look through it for garbage, again and
+# again while it grows, takes a quarter of the time that PyTorch takes to load.
+gc.disable()
+
 
 def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     """Run ``main(snakemake)`` with all output in the job's log.
@@ -19,6 +24,8 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     A fault that the project expects ends the log with its message alone, anything else with its
     traceback; both end the job. Where a full disk keeps it from the log, the terminal has it.
     """
+    gc.freeze()
+    gc.enable()
     end_with([*announced(os.environ), *ancestors("snakemake")])
     terminal = sys.stderr
     with _open_log(snakemake.log[0]) as log, redirect_stdout(log), redirect_stderr(log):

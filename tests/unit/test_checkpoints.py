@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from softscene import jobs
+from softscene.adam import Adam
 from softscene.checkpoints import Checkpoints, identity
 from softscene.errors import StorageError, TrainingError
 from softscene.training import SceneObjective, TrainingParameters, train_student, train_teacher
@@ -48,7 +49,7 @@ def run(kind, clips, folder, every=0.0, **changes):
 
 def run_until_killed(kind, clips, folder, step):
     """The same in a process of its own, which gets SIGKILL before it ends its ``step``-th step."""
-    steps, update = [0], torch.optim.Adam.step
+    steps, update = [0], Adam.step
 
     def counted(*args, **kwargs):
         steps[0] += 1
@@ -57,7 +58,7 @@ def run_until_killed(kind, clips, folder, step):
         return update(*args, **kwargs)
 
     def job():
-        torch.optim.Adam.step = counted
+        Adam.step = counted
         run(kind, clips, folder)
 
     process = multiprocessing.get_context("fork").Process(target=job)

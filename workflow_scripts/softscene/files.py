@@ -7,13 +7,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import pandas as pd
 import psutil
 
 from softscene.errors import ResultError, how_to_remake
 from softscene.storage import naming_full_disk, sync
+
+if TYPE_CHECKING:
+    import h5py
 
 
 def partial_beside(target: Path) -> Path:
@@ -55,7 +58,7 @@ def replacing(target: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_hdf5(target: str | Path) -> Iterator[h5py.File]:
+def replacing_hdf5(target: str | Path) -> Iterator["h5py.File"]:
     """Give an HDF5 file to fill, in memory; it becomes ``target`` when the block succeeds.
 
     In memory, as the HDF5 library itself crashes when the disk is full.
@@ -65,6 +68,8 @@ def replacing_hdf5(target: str | Path) -> Iterator[h5py.File]:
     StorageError
         The disk is full.
     """
+    import h5py  # noqa: PLC0415 - most jobs write only tables
+
     content = io.BytesIO()
     with h5py.File(content, "w") as store:
         yield store

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from softscene.adam import Adam
 from softscene.checkpoints import Checkpoints
 from softscene.dataset import Clips
 from softscene.errors import TrainingError
@@ -145,7 +146,7 @@ def train(
     TrainingError
         A loss is not finite (says in which epoch and batch), or another job took the training over.
     """
-    optimiser = torch.optim.Adam(network.parameters(), lr=parameters.learning_rate)
+    optimiser = Adam(network.parameters(), lr=parameters.learning_rate)
     history = checkpoints.restore(network, optimiser) if checkpoints else []
     progress = Progress(f"training, {name}", parameters.epochs, "epoch", done=len(history))
     network.train()

@@ -5,14 +5,14 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from softscene.annotations import EVENT_COLUMNS, with_times
 from softscene.errors import AnnotationError
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it uses pkg_resources, which the pinned setuptools has
+if TYPE_CHECKING:
     from dcase_util.containers import MetaDataContainer, MetaDataItem
 
 
@@ -55,7 +55,7 @@ def read_tut(folder: str | Path, dataset: str, recordings: Sequence[str]) -> pd.
     return with_times(pd.DataFrame(parts, columns=[*EVENT_COLUMNS, "file", "line"]))
 
 
-def _fault(item: MetaDataItem | None, recording: PurePosixPath) -> str | None:
+def _fault(item: "MetaDataItem | None", recording: PurePosixPath) -> str | None:
     """Say why a row of a recording's list cannot be used."""
     if item is None or item.onset is None or item.offset is None or not item.event_label:
         return "onset, offset and event label expected"
@@ -65,7 +65,7 @@ def _fault(item: MetaDataItem | None, recording: PurePosixPath) -> str | None:
     return None
 
 
-def _read_lines(folder: Path, name: str) -> list[tuple[int, MetaDataItem | None]]:
+def _read_lines(folder: Path, name: str) -> "list[tuple[int, MetaDataItem | None]]":
     """Line and content of each row of a list; ``None`` for a row that TUT's layouts do not have."""
     path = folder / name
     try:
@@ -84,12 +84,15 @@ def _read_lines(folder: Path, name: str) -> list[tuple[int, MetaDataItem | None]
     ]
 
 
-def _load_line(text: str, path: Path) -> MetaDataItem | None:
+def _load_line(text: str, path: Path) -> "MetaDataItem | None":
     path.write_text(f"{text}\n", encoding="utf-8")
     return next(iter(_load(path)), None)
 
 
-def _load(path: Path) -> MetaDataContainer | list:
+def _load(path: Path) -> "MetaDataContainer | list":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses pkg_resources, which the pinned setuptools has
+        from dcase_util.containers import MetaDataContainer  # noqa: PLC0415 - loads librosa, SciPy
     try:
         return MetaDataContainer(filename=str(path)).load(delimiter="\t")
     except (OSError, ValueError, csv.Error):  # its words for a row of unknown layout

@@ -1,0 +1,66 @@
+"""What jobs load: nothing that they do not use. Real jobs tell, by tests/benchmark/probe.py."""
+
+import pytest
+
+from tests.benchmark.probed import add_probe, read_notes
+
+# Each takes a tenth of a second or more to load.
+HEAVY = (
+    "PIL",
+    "dcase_util",
+    "h5py",
+    "jinja2",
+    "librosa",
+    "markdown_it",
+    "matplotlib",
+    "networkx",
+    "numba",
+    "pooch",
+    "requests",
+    "rich",
+    "scipy",
+    "sklearn",
+    "soundfile",
+    "sympy",
+    "torch",
+    "torch._dynamo",
+    "torch._inductor",
+)
+NETWORK = {"h5py", "torch"}
+USED = {
+    "audit_annotations": set(),
+    "make_fold": {"h5py"},
+    "train_teacher": NETWORK,
+    "dump_soft_labels": NETWORK,
+    "train_student": NETWORK,
+    "predict_student": NETWORK,
+    "evaluate_student": {"h5py"},
+    "make_table1": {"markdown_it"},
+    "make_table3": {"markdown_it"},
+    "make_table4": {"markdown_it"},
+    "plot_figure3": {"PIL", "markdown_it", "matplotlib"},
+}
+
+
+@pytest.fixture
+def notes(scratch):
+    """Of one or more jobs of each kind that runs often or stands in the way of others."""
+    add_probe(scratch)
+    again = ("audit_annotations", "make_table1", "make_fold", "train_teacher")
+    done = scratch.snakemake("--forcerun", *again)
+    assert done.returncode == 0, done.stdout
+    return read_notes(scratch)
+
+
+def test_jobs_load_nothing_heavy_that_they_do_not_use(notes):
+    assert {note.rule for note in notes} == set(USED)
+    loaded = {note.rule: note.loaded(*HEAVY) for note in notes}
+    assert loaded == USED
+
+
+def test_networks_load_nothing_once_they_compute(notes):
+    """What a training loads late, it loads in every job all the same."""
+    computing = [note for note in notes if "batch" in note.marks]
+    assert {note.rule for note in computing} == {rule for rule in USED if USED[rule] == NETWORK}
+    for note in computing:
+        assert note.count("end") - note.count("main") < 40, note.rule
