@@ -51,8 +51,9 @@ def test_scripts_are_short_and_can_be_imported(path):
     if "run_job(main, snakemake)" in text:  # the script of a rule
         assert len(text.splitlines()) < 40
     tree = ast.parse(text)
-    loose = [node for node in tree.body if isinstance(node, ast.Expr)]
-    assert len(loose) == 1, "a docstring, and nothing that runs on import"
+    loose = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Expr)]
+    wanted = ["gc.disable()"] if path.name == "job.py" else []  # for the imports that follow it
+    assert loose[1:] == wanted, "a docstring, and nothing else that runs on import"
 
 
 def test_the_library_knows_no_snakemake():

@@ -1,8 +1,11 @@
 """What jobs load: nothing that they do not use. Real jobs tell, by tests/benchmark/probe.py."""
 
+import shutil
+
 import pytest
 
 from tests.benchmark.probed import add_probe, read_notes
+from tests.checkout import Checkout
 
 # Each takes a tenth of a second or more to load.
 HEAVY = (
@@ -42,14 +45,16 @@ USED = {
 }
 
 
-@pytest.fixture
-def notes(scratch):
-    """Of one or more jobs of each kind that runs often or stands in the way of others."""
-    add_probe(scratch)
-    again = ("audit_annotations", "make_table1", "make_fold", "train_teacher")
-    done = scratch.snakemake("--forcerun", *again)
-    assert done.returncode == 0, done.stdout
-    return read_notes(scratch)
+@pytest.fixture(scope="module")
+def notes(finished, tmp_path_factory):
+    """Of the jobs of the rules in ``USED``: the folds, all behind them, and what stands alone."""
+    folder = tmp_path_factory.mktemp("probed") / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    with Checkout(folder) as checkout:
+        add_probe(checkout)
+        done = checkout.snakemake("--forcerun", "audit_annotations", "make_table1", "make_fold")
+        assert done.returncode == 0, done.stdout
+        return read_notes(checkout)
 
 
 def test_jobs_load_nothing_heavy_that_they_do_not_use(notes):
