@@ -95,8 +95,7 @@ wildcard_constraints:
 def of_students(pattern):
     """The pattern's paths for all students, in the order of ``student_runs``."""
     return [
-        expand(pattern, fold=fold, seed=seed, **vars(kind))[0]
-        for kind, fold, seed in student_runs()
+        pattern.format(fold=fold, seed=seed, **vars(kind)) for kind, fold, seed in student_runs()
     ]
 
 
