@@ -20,6 +20,8 @@ def test_the_grid_is_that_of_the_authors():
 def test_sweep_counts_what_a_loop_counts():
     rng = np.random.default_rng(0)
     pairs = [(rng.random((n, 2)) < 0.4, rng.random((n, 2)).astype(np.float32)) for n in (50, 7)]
+    pairs[0][1][:30] = rng.choice(GRID, (30, 2))  # on a threshold, as far as float32 goes
+    pairs[1][1][0] = 0.5, np.nan
     table = sweep(pairs, GRID, ("a", "b")).set_index(["event", "threshold"])
     for i, event in enumerate("ab"):
         for threshold in GRID:

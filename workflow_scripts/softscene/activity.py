@@ -61,8 +61,9 @@ def to_segments(frames: np.ndarray, size: int) -> np.ndarray:
 
     Boolean, frames x classes -> ceil(frames / size) x classes.
     """
-    starts = np.arange(0, len(frames), size)
-    return np.logical_or.reduceat(frames, starts, axis=0) if len(frames) else frames[:0]
+    if size == 1 or len(frames) == 0:
+        return frames
+    return np.logical_or.reduceat(frames, np.arange(0, len(frames), size), axis=0)
 
 
 def frame_times(frames: int, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

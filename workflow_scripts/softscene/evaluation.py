@@ -65,9 +65,13 @@ def evaluate_student(
     scores, hop = load_probabilities(probabilities, names)
     by_recording = dict(tuple(read_table(events).groupby("recording")))
 
-    reference = reference_activity(by_recording, scores, labels, hop[0] / hop[1], 1)
+    sizes = segment_frames(conventions, hop)
+    reference = {
+        frames: reference_activity(by_recording, scores, labels, hop[0] / hop[1], frames)
+        for frames in {1, *sizes.values()}
+    }
     own = sweep(
-        ((reference[name], scores[name]) for name in names),
+        ((reference[1][name], scores[name]) for name in names),
         grid(**adaptive_thresholds),
         labels.events,
     )
@@ -79,10 +83,10 @@ def evaluate_student(
     }
     counts = {
         (convention, mode): sum_counts(
-            reference_activity(by_recording, scores, labels, hop[0] / hop[1], frames),
+            reference[frames],
             {name: to_segments(active, frames) for name, active in detected[mode].items()},
         )
-        for convention, frames in segment_frames(conventions, hop).items()
+        for convention, frames in sizes.items()
         for mode in MODES
     }
     write_table(_threshold_table(thresholds, labels), results["thresholds"])

@@ -27,7 +27,7 @@ def sweep(
     pairs
         Reference (boolean) and probabilities of each recording, frames x events.
     thresholds
-        A probability above its threshold is a detection.
+        Ascending; a probability above its threshold is a detection.
     events
         Names of the classes.
 
@@ -36,20 +36,25 @@ def sweep(
     DataFrame
         ``event``, ``threshold``, ``true_positives``, ``false_positives``, ``false_negatives``.
     """
-    hits = np.zeros((len(thresholds), len(events)), int)
-    found, reference_sum = hits.copy(), np.zeros(len(events), int)
+    size = (len(events), len(thresholds) + 1)  # how many thresholds a frame passes: none .. all
+    hits, found = np.zeros(size, int), np.zeros(size, int)
+    reference_sum = np.zeros(len(events), int)
     for reference, probabilities in pairs:
         reference_sum += reference.sum(axis=0)
-        for i, threshold in enumerate(thresholds):
-            detected = probabilities > threshold
-            hits[i] += (detected & reference).sum(axis=0)
-            found[i] += detected.sum(axis=0)
+        frames, classes = np.nonzero(probabilities > thresholds[0])
+        passed = np.searchsorted(thresholds, probabilities[frames, classes])
+        place = np.ravel_multi_index((classes, passed), size)
+        found += np.bincount(place, minlength=found.size).reshape(size)
+        true = place[reference[frames, classes]]
+        hits += np.bincount(true, minlength=hits.size).reshape(size)
+    # Who passes five thresholds is a detection at the lowest five.
+    hits, found = (each[:, :0:-1].cumsum(axis=1)[:, ::-1] for each in (hits, found))
     index = pd.MultiIndex.from_product([events, thresholds], names=["event", "threshold"])
     return pd.DataFrame(
         {
-            "true_positives": hits.T.ravel(),
-            "false_positives": (found - hits).T.ravel(),
-            "false_negatives": (reference_sum - hits).T.ravel(),
+            "true_positives": hits.ravel(),
+            "false_positives": (found - hits).ravel(),
+            "false_negatives": (reference_sum[:, None] - hits).ravel(),
         },
         index=index,
     ).reset_index()
