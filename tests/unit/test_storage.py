@@ -137,6 +137,35 @@ def test_hdf5_files_are_whole_and_others_are_none(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
+GROWTH = """
+import sys
+import numpy as np
+import psutil
+from softscene.features import write_proved
+from softscene.files import replacing_hdf5
+
+def taken():
+    return psutil.Process().memory_info().rss / 2**20
+
+with replacing_hdf5(sys.argv[1]) as store:
+    for number in range(4):
+        write_proved(store, f"few/{number}", np.full((2**19, 2), number, np.float32))
+    few = taken()
+    for number in range(60):
+        write_proved(store, f"many/{number}", np.full((2**19, 2), number, np.float32))
+    print(taken() - few)
+"""
+
+
+def test_hdf5_file_takes_no_more_memory_the_longer_it_gets(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, tmp_path / "x.h5"], capture_output=True, text=True,
+        check=True, cwd=ROOT / "workflow_scripts",
+    )  # fmt: skip
+    assert (tmp_path / "x.h5").stat().st_size > 2**28, "256 MB were written"
+    assert float(done.stdout) < 64, "MB"
+
+
 def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     order = []
     monkeypatch.setattr("softscene.storage.os.fsync", lambda _: order.append("synced"))

@@ -57,24 +57,54 @@ def replacing(target: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+class _Unfailing(io.FileIO):
+    """A file that hides from HDF5 when its disk is full, of which that library would crash.
+
+    Attributes
+    ----------
+    error
+        What the first write raised that failed; none is tried after it.
+    """
+
+    error: OSError | None = None
+
+    def write(self, content: memoryview) -> int:
+        """Write all of ``content``, or note why not."""
+        rest = memoryview(content)
+        try:
+            while rest and self.error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Give the file a size, or note why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return self.tell() if size is None else size
+
+
 @contextmanager
 def replacing_hdf5(target: str | Path) -> Iterator["h5py.File"]:
-    """Give an HDF5 file to fill, in memory; it becomes ``target`` when the block succeeds.
-
-    In memory, as the HDF5 library itself crashes when the disk is full.
+    """Give an HDF5 file to fill; it becomes ``target`` when the block succeeds.
 
     Raises
     ------
     StorageError
-        The disk is full.
+        The disk is full; told at the end.
     """
     import h5py  # noqa: PLC0415 - most jobs write only tables
 
-    content = io.BytesIO()
-    with h5py.File(content, "w") as store:
-        yield store
-    with replacing(target) as partial:
-        partial.write_bytes(content.getbuffer())
+    with replacing(target) as partial, _Unfailing(partial, "w+") as content:
+        try:
+            with h5py.File(content, "w") as store:
+                yield store
+        finally:
+            if content.error:
+                raise content.error
 
 
 def write_text(target: str | Path, text: str) -> None:
