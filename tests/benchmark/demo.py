@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-from softscene.files import write_table
 
 from tests.benchmark.probed import add_probe, read_notes
-from tests.checkout import ROOT, copy_checkout
+from tests.benchmark.report import Figure, publish
+from tests.checkout import copy_checkout
 
+BAR = 5 * 60  # s
 COLUMNS = ["jobs", "interpreter", "imports", "computing"]
 
 
@@ -59,7 +60,7 @@ def idle(notes, cores, begin, end):
 
 
 def measure(config, cores):
-    """The table of one run, and its wall time."""
+    """Figures of one run."""
     with tempfile.TemporaryDirectory() as folder, copy_checkout(Path(folder)) as checkout:
         add_probe(checkout)
         begin, load = time.time(), os.getloadavg()[0]
@@ -70,24 +71,28 @@ def measure(config, cores):
         notes = read_notes(checkout)
     table = by_rule(notes)
     free, before, behind = idle(notes, cores, begin, end)
-    around = {
-        "snakemake itself": own,
-        "jobs: shell and end, solver": started - table.cpu.sum(),
+    other = {"Snakemake itself": own, "shells, ends of jobs, solver": started - table.cpu.sum()}
+    whole = own + started
+    shares = {
+        "interpreters and modules loaded": table.interpreter.sum() + table.imports.sum(),
+        "computing of jobs": table.computing.sum(),
+        **other,
     }
-    total = pd.DataFrame({"cpu": around}).rename_axis("rule")
-    table = pd.concat([table, total])
-    table["share"] = table.cpu / table.cpu.sum()
-    print(table.round(2).to_string(na_rep=""))
-    for name in COLUMNS[1:]:
-        print(
-            f"{name}: {table[name].sum():.0f} s of CPU, {table[name].sum() / table.cpu.sum():.0%}"
-        )
-    print(f"wall {end - begin:.0f} s on {cores} cores; load of the machine before: {load:.1f}")
-    print(
-        f"core seconds without a job: {free:.0f}, of them {before:.0f} before the first job and "
-        f"{behind:.0f} behind the last"
-    )
-    return table.reset_index().assign(wall=end - begin, idle=free)
+    print(table.round(2).to_string())
+    print(f"load of the machine before: {load:.1f}")
+    return [
+        Figure(f"wall time on {cores} cores", end - begin, "s", at_most=BAR),
+        Figure("processor time", whole, "s"),
+        *(Figure(f"of it, {name}", 100 * cpu / whole, "%") for name, cpu in shares.items()),
+        *(
+            Figure(f"of it, {rule}, {row.jobs:.0f} jobs", 100 * row.cpu / whole, "%")
+            for rule, row in table.iterrows()
+            if row.cpu / whole > 0.02
+        ),
+        Figure("core seconds without a job", free, "s"),
+        Figure("of them before the first job", before, "s"),
+        Figure("of them behind the last", behind, "s"),
+    ]
 
 
 def main():
@@ -95,7 +100,7 @@ def main():
     parser.add_argument("--config", default="config.demo.yaml")
     parser.add_argument("--cores", type=int, default=2)
     given = parser.parse_args()
-    write_table(measure(given.config, given.cores), ROOT / "results" / "benchmark" / "demo.tsv")
+    publish("demo", measure(given.config, given.cores))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from report import RECORDINGS, ROOT, SECONDS, Figure, publish, run
 from softscene.activity import recording_activity
 from softscene.config import read_schema
 from softscene.drawing import draw_annotations, plan_recordings
@@ -20,6 +19,8 @@ from softscene.files import read_table, replacing_hdf5, write_table
 from softscene.folds import DEVELOPMENT, EVALUATION
 from softscene.labels import read_labels
 from softscene.thresholds import grid, sweep
+
+from tests.benchmark.report import RECORDINGS, ROOT, SECONDS, Figure, publish, run
 
 SETTINGS = read_schema(ROOT / "config.yaml")["evaluation"]
 LABELS = ROOT / "resources" / "labels.yaml"

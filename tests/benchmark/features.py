@@ -15,11 +15,12 @@ import librosa
 import numpy as np
 import pandas as pd
 import soundfile
-from report import RECORDINGS, ROOT, SECONDS, Figure, child, publish, run
 from softscene.config import read_schema
 from softscene.extraction import extract_features, log_mel, read_mono
 from softscene.features import FeatureParameters
 from threadpoolctl import threadpool_limits
+
+from tests.benchmark.report import RECORDINGS, ROOT, SECONDS, Figure, child, publish, run
 
 PARAMETERS = FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])
 RATE = PARAMETERS.sample_rate
@@ -94,18 +95,18 @@ def compare(folder):
 def main(folder):
     seconds = make(folder, 1)
     cores = len(os.sched_getaffinity(0))
-    core = child(__file__, "compare", folder)
+    core = child("features", "compare", folder)
     runs = {1: [], cores: []}
     for _ in range(TIMES):  # in turn, as other work on the machine comes and goes
         for workers, each in runs.items():
-            each.append(child(__file__, "extract", folder, workers))
+            each.append(child("features", "extract", folder, workers))
     one, all_cores = (min(each["seconds"] for each in runs[n]) for n in (1, cores))
     busy = [min(each["cpu"] for each in runs[n]) for n in (1, cores)]
     loading = min(run(["-c", LOADING]).wall for _ in range(TIMES))
     memory = {}
     for share in (0.25, 1, 4):
         make(folder, share)
-        memory[round(PAPER * share)] = child(__file__, "extract", folder, cores)
+        memory[round(PAPER * share)] = child("features", "extract", folder, cores)
     few, many = min(memory), max(memory)
     publish(
         "features",

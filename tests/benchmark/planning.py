@@ -4,14 +4,12 @@ The finished workflow is a pretended one: its files are empty, and Snakemake has
 inputs and code of every job by ``--touch``, so that the second run compares them all.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 
 import yaml
-from report import ROOT, Figure, publish, run
 
-sys.path.insert(0, str(ROOT))
+from tests.benchmark.report import ROOT, Figure, publish, run
 from tests.checkout import copy_checkout
 
 SEEDS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["seeds"]

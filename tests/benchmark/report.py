@@ -60,11 +60,10 @@ def run(command, **options):
     return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def child(script, *words):
-    """What another process of ``script`` prints last, as JSON."""
-    done = subprocess.run(
-        [sys.executable, script, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True
-    )
+def child(name, *words):
+    """What another process of the benchmark ``name`` prints last, as JSON."""
+    command = [sys.executable, "-m", f"tests.benchmark.{name}", *map(str, words)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     return json.loads(done.stdout.splitlines()[-1])
 
 

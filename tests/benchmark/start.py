@@ -13,12 +13,13 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from softscene.files import write_table
 
 from tests.benchmark.probed import add_probe, read_notes
-from tests.checkout import ROOT, copy_checkout
+from tests.benchmark.report import Figure, publish
+from tests.checkout import copy_checkout
 
 BAR = 2.5  # s
+PLACES = {"batch": "its first batch", "main": "its work begins"}
 UNTIL = {
     "train_teacher": "batch",
     "train_student": "batch",
@@ -65,18 +66,22 @@ def measure(times):
             for _ in range(times)
             for rule, until in UNTIL.items()
         ]
-    groups = pd.DataFrame(rows).groupby("rule", sort=False)
-    table = groups.median().add_suffix("_median").join(groups.min().add_suffix("_min"))
-    print(table.round(2).to_string())
-    slow = table.index[table.wall_median > BAR]
-    print(f"bar {BAR} s; above it: {', '.join(slow) or 'none'}")
-    return table.reset_index()
+    table = pd.DataFrame(rows).groupby("rule", sort=False).median()
+    return [
+        figure
+        for rule, row in table.iterrows()
+        for figure in (
+            Figure(f"{rule}: until {PLACES[UNTIL[rule]]}", row.wall, "s", at_most=BAR),
+            Figure("of these, processor", row.cpu, "s"),
+            Figure("of these, loading modules", row.imports_cpu, "s"),
+        )
+    ]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=9)
-    write_table(measure(parser.parse_args().times), ROOT / "results" / "benchmark" / "start.tsv")
+    publish("start", measure(parser.parse_args().times))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""Write tables of results/benchmark into docs/performance.md: python -m tests.benchmark.page NAME...
+
+A table NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "results" / "benchmark"
+
+
+def filled(page, name, table):
+    """The page with the table at its place; an error where it has none."""
+    place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not place.search(page):
+        raise SystemExit(f"{PAGE}: has no place <!-- {name} --> ... <!-- end -->")
+    return place.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page)
+
+
+def main(names):
+    page = PAGE.read_text(encoding="utf-8")
+    for path in [RESULTS / f"{name}.tsv" for name in names]:
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        page = filled(page, path.stem, table.to_markdown(index=False, disable_numparse=True))
+    PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
