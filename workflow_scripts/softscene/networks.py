@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from softscene import firstblock
 from softscene.recurrent import BidirectionalGRU
 
 # Pooling sizes, frames x bands, after each convolution (Table 2).
@@ -66,6 +67,8 @@ class ConvolutionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Batch x inputs x frames x bands -> batch x outputs x (frames, bands) / pool."""
+        if firstblock.applies(x, self.pool):
+            return firstblock.first_block(x, self.convolution, self.norm, self.pool)
         return F.relu(F.max_pool2d(self.norm(self.convolution(x)), self.pool))
 
 

@@ -1,0 +1,205 @@
+"""The first block of a network, without its full-size maps: its input is 128 times smaller.
+
+Convolution, batch norm, max pooling and ReLU of an image of one channel that needs no gradient.
+Function, parameters and statistics are those of ``nn.Conv2d``, ``nn.BatchNorm2d``,
+``F.max_pool2d`` and ``F.relu``; two facts of algebra save their work:
+
+- Batch norm's statistics follow from those of the image. With p a patch of 3 x 3, m and S the mean
+  and covariance of all patches, w and b a channel's weights and bias, the channel has the mean
+  w m + b and the variance w S w. So its norm is known beforehand, and part of the convolution.
+- Only what the pooling keeps is needed afterwards. So the maps are made and pooled a piece at a
+  time, small enough for a processor's cache; backward, the same goes for their gradient.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional as F
+
+# Numbers of a piece of the maps, 4 MB in single precision: those of two cores' caches.
+PIECE = 2**20
+
+pool_backward = torch.ops.aten.max_pool2d_with_indices_backward
+relu_backward = torch.ops.aten.threshold_backward
+
+
+def applies(image: Tensor, pool: tuple[int, int]) -> bool:
+    """Whether :func:`first_block` can do it: on a processor, and where no gradient is wanted."""
+    return (
+        image.device.type == "cpu"
+        and image.shape[1] == 1
+        and not image.requires_grad
+        and pool[0] <= image.shape[2]
+        and pool[1] <= image.shape[3]
+        and pool[0] * pool[1] <= 256  # places in a window that a byte can tell apart
+    )
+
+
+def first_block(
+    image: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, pool: tuple[int, int]
+) -> Tensor:
+    """Convolve, normalise, pool and rectify; in training, note the statistics.
+
+    Parameters
+    ----------
+    image
+        Batch x 1 x frames x bands.
+    convolution
+        3 x 3, padded by one.
+    norm
+        Of its channels; in training it is given the batch's statistics.
+    pool
+        Frames and bands of a window. What does not fill one is left out.
+
+    Returns
+    -------
+    Tensor
+        Batch x channels x windows along the frames x windows along the bands, channels last.
+    """
+    padded = F.pad(image.squeeze(1), (1, 1, 1, 1))
+    weight, bias = _normalised(padded, convolution, norm)
+    bands = pool[1]
+    shifted = [F.pad(weight, (0, 0, place, bands - 1 - place)) for place in range(bands)]
+    banded = torch.stack(shifted, dim=2).flatten(2).flatten(0, 1)
+    return _Windows.apply(_rows(padded, pool), banded, bias, pool).permute(0, 3, 1, 2)
+
+
+def _normalised(
+    padded: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d
+) -> tuple[Tensor, Tensor]:
+    """Weights (3 x 3 x channels) and bias of the convolution and its norm in one.
+
+    In double precision: it is a matter of a few thousand numbers.
+    """
+    weight = convolution.weight.double().flatten(1)
+    bias = convolution.bias.double()
+    if norm.training:
+        patch_mean, patch_covariance = _moments(padded)
+        mean = weight @ patch_mean + bias
+        variance = ((weight @ patch_covariance) * weight).sum(1)
+        _note(norm, mean.detach(), variance.detach(), padded[:, 2:, 2:].numel())
+    else:
+        mean, variance = norm.running_mean.double(), norm.running_var.double()
+    scale = norm.weight / torch.sqrt(variance + norm.eps)
+    weight = (scale.unsqueeze(1) * weight).T.unflatten(0, (3, 3))
+    bias = norm.bias + scale * (bias - mean)
+    return weight.to(padded.dtype), bias.to(padded.dtype)
+
+
+def _moments(padded: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (9) and covariance (9 x 9) of all patches of 3 x 3, in double precision."""
+    total, products, count = 0.0, 0.0, 0
+    for clip in padded:
+        patches = clip.double().unfold(0, 3, 1).unfold(1, 3, 1).permute(2, 3, 0, 1).reshape(9, -1)
+        total += patches.sum(1)
+        products += patches @ patches.T
+        count += patches.shape[1]
+    mean = total / count
+    return mean, products / count - mean.outer(mean)
+
+
+def _note(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Update the running statistics, as batch norm does; its variance there is the unbiased one."""
+    norm.num_batches_tracked += 1
+    norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)
+    unbiased = variance * (count / (count - 1))
+    norm.running_var.lerp_(unbiased.to(norm.running_var), norm.momentum)
+
+
+def _rows(padded: Tensor, pool: tuple[int, int]) -> Tensor:
+    """What each row of each window sees of the padded image, beginning with its row above.
+
+    Parameters
+    ----------
+    padded
+        Batch x (frames + 2) x (bands + 2).
+    pool
+        Frames and bands of a window.
+
+    Returns
+    -------
+    Tensor
+        Batch x windows along the frames x along the bands x frames of a window x 3 (bands of a
+        window + 2), a copy.
+    """
+    frames, bands = pool
+    size = padded.shape[1] - 2 - (padded.shape[1] - 2) % frames + 2
+    around = padded[:, :size].unfold(1, 3, 1).unfold(2, bands + 2, bands)
+    return around.unflatten(1, (-1, frames)).transpose(2, 3).flatten(4)
+
+
+class _Windows(torch.autograd.Function):
+    """Convolution as a matrix product, max pooling and ReLU, a piece of the windows at a time."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, rows: Tensor, banded: Tensor, bias: Tensor, pool: tuple[int, int]
+    ) -> Tensor:
+        """Multiply and pool.
+
+        Parameters
+        ----------
+        rows
+            See :func:`_rows`.
+        banded
+            A row's weights: 3 (bands of a window + 2) x bands of a window channels.
+        bias
+            Channels.
+        pool
+            Frames and bands of a window.
+
+        Returns
+        -------
+        Tensor
+            Batch x windows along the frames x along the bands x channels.
+        """
+        channels = len(bias)
+        output = rows.new_empty(*rows.shape[:3], channels)
+        places = torch.empty_like(output, dtype=torch.uint8)
+        each = (rows.flatten(0, 2), output.view(-1, channels), places.view(-1, channels))
+        for seen, kept, place in _pieces(pool[0] * pool[1] * channels, *each):
+            maps = _as_images(seen.flatten(0, 1) @ banded, pool, channels)
+            maxima, where = F.max_pool2d(maps, pool, return_indices=True)
+            torch.add(maxima.view_as(kept), bias, out=kept).relu_()
+            place.copy_(where.view_as(place))
+        ctx.save_for_backward(rows, output, places)
+        ctx.pool = pool
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[None, Tensor, Tensor, None]:
+        """Put each gradient back to its place in the maps, and multiply; shapes as in forward."""
+        rows, output, places = ctx.saved_tensors
+        channels = output.shape[3]
+        each = rows.flatten(0, 2), *(x.reshape(-1, channels) for x in (output, places, gradient))
+        weight_gradient, bias_gradient = 0.0, 0.0
+        for seen, kept, place, given in _pieces(ctx.pool[0] * ctx.pool[1] * channels, *each):
+            passed = relu_backward(given, kept, 0)
+            bias_gradient += passed.sum(0, dtype=torch.float64)
+            maps = _to_places(passed, place, ctx.pool)
+            weight_gradient += (seen.flatten(0, 1).T @ maps).double()
+        dtype = output.dtype
+        return None, weight_gradient.to(dtype), bias_gradient.to(dtype), None
+
+
+def _pieces(numbers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Cut tensors of as many windows alike, where each window has so many numbers in the maps."""
+    size = max(1, PIECE // numbers)
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
+
+
+def _as_images(x: Tensor, size: tuple[int, int], channels: int) -> Tensor:
+    """See numbers, channels last, as images of one size: images x channels x frames x bands."""
+    return x.view(-1, *size, channels).permute(0, 3, 1, 2)
+
+
+def _to_places(gradient: Tensor, places: Tensor, pool: tuple[int, int]) -> Tensor:
+    """Spread the windows' gradients (windows x channels) over their maps, as a product's rows."""
+    windows, channels = gradient.shape
+    maps = _as_images(gradient.new_empty(windows, pool[0] * pool[1] * channels), pool, channels)
+    pooled, where = (_as_images(x, (1, 1), channels) for x in (gradient, places.long()))
+    spread = pool_backward(pooled, maps, pool, pool, (0, 0), (1, 1), False, where)
+    return spread.permute(0, 2, 3, 1).reshape(-1, pool[1] * channels)
