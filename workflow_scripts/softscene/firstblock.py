@@ -79,7 +79,7 @@ def _normalised(
         patch_mean, patch_covariance = _moments(padded)
         mean = weight @ patch_mean + bias
         variance = ((weight @ patch_covariance) * weight).sum(1)
-        _note(norm, mean.detach(), variance.detach(), padded[:, 2:, 2:].numel())
+        note(norm, mean.detach(), variance.detach(), padded[:, 2:, 2:].numel())
     else:
         mean, variance = norm.running_mean.double(), norm.running_var.double()
     scale = norm.weight / torch.sqrt(variance + norm.eps)
@@ -100,7 +100,7 @@ def _moments(padded: Tensor) -> tuple[Tensor, Tensor]:
     return mean, products / count - mean.outer(mean)
 
 
-def _note(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
+def note(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
     """Update the running statistics, as batch norm does; its variance there is the unbiased one."""
     norm.num_batches_tracked += 1
     norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)
@@ -160,7 +160,7 @@ class _Windows(torch.autograd.Function):
         places = torch.empty_like(output, dtype=torch.uint8)
         each = (rows.flatten(0, 2), output.view(-1, channels), places.view(-1, channels))
         for seen, kept, place in _pieces(pool[0] * pool[1] * channels, *each):
-            maps = _as_images(seen.flatten(0, 1) @ banded, pool, channels)
+            maps = as_images(seen.flatten(0, 1) @ banded, pool, channels)
             maxima, where = F.max_pool2d(maps, pool, return_indices=True)
             torch.add(maxima.view_as(kept), bias, out=kept).relu_()
             place.copy_(where.view_as(place))
@@ -179,7 +179,9 @@ class _Windows(torch.autograd.Function):
         for seen, kept, place, given in _pieces(ctx.pool[0] * ctx.pool[1] * channels, *each):
             passed = relu_backward(given, kept, 0)
             bias_gradient += passed.sum(0, dtype=torch.float64)
-            maps = _to_places(passed, place, ctx.pool)
+            pooled = (as_images(x, (1, 1), channels) for x in (passed, place))
+            maps = to_places(*pooled, ctx.pool, ctx.pool).permute(0, 2, 3, 1)
+            maps = maps.reshape(-1, ctx.pool[1] * channels)
             weight_gradient += (seen.flatten(0, 1).T @ maps).double()
         dtype = output.dtype
         return None, weight_gradient.to(dtype), bias_gradient.to(dtype), None
@@ -191,15 +193,32 @@ def _pieces(numbers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
-def _as_images(x: Tensor, size: tuple[int, int], channels: int) -> Tensor:
+def as_images(x: Tensor, size: tuple[int, int], channels: int) -> Tensor:
     """See numbers, channels last, as images of one size: images x channels x frames x bands."""
     return x.view(-1, *size, channels).permute(0, 3, 1, 2)
 
 
-def _to_places(gradient: Tensor, places: Tensor, pool: tuple[int, int]) -> Tensor:
-    """Spread the windows' gradients (windows x channels) over their maps, as a product's rows."""
-    windows, channels = gradient.shape
-    maps = _as_images(gradient.new_empty(windows, pool[0] * pool[1] * channels), pool, channels)
-    pooled, where = (_as_images(x, (1, 1), channels) for x in (gradient, places.long()))
-    spread = pool_backward(pooled, maps, pool, pool, (0, 0), (1, 1), False, where)
-    return spread.permute(0, 2, 3, 1).reshape(-1, pool[1] * channels)
+def to_places(
+    gradient: Tensor, places: Tensor, pool: tuple[int, int], size: tuple[int, int]
+) -> Tensor:
+    """Gradient of maps from that of their maxima, as of ``F.max_pool2d``.
+
+    Parameters
+    ----------
+    gradient
+        Of the maxima: images x channels x windows along the frames x along the bands.
+    places
+        Of the maxima in an image of the maps, as ``F.max_pool2d`` counts them; of any type.
+    pool
+        Frames and bands of a window.
+    size
+        Frames and bands of an image.
+
+    Returns
+    -------
+    Tensor
+        Images x channels x frames x bands, channels last.
+    """
+    images, channels = gradient.shape[:2]
+    maps = as_images(gradient.new_empty(images * size[0] * size[1], channels), size, channels)
+    return pool_backward(gradient, maps, pool, pool, (0, 0), (1, 1), False, places.long())

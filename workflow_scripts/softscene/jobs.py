@@ -7,7 +7,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from softscene import adam, firstblock, inference, losses, networks, recurrent, runtime, training
+from softscene import (
+    adam,
+    firstblock,
+    inference,
+    laterblock,
+    losses,
+    networks,
+    recurrent,
+    runtime,
+    training,
+)
 from softscene.checkpoints import Checkpoints, identity
 from softscene.dataset import Clips, FoldFiles, load_clips, read_soft_labels
 from softscene.evaluation import sweep_part
@@ -21,7 +31,7 @@ from softscene.training import SceneObjective, TrainingParameters
 from softscene.weights import load_network, save_network
 
 Paths = Mapping[str, str | Path]
-TRAINING_CODE = (training, networks, firstblock, recurrent, losses, adam, runtime)
+TRAINING_CODE = (training, networks, firstblock, laterblock, recurrent, losses, adam, runtime)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from softscene import firstblock
+from softscene import firstblock, laterblock
 from softscene.recurrent import BidirectionalGRU
 
 # Pooling sizes, frames x bands, after each convolution (Table 2).
@@ -56,7 +56,8 @@ class ConvolutionBlock(nn.Module):
     """Convolution 3 x 3, batch norm, ReLU, max pooling.
 
     The ReLU stands behind the pooling: the maximum of a monotone function is the function of the
-    maximum, and there is less to do.
+    maximum, and there is less to do. On a processor the maps are never written as a whole, see
+    :mod:`softscene.firstblock` and :mod:`softscene.laterblock`.
     """
 
     def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
@@ -69,6 +70,8 @@ class ConvolutionBlock(nn.Module):
         """Batch x inputs x frames x bands -> batch x outputs x (frames, bands) / pool."""
         if firstblock.applies(x, self.pool):
             return firstblock.first_block(x, self.convolution, self.norm, self.pool)
+        if laterblock.applies(x, self.norm, self.pool):
+            return laterblock.later_block(x, self.convolution, self.norm, self.pool)
         return F.relu(F.max_pool2d(self.norm(self.convolution(x)), self.pool))
 
 
