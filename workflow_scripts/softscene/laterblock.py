@@ -5,7 +5,14 @@ Convolution, batch norm, max pooling and ReLU. Function, parameters and statisti
 sign of a channel's factor, the maximum of s times a map tells the maximum of the normalised map. So
 each piece of the maps is pooled as soon as it is there, and normalised are the maxima alone. With
 the convolution's weights made s times as large, s is 1 in what follows.
+
+The convolution is Winograd's F(2, 3) along the frames: from the frames a, b, c, d and the weights
+u, v, w come the pair of maps p + q + r and q - r + s with four products where there were six::
+
+    p = (a - c) u    q = (b + c) (u + v + w) / 2    r = (c - b) (u - v + w) / 2    s = (d - b) w
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +24,8 @@ from softscene.firstblock import as_images, note, to_places
 # Numbers of a piece of the maps: 4 MB in single precision.
 PIECE = 2**20
 
-convolution_backward = torch.ops.aten.convolution_backward
+# Mean and variance of each column, each in one pass.
+column_moments = torch.ops.aten.batch_norm_update_stats
 
 
 def applies(x: Tensor, norm: nn.BatchNorm2d, pool: tuple[int, int]) -> bool:
@@ -56,40 +64,29 @@ def later_block(
         Batch x channels x windows along the frames x windows along the bands, channels last.
     """
     sign = torch.sign(norm.weight.detach())
-    weight = _by_bands(convolution.weight * sign.view(-1, 1, 1, 1), x.shape[3])
-    x = x.contiguous(memory_format=torch.channels_last)
+    weight = _by_pairs(convolution.weight * sign.view(-1, 1, 1, 1))
+    x = x.permute(0, 2, 3, 1).contiguous()
     maxima, mean, variance = _MeasuredMaxima.apply(x, weight, pool)
     bias = sign * convolution.bias.double()
     mean = mean + bias
-    note(norm, sign * mean.detach(), variance.detach(), x[:, 0].numel())
+    note(norm, sign * mean.detach(), variance.detach(), x[..., 0].numel())
     scale = sign * norm.weight / torch.sqrt(variance + norm.eps)
     shift = norm.bias + scale * (bias - mean)
-    return F.relu(torch.addcmul(shift.to(x.dtype), maxima, scale.to(x.dtype))).permute(0, 3, 1, 2)
+    normalised = torch.addcmul(shift.to(x.dtype), maxima, scale.to(x.dtype))
+    return normalised.relu_().permute(0, 3, 1, 2)
 
 
-def _by_bands(weight: Tensor, bands: int) -> Tensor:
-    """Make the bands of a narrow image channels: no product with the padding beside them is left.
-
-    Parameters
-    ----------
-    weight
-        Outputs x inputs x 3 x 3.
-    bands
-        Of the image.
+def _by_pairs(weight: Tensor) -> Tensor:
+    """Weights of the four sums that give a pair of frames, from outputs x inputs x 3 x 3.
 
     Returns
     -------
     Tensor
-        (Bands outputs) x (bands inputs) x 3 x 1 for one or two bands, else the weights; channels
-        last.
+        4 x 3 (bands) x inputs x outputs.
     """
-    if bands <= 2:
-        rows = [
-            torch.cat([weight[..., seen - band + 1] for seen in range(bands)], dim=1)
-            for band in range(bands)
-        ]
-        weight = torch.cat(rows).unsqueeze(3)
-    return weight.contiguous(memory_format=torch.channels_last)
+    first, middle, last = weight.permute(2, 3, 1, 0)
+    outer = first + last
+    return torch.stack((first, (outer + middle) / 2, (outer - middle) / 2, last))
 
 
 class _MeasuredMaxima(torch.autograd.Function):
@@ -104,9 +101,9 @@ class _MeasuredMaxima(torch.autograd.Function):
         Parameters
         ----------
         x
-            Batch x inputs x frames x bands, channels last.
+            Batch x frames x bands x inputs.
         weight
-            See :func:`_by_bands`.
+            See :func:`_by_pairs`.
         pool
             Frames and bands of a window.
 
@@ -116,23 +113,21 @@ class _MeasuredMaxima(torch.autograd.Function):
             Maxima, batch x windows along the frames x along the bands x channels; mean and
             variance of each channel, in double precision.
         """
-        size = tuple(x.shape[2:])
-        channels = len(weight) // _bands_as_channels(weight, size)
+        size, channels = tuple(x.shape[1:3]), weight.shape[3]
         maxima = x.new_empty(len(x), size[0] // pool[0], size[1] // pool[1], channels)
         places = torch.empty_like(maxima, dtype=torch.int32)
-        maps, moments = [], []
+        maps, moments = x.new_empty(len(x), 2 * _pairs(size[0]), size[1], channels), []
         clips = max(1, PIECE // (channels * size[0] * size[1]))
-        for seen, kept, place in zip(*(t.split(clips) for t in (x, maxima, places)), strict=True):
-            product = _as_convolved(seen, weight)
-            y = F.conv2d(product, weight, padding=_padding(weight)).permute(0, 2, 3, 1)
-            y = y.reshape(-1, channels)
+        pieces = zip(*(t.split(clips) for t in (x, maxima, places, maps)), strict=True)
+        for seen, kept, place, made in pieces:
+            _convolve(seen, weight, made)
+            y = made[:, : size[0]].reshape(-1, channels)
             moments.append(_moments(y))
             highest, where = F.max_pool2d(as_images(y, size, channels), pool, return_indices=True)
             kept.copy_(highest.permute(0, 2, 3, 1))
             place.copy_(where.permute(0, 2, 3, 1))
-            maps.append(y)
         mean, variance = _joined(moments)
-        ctx.save_for_backward(x, weight, places, mean, *maps)
+        ctx.save_for_backward(x, weight, places, mean, maps)
         ctx.pool, ctx.clips = pool, clips
         return maxima, mean, variance
 
@@ -146,51 +141,106 @@ class _MeasuredMaxima(torch.autograd.Function):
         With n places in the maps y, the maxima's gradient at their places is joined everywhere by
         that of the mean and of the variance, of_mean / n + of_variance 2 (y - mean) / n.
         """
-        x, weight, places, mean, *maps = ctx.saved_tensors
-        size = tuple(x.shape[2:])
-        slope = 2 * of_variance / x[:, 0].numel()
-        level = (of_mean / x[:, 0].numel() - slope * mean).to(x.dtype)
+        x, weight, places, mean, maps = ctx.saved_tensors
+        size, count = tuple(x.shape[1:3]), x[..., 0].numel()
+        slope = 2 * of_variance / count
+        level = (of_mean / count - slope * mean).to(x.dtype)
         slope = slope.to(x.dtype)
-        x_gradient = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        weight_gradient = 0.0
-        pieces = zip(*(t.split(ctx.clips) for t in (x, of_maxima, places)), maps, strict=True)
-        for number, (seen, given, place, y) in enumerate(pieces):
+        x_gradient = x.new_empty(len(x), *maps.shape[1:3], x.shape[3])
+        weight_gradient, back = torch.zeros_like(weight), _transposed(weight)
+        each = (x, of_maxima, places, maps, x_gradient)
+        for seen, given, place, y, found in zip(*(t.split(ctx.clips) for t in each), strict=True):
             pooled = (t.permute(0, 3, 1, 2) for t in (given, place))
-            gradient = to_places(*pooled, ctx.pool, size)
-            gradient.permute(0, 2, 3, 1).view_as(y).addcmul_(y, slope).add_(level)
-            product = _as_convolved(seen, weight)
-            of_product, of_weight, _ = convolution_backward(
-                *(_as_convolved(gradient, weight), product, weight, None),
-                *((1, 1), _padding(weight), (1, 1), False, (0, 0), 1),
-                (x_gradient is not None, True, False),
-            )
-            weight_gradient += of_weight.double()
-            if x_gradient is not None:
-                first = number * ctx.clips
-                of_seen = of_product.permute(0, 2, 3, 1).reshape(seen.permute(0, 2, 3, 1).shape)
-                x_gradient[first : first + ctx.clips] = of_seen.permute(0, 3, 1, 2)
-        return x_gradient, weight_gradient.to(x.dtype), None
+            gradient = to_places(*pooled, ctx.pool, size).permute(0, 2, 3, 1)
+            gradient.addcmul_(y[:, : size[0]], slope).add_(level)
+            _add_products(seen, gradient, weight_gradient)
+            _convolve(gradient, back, found)
+        return x_gradient[:, : size[0]], weight_gradient, None
 
 
-def _bands_as_channels(weight: Tensor, size: tuple[int, int]) -> int:
-    return size[1] if weight.shape[3] == 1 else 1
+def _pairs(frames: int) -> int:
+    return -(-frames // 2)
 
 
-def _padding(weight: Tensor) -> tuple[int, int]:
-    return 1, weight.shape[3] // 2
+def _convolve(x: Tensor, weight: Tensor, out: Tensor) -> None:
+    """Convolve images.
+
+    Parameters
+    ----------
+    x
+        Batch x frames x bands x inputs.
+    weight
+        See :func:`_by_pairs`.
+    out
+        Batch x 2 pairs x bands x outputs; the last frame is one too many where they are odd.
+    """
+    a, b, c, d = _around_pairs(x)
+    first, second = (frame.flatten(0, 1) for frame in out.unflatten(1, (-1, 2)).unbind(2))
+    sums = first.new_empty(2, *first.shape)
+    _multiply(b + c, weight[1], sums[0], beta=0)
+    _multiply(c - b, weight[2], sums[1], beta=0)
+    torch.add(*sums, out=first)
+    torch.sub(*sums, out=second)
+    _multiply(a - c, weight[0], first, beta=1)
+    _multiply(d - b, weight[3], second, beta=1)
 
 
-def _as_convolved(x: Tensor, weight: Tensor) -> Tensor:
-    """See images (batch x channels x frames x bands, channels last) as the weights want them."""
-    if weight.shape[3] == 1:
-        return x.permute(0, 2, 3, 1).flatten(2).unsqueeze(2).permute(0, 3, 1, 2)
-    return x
+def _add_products(x: Tensor, gradient: Tensor, weight_gradient: Tensor) -> None:
+    """Add the weights' gradient, given that of the maps; shapes as in :func:`_convolve`."""
+    a, b, c, d = _around_pairs(x)
+    if gradient.shape[1] % 2:
+        gradient = F.pad(gradient, (0, 0, 0, 0, 0, 1))
+    even, odd = gradient.unflatten(1, (-1, 2)).unbind(2)
+    products = ((a - c, even), (b + c, even + odd), (c - b, even - odd), (d - b, odd))
+    for pair, found in zip(products, weight_gradient, strict=True):
+        seen, given = (t.flatten(0, 1) for t in pair)
+        for band, near, taps in _neighbours(x.shape[2]):
+            found[taps].flatten(0, 1).addmm_(seen[:, near].flatten(1).T, given[:, band])
+
+
+def _around_pairs(x: Tensor) -> list[Tensor]:
+    """The four frames about each pair, those of the pair in their middle; zero beyond the ends.
+
+    Four times batch x pairs x bands x inputs; views of a copy.
+    """
+    pairs = _pairs(x.shape[1])
+    padded = F.pad(x, (0, 0, 0, 0, 1, 2 * pairs - x.shape[1] + 1))
+    return [padded[:, place : place + 2 * pairs - 1 : 2] for place in range(4)]
+
+
+def _multiply(seen: Tensor, weight: Tensor, out: Tensor, beta: int) -> None:
+    """Convolve along the bands, and add ``beta`` times what is in ``out``.
+
+    Parameters
+    ----------
+    seen
+        Batch x pairs x bands x inputs.
+    weight
+        3 x inputs x outputs.
+    out
+        (Batch pairs) x bands x outputs.
+    """
+    rows = seen.flatten(0, 1)
+    for band, near, taps in _neighbours(seen.shape[2]):
+        out[:, band].addmm_(rows[:, near].flatten(1), weight[taps].flatten(0, 1), beta=beta)
+
+
+def _neighbours(bands: int) -> Iterator[tuple[int, slice, slice]]:
+    """Each band, those that it sees, and which of the three weights they meet."""
+    for band in range(bands):
+        first, last = max(band - 1, 0), min(band + 2, bands)
+        yield band, slice(first, last), slice(first - band + 1, last - band + 1)
+
+
+def _transposed(weight: Tensor) -> Tensor:
+    """Weights that bring a gradient back: turned about in frames and bands, outputs for inputs."""
+    return weight[[3, 1, 2, 0]].flip(1).mT.contiguous()
 
 
 def _moments(y: Tensor) -> tuple[int, Tensor, Tensor]:
     """Number of rows, mean of each column, and sum of squares about it, in double precision."""
-    mean = y.mean(0)
-    return len(y), mean.double(), (y - mean).square_().sum(0).double()
+    mean, variance = column_moments(y, None, None, 0.0)
+    return len(y), mean.double(), len(y) * variance.double()
 
 
 def _joined(moments: list[tuple[int, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
