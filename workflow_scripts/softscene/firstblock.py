@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-# Numbers of a piece of the maps, 4 MB in single precision: those of two cores' caches.
-PIECE = 2**20
+# Numbers of a piece of the maps, 2 MB in single precision: half of two cores' caches.
+PIECE = 2**19
 
 pool_backward = torch.ops.aten.max_pool2d_with_indices_backward
 relu_backward = torch.ops.aten.threshold_backward
@@ -60,10 +60,10 @@ def first_block(
     """
     padded = F.pad(image.squeeze(1), (1, 1, 1, 1))
     weight, bias = _normalised(padded, convolution, norm)
-    bands = pool[1]
-    shifted = [F.pad(weight, (0, 0, place, bands - 1 - place)) for place in range(bands)]
+    part = 2 if pool[1] % 2 == 0 else pool[1]
+    shifted = [F.pad(weight, (0, 0, place, part - 1 - place)) for place in range(part)]
     banded = torch.stack(shifted, dim=2).flatten(2).flatten(0, 1)
-    return _Windows.apply(_rows(padded, pool), banded, bias, pool).permute(0, 3, 1, 2)
+    return _Windows.apply(_rows(padded, pool, part), banded, bias, pool).permute(0, 3, 1, 2)
 
 
 def _normalised(
@@ -108,8 +108,8 @@ def note(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> No
     norm.running_var.lerp_(unbiased.to(norm.running_var), norm.momentum)
 
 
-def _rows(padded: Tensor, pool: tuple[int, int]) -> Tensor:
-    """What each row of each window sees of the padded image, beginning with its row above.
+def _rows(padded: Tensor, pool: tuple[int, int], part: int) -> Tensor:
+    """What each part of each row of each window sees of the padded image, the row above first.
 
     Parameters
     ----------
@@ -117,17 +117,20 @@ def _rows(padded: Tensor, pool: tuple[int, int]) -> Tensor:
         Batch x (frames + 2) x (bands + 2).
     pool
         Frames and bands of a window.
+    part
+        Bands of a part. The fewer, the fewer products with zeros there are.
 
     Returns
     -------
     Tensor
-        Batch x windows along the frames x along the bands x frames of a window x 3 (bands of a
-        window + 2), a copy.
+        Batch x windows along the frames x along the bands x frames of a window x parts x
+        3 (bands of a part + 2), a copy.
     """
-    frames, bands = pool
-    size = padded.shape[1] - 2 - (padded.shape[1] - 2) % frames + 2
-    around = padded[:, :size].unfold(1, 3, 1).unfold(2, bands + 2, bands)
-    return around.unflatten(1, (-1, frames)).transpose(2, 3).flatten(4)
+    frames, bands = padded.shape[1] - 2, padded.shape[2] - 2
+    whole = padded[:, : frames - frames % pool[0] + 2, : bands - bands % pool[1] + 2]
+    around = whole.unfold(1, 3, 1).unfold(2, part + 2, part)
+    around = around.unflatten(1, (-1, pool[0])).unflatten(3, (-1, pool[1] // part))
+    return around.transpose(2, 3).flatten(5)
 
 
 class _Windows(torch.autograd.Function):
@@ -144,7 +147,7 @@ class _Windows(torch.autograd.Function):
         rows
             See :func:`_rows`.
         banded
-            A row's weights: 3 (bands of a window + 2) x bands of a window channels.
+            Weights of a part of a row: 3 (its bands + 2) x its bands channels.
         bias
             Channels.
         pool
@@ -160,7 +163,7 @@ class _Windows(torch.autograd.Function):
         places = torch.empty_like(output, dtype=torch.uint8)
         each = (rows.flatten(0, 2), output.view(-1, channels), places.view(-1, channels))
         for seen, kept, place in _pieces(pool[0] * pool[1] * channels, *each):
-            maps = as_images(seen.flatten(0, 1) @ banded, pool, channels)
+            maps = as_images(seen.flatten(0, 2) @ banded, pool, channels)
             maxima, where = F.max_pool2d(maps, pool, return_indices=True)
             torch.add(maxima.view_as(kept), bias, out=kept).relu_()
             place.copy_(where.view_as(place))
@@ -178,11 +181,11 @@ class _Windows(torch.autograd.Function):
         weight_gradient, bias_gradient = 0.0, 0.0
         for seen, kept, place, given in _pieces(ctx.pool[0] * ctx.pool[1] * channels, *each):
             passed = relu_backward(given, kept, 0)
-            bias_gradient += passed.sum(0, dtype=torch.float64)
+            bias_gradient += passed.sum(0).double()
             pooled = (as_images(x, (1, 1), channels) for x in (passed, place))
             maps = to_places(*pooled, ctx.pool, ctx.pool).permute(0, 2, 3, 1)
-            maps = maps.reshape(-1, ctx.pool[1] * channels)
-            weight_gradient += (seen.flatten(0, 1).T @ maps).double()
+            parts = seen.flatten(0, 2)
+            weight_gradient += (parts.T @ maps.reshape(len(parts), -1)).double()
         dtype = output.dtype
         return None, weight_gradient.to(dtype), bias_gradient.to(dtype), None
 
