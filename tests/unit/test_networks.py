@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from softscene.networks import NetworkParameters, Student, Teacher
+from softscene.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
 from torch.nn import functional as F
 
 PAPER = NetworkParameters()
@@ -53,8 +53,16 @@ def test_what_stands_in_the_padding_changes_no_output(name, training, junk):
         assert a is b is None or torch.equal(a, b)
 
 
-def test_pooling_before_the_relu_is_the_same_function():
-    block = networks()["crnn"].shared[0]
-    x = torch.randn(2, 1, 40, 64)
-    plain = F.max_pool2d(F.relu(block.norm(block.convolution(x))), block.pool)
-    assert torch.equal(block(x), plain)
+@pytest.mark.parametrize("name", ["teacher", "mtl"])
+@pytest.mark.parametrize("training", [False, True])
+def test_pooling_before_the_relu_is_the_same_function(name, training):
+    """In every block, though a norm's factor may be negative; the paper pools behind the ReLU."""
+    network = networks()[name].double().train(training)
+    blocks = [module for module in network.modules() if isinstance(module, ConvolutionBlock)]
+    assert len(blocks) == {"teacher": 3, "mtl": 5}[name]
+    for block in blocks:
+        block.norm.weight.data.normal_()
+        inputs, (frames, bands) = block.convolution.in_channels, block.pool
+        x = torch.randn(2, inputs, 3 * frames + 1, 2 * bands + 1, dtype=torch.float64)
+        plain = F.max_pool2d(F.relu(block.norm(block.convolution(x))), block.pool)
+        torch.testing.assert_close(block(x), plain, rtol=1e-12, atol=1e-12)
