@@ -12,7 +12,7 @@ RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
 ENV := .venv/installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env demo paper fullscale report unlock test test-cluster fuzz reliability lint format lock
+.PHONY: env bench demo paper fullscale report unlock test test-cluster fuzz reliability lint format lock
 
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
@@ -49,6 +49,9 @@ fuzz: $(ENV) # the property-based tests, 10,000 inputs for each reader
 
 reliability: $(ENV) # docs/reliability.md, from what the tests see
 	python -m pytest -m fault --write-reliability $(ARGS)
+
+bench: $(ENV) # a training step beside a plain one; ARGS="--device cuda", see tests/benchmark/bench.py
+	python -m tests.benchmark.bench $(ARGS)
 
 lint: $(ENV)
 	ruff check .
