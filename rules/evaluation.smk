@@ -17,7 +17,7 @@ rule predict_student:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(4000),
+        mem_mb=grown(3000),
         runtime=60,
         gpu=GPUS,
         device=config["compute"]["device"],

@@ -18,7 +18,7 @@ rule train_student:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(12000),
+        mem_mb=grown(4000),
         runtime=24 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],

@@ -26,7 +26,7 @@ rule train_teacher:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=grown(6000),
+        mem_mb=grown(3000),
         runtime=12 * 60,
         gpu=GPUS,
         device=config["compute"]["device"],
