@@ -10,9 +10,10 @@ $(error there is no configuration $(CONFIG))
 endif
 RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
 ENV := .venv/installed
+BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env bench demo paper fullscale report unlock test test-cluster fuzz reliability lint format lock
+.PHONY: env bench bench-all demo paper fullscale report unlock test test-cluster fuzz reliability lint format lock
 
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
@@ -52,6 +53,11 @@ reliability: $(ENV) # docs/reliability.md, from what the tests see
 
 bench: $(ENV) # a training step beside a plain one; ARGS="--device cuda", see tests/benchmark/bench.py
 	python -m tests.benchmark.bench $(ARGS)
+	@python -m tests.benchmark.page step
+
+bench-all: bench # and what lies around training, on an idle machine; tells which bars are missed
+	@for each in $(BENCHES); do python -m tests.benchmark.$$each || echo "$$each misses a bar"; done
+	@python -m tests.benchmark.page $(BENCHES)
 
 lint: $(ENV)
 	ruff check .

@@ -23,7 +23,7 @@ from tests.benchmark.trainers import KINDS, TRAINERS, clips
 
 FOLDER = Path(__file__).parents[2]
 FOLD = 770  # clips of a fold's development part, on the average
-WARM_UP = 1  # steps that do not count
+WARM_UP = 2  # steps that do not count: memory is asked for, and kept
 
 
 def work(trainer, kind, options):
@@ -70,23 +70,20 @@ def summary(steps, options):
     return table
 
 
-def report(table, options):
-    """What to read of it."""
-    print(
-        f"a step of {options.batch} clips, {options.threads} threads, {options.device}; an epoch "
-        f"is {FOLD} clips, {-(-FOLD // options.batch)} steps\n\n"
-        f"{'':9}{'':11}{'s/step':>8}{'quartiles':>15}{'s/epoch':>9}{'CPU s':>8}{'GB':>7}"
-        f"{'times faster':>14}{'memory':>8}"
-    )
-    for kind, rows in table.groupby("kind", sort=False):
-        plain = rows.set_index("trainer").loc["reference"]
-        for row in rows.itertuples():
-            spread = f"{row.lower_quartile:.2f} - {row.upper_quartile:.2f}"
-            print(
-                f"{kind:9}{row.trainer:11}{row.seconds:8.2f}{spread:>15}{row.epoch_seconds:9.1f}"
-                f"{row.processor_seconds:8.2f}{row.peak_bytes / 1e9:7.2f}"
-                f"{plain.seconds / row.seconds:14.2f}{row.peak_bytes / plain.peak_bytes:8.2f}"
-            )
+def readable(table):
+    """The same for people, with ratios to the plain trainer."""
+    plain = table[table.trainer == "reference"].set_index("kind").loc[table.kind].reset_index()
+    quartiles = zip(table.lower_quartile, table.upper_quartile, strict=True)
+    columns = {
+        "s a step": table.seconds.map("{:.2f}".format),
+        "quartiles": [f"{low:.2f} - {high:.2f}" for low, high in quartiles],
+        "s an epoch": table.epoch_seconds.map("{:.1f}".format),
+        "CPU s a step": table.processor_seconds.map("{:.2f}".format),
+        "peak GB": (table.peak_bytes / 1e9).map("{:.2f}".format),
+        "times faster": (plain.seconds / table.seconds).map("{:.2f}".format),
+        "memory": (table.peak_bytes / plain.peak_bytes).map("{:.2f}".format),
+    }
+    return table[["kind", "trainer"]].assign(**columns)
 
 
 def parsed(arguments):
@@ -94,7 +91,7 @@ def parsed(arguments):
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=2, help="that count, of each process")
+    parser.add_argument("--steps", type=int, default=3, help="that count, of each process")
     parser.add_argument("--repeat", type=int, default=4, help="processes of each kind and trainer")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--compared", type=int, default=comparison.STEPS, help="steps")
@@ -121,7 +118,11 @@ def main(arguments=None):
     ]
     if runs:
         table = summary(pd.concat(runs), options)
-        report(table, options)
+        print(
+            f"a step of {options.batch} clips, {options.threads} threads, {options.device}; "
+            f"an epoch is {FOLD} clips, {-(-FOLD // options.batch)} steps\n"
+        )
+        print(readable(table).to_markdown(index=False, disable_numparse=True))
         options.target.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(options.target, sep="\t", index=False)
     return int(not comparison.passed(options.kinds, options.threads, options.compared))

@@ -1,6 +1,6 @@
-"""Write tables of results/benchmark into docs/performance.md: python -m tests.benchmark.page NAME...
+"""Write tables into docs/performance.md: python -m tests.benchmark.page NAME...
 
-A table NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
+A table results/benchmark/NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
 """
 
 import re
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+
+from tests.benchmark import bench
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -24,9 +26,10 @@ def filled(page, name, table):
 
 def main(names):
     page = PAGE.read_text(encoding="utf-8")
-    for path in [RESULTS / f"{name}.tsv" for name in names]:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        page = filled(page, path.stem, table.to_markdown(index=False, disable_numparse=True))
+    for name in names:
+        table = pd.read_csv(RESULTS / f"{name}.tsv", sep="\t", keep_default_na=False)
+        shown = bench.readable(table) if name == "step" else table.astype(str)
+        page = filled(page, name, shown.to_markdown(index=False, disable_numparse=True))
     PAGE.write_text(page, encoding="utf-8")
 
 

@@ -86,7 +86,7 @@ def test_a_run_prints_its_table_and_writes_it(tmp_path, capsys):
     assert (table["peak_bytes"] > 1e8).all()
     printed = capsys.readouterr().out
     ratio = table["seconds"]["reference"] / table["seconds"]["softscene"]
-    assert f"{ratio:14.2f}" in printed
+    assert f" {ratio:.2f} " in printed
     assert printed.count(": good") == 2
 
 

@@ -2,6 +2,7 @@
 
 import torch
 from softscene import training
+from softscene.adam import Adam
 from softscene.dataset import Clips
 from softscene.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
 from softscene.runtime import prepare
@@ -78,7 +79,7 @@ class Softscene(Reference):
         torch.manual_seed(0)
         network = _network(kind, NetworkParameters(dropout=dropout))
         self.kind, self.network = kind, network.to(device, memory_format=torch.channels_last)
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+        self.optimiser = Adam(network.parameters(), lr=LEARNING_RATE)
         arrays = (each.numpy() for each in data[:4])
         self.data = training.Batches(Clips(None, *arrays), device, data[4])
 
