@@ -57,8 +57,8 @@ def test_the_results_on_two_nodes_are_those_of_a_local_run(cluster, submitted, f
         "score_evaluate_student_predict_student",
     }  # fmt: skip
     asked = {rule: {j.memory_mb for j in jobs if rule in j.comment} for rule in rules}
-    assert asked["train_teacher"] == {6000}
-    assert asked["train_student"] == {12000}
+    assert asked["train_teacher"] == {3000}
+    assert asked["train_student"] == {4000}
     assert {j.cpus for j in jobs if "train" in j.comment} == {1}
 
 
@@ -134,17 +134,17 @@ def test_jobs_that_outlive_snakemake_give_way_to_those_of_the_next_run(
     )
 
 
-@pytest.mark.fault("memory runs out", "students that ask Slurm for 300 MB, and need more")
+@pytest.mark.fault("memory runs out", "students that ask Slurm for 200 MB, and need more")
 def test_what_is_killed_for_want_of_memory_is_tried_again_with_more(
     cluster, submitted, longer, undisturbed, seen
 ):
     rules = longer.folder / "rules/student.smk"
     text = rules.read_text()
-    assert "grown(12000)" in text
-    rules.write_text(text.replace("grown(12000)", "grown(300)"))
+    assert "grown(4000)" in text
+    rules.write_text(text.replace("grown(4000)", "grown(200)"))
     finish(run_on(cluster, longer, "--force", WEIGHTS), longer)
     jobs = jobs_of(cluster, submitted)
-    assert [job.memory_mb for job in jobs] == [300, 450, 675, 1012][: len(jobs)]
+    assert [job.memory_mb for job in jobs] == [200, 300, 450, 675][: len(jobs)]
     assert [job.state for job in jobs][-1] == "COMPLETED"
     assert {job.state for job in jobs[:-1]} <= {"OUT_OF_MEMORY", "FAILED", "CANCELLED"}
     assert len(jobs) > 1
