@@ -1,6 +1,6 @@
 """Write tables into docs/performance.md: python -m tests.benchmark.page NAME...
 
-A table results/benchmark/NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
+results/benchmark/NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
 """
 
 import re

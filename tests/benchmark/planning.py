@@ -1,9 +1,12 @@
 """Planning: a dry run, and the second run of a finished workflow; the paper, and ten times it.
 
+    python -m tests.benchmark.planning [TIMES ...]
+
 The finished workflow is a pretended one: its files are empty, and Snakemake has noted parameters,
 inputs and code of every job by ``--touch``, so that the second run compares them all.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -72,7 +75,7 @@ def measure(folder, times):
 
 def main():
     figures = []
-    for times in BARS:
+    for times in map(int, sys.argv[1:] or BARS):
         with tempfile.TemporaryDirectory() as folder:
             copy_checkout(Path(folder))
             figures += measure(Path(folder), times)
