@@ -22,8 +22,9 @@ def stages():
 
 
 def at_once():
-    """Cores that there are; on a cluster, which has its own, jobs that wait there at a time."""
-    return workflow.cores if workflow.local_exec else workflow.nodes
+    """Cores that there are; of a cluster, those of as many trainings as may be there at a time."""
+    cluster = not workflow.local_exec
+    return workflow.nodes * config["compute"]["threads"] if cluster else workflow.cores
 
 
 def limits():

@@ -27,8 +27,9 @@ def filled(page, name, table):
 def main(names):
     page = PAGE.read_text(encoding="utf-8")
     for name in names:
-        table = pd.read_csv(RESULTS / f"{name}.tsv", sep="\t", keep_default_na=False)
-        shown = bench.readable(table) if name == "step" else table.astype(str)
+        as_written = {} if name == "step" else {"dtype": str}
+        table = pd.read_csv(RESULTS / f"{name}.tsv", sep="\t", keep_default_na=False, **as_written)
+        shown = bench.readable(table) if name == "step" else table
         page = filled(page, name, shown.to_markdown(index=False, disable_numparse=True))
     PAGE.write_text(page, encoding="utf-8")
 

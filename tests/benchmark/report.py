@@ -70,13 +70,19 @@ def child(name, *words):
 def publish(name, figures):
     """Print figures and bars, write them to ``results/benchmark``; exit 1 where a bar is missed."""
     rows = [
-        (each.what, f"{each.value:.3g}", each.unit, each.bar, "missed" if each.missed else "")
+        (
+            each.what,
+            f"{each.value:,.0f}" if each.value >= 1000 else f"{each.value:.3g}",
+            each.unit,
+            each.bar,
+            "missed" if each.missed else "",
+        )
         for each in figures
     ]
     table = pd.DataFrame(rows, columns=["what", "measured", "unit", "bar", "verdict"])
     RESULTS.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS / f"{name}.tsv", sep="\t", index=False)
-    print(table.to_markdown(index=False))
+    print(table.to_markdown(index=False, disable_numparse=True))
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores; load in the last minute {load:.1f}, this benchmark included")
     sys.exit(any(each.missed for each in figures))

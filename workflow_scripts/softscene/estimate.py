@@ -131,7 +131,7 @@ def rule_rows(
     for group, cost in found.items():
         threads = next(job.stage.threads for job in jobs if job.group == group)
         hours = todo[group] * threads * cost.seconds / 3600
-        memory = "" if cost.mem_mb is None else f"{cost.mem_mb / 1000:,.1f} GB"
+        memory = "" if cost.mem_mb is None else f"{cost.mem_mb * 2**20 / 1e9:,.1f} GB"
         known = cost.source != "not known"
         numbers = [f"{cost.seconds:,.1f}", f"{hours:,.2f}"] if known else ["?", "?"]
         name = f"{group[0]} ({group[1]})" if group[1] else group[0]

@@ -56,8 +56,9 @@ class ConvolutionBlock(nn.Module):
     """Convolution 3 x 3, batch norm, ReLU, max pooling.
 
     The ReLU stands behind the pooling: the maximum of a monotone function is the function of the
-    maximum, and there is less to do. On a processor the maps are never written as a whole, see
-    :mod:`softscene.firstblock` and :mod:`softscene.laterblock`.
+    maximum, and there is less to do. On a processor the first block's maps are never written, and
+    those of further ones are pooled while they are made: :mod:`softscene.firstblock`,
+    :mod:`softscene.laterblock`.
     """
 
     def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
