@@ -287,6 +287,13 @@ def test_other_numbers_of_epochs_are_converted_and_are_still_to_do(run):
     assert not seen.done
 
 
+def test_a_benchmark_of_who_knows_how_many_epochs_does_not_count(run):
+    """Snakemake removes results before a job begins again, and leaves its old benchmark."""
+    run(0, "7.0").unlink()
+    run(1, "30.0")
+    assert (run.hard(run.survey()).seconds, run.hard(run.survey()).source) == (30, "1 job")
+
+
 def test_trainings_of_another_network_neither_count_nor_are_done(run):
     run(0, "7.0", channels=8)
     seen = run.survey()

@@ -5,30 +5,23 @@ import copy
 import pytest
 import torch
 from softscene import firstblock
-from softscene.networks import ConvolutionBlock, NetworkParameters, Student
-from torch.nn import functional as F
+from softscene.networks import NetworkParameters, Student
+
+from tests.unit import plain_blocks
+from tests.unit.plain_blocks import assert_same, plain
 
 POOLS = [(1, 8), (8, 8), (3, 5), (1, 1)]
 SHAPES = [(3, 1, 41, 67), (2, 1, 16, 64), (1, 1, 8, 8), (5, 1, 9, 13)]
 PAPER = [((1, 8), (4, 1, 500, 64)), ((8, 8), (4, 1, 500, 64))]
 
 
-def plain(block, x):
-    """The block of PyTorch's own layers, pooled behind the ReLU as the paper has it."""
-    return F.max_pool2d(F.relu(block.norm(block.convolution(x))), block.pool)
-
-
 def pair(pool, channels=7, dtype=torch.float64, training=True):
     """A block with norms of all signs, and its like."""
-    torch.manual_seed(2)
-    block = ConvolutionBlock(1, channels, pool).to(dtype)
-    block.norm.weight.data.normal_()
-    block.norm.weight.data[2] = 0
-    block.norm.bias.data.normal_()
-    block.norm.running_mean.normal_()
-    block.norm.running_var.uniform_(1, 2)
-    block.train(training)
-    return block, copy.deepcopy(block)
+    blocks = plain_blocks.pair(1, channels, pool, dtype)
+    for block in blocks:
+        block.norm.weight.data[2] = 0
+        block.train(training)
+    return blocks
 
 
 def clips(shape, dtype=torch.float64):
@@ -56,18 +49,6 @@ def buffers(block):
 def fast(block, x):
     assert firstblock.applies(x, block.pool)
     return block(x)
-
-
-def assert_same(found, expected, tolerance=1e-10):
-    """Equal but for rounding; a sum that nearly cancels has that of its terms."""
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        scale = value.abs().max().item()
-        if name == "convolution.bias":
-            scale = expected["norm.bias"].abs().max().item()  # batch norm cancels it
-        torch.testing.assert_close(
-            found[name], value, rtol=tolerance, atol=tolerance * scale, msg=lambda m, n=name: n + m
-        )
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 from softscene import laterblock
-from softscene.networks import ConvolutionBlock
-from torch.nn import functional as F
+
+from tests.unit import plain_blocks
+from tests.unit.plain_blocks import assert_same, plain
 
 CASES = [  # pool, shape
     ((1, 4), (3, 5, 41, 8)),
@@ -20,11 +21,6 @@ CASES = [  # pool, shape
 PAPER = [((1, 4), (3, 128, 500, 8)), ((1, 2), (3, 128, 500, 2)), ((10, 1), (3, 128, 500, 1))]
 
 
-def plain(block, x):
-    """The block of PyTorch's own layers, pooled behind the ReLU as the paper has it."""
-    return F.max_pool2d(F.relu(block.norm(block.convolution(x))), block.pool)
-
-
 def fast(block, x):
     assert laterblock.applies(x, block.norm, block.pool)
     return block(x)
@@ -32,13 +28,7 @@ def fast(block, x):
 
 def pair(pool, inputs=5, channels=7, dtype=torch.float64):
     """A block with norms of both signs, and its like."""
-    torch.manual_seed(2)
-    block = ConvolutionBlock(inputs, channels, pool).to(dtype)
-    block.norm.weight.data.normal_()
-    block.norm.bias.data.normal_()
-    block.norm.running_mean.normal_()
-    block.norm.running_var.uniform_(1, 2)
-    return block, copy.deepcopy(block)
+    return plain_blocks.pair(inputs, channels, pool, dtype)
 
 
 def maps(shape, dtype=torch.float64):
@@ -57,18 +47,6 @@ def results(function, block, x):
     found = torch.autograd.grad(output, (x, *parameters), weights)
     statistics = {name: value.clone() for name, value in block.named_buffers()}
     return {"output": output.detach()} | dict(zip(("x", *names), found, strict=True)) | statistics
-
-
-def assert_same(found, expected, tolerance=1e-10):
-    """Equal but for rounding; a sum that nearly cancels has that of its terms."""
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        scale = value.abs().max().item()
-        if name == "convolution.bias":
-            scale = expected["norm.bias"].abs().max().item()  # batch norm cancels it
-        torch.testing.assert_close(
-            found[name], value, rtol=tolerance, atol=tolerance * scale, msg=lambda m, n=name: n + m
-        )
 
 
 @pytest.mark.parametrize(("pool", "shape"), CASES)

@@ -166,7 +166,9 @@ def test_the_line_before_trainings_holds(scratch):
     Benchmarks do not hold what Snakemake itself takes between jobs, and other processes may take
     their share of the machine; within a factor of two and a half.
     """
-    for name in TRAINED:
+    for weights in scratch.path("students").rglob("weights.*"):
+        weights.unlink()
+    for name in TRAINED[1:]:
         shutil.rmtree(scratch.path(name))
     begin = time.monotonic()
     done = scratch.snakemake()
@@ -190,7 +192,7 @@ def test_it_can_be_asked_while_the_run_is_under_way(longer):
     running = longer.start(f"results/small/students/{STUDENT}/weights.safetensors")
     printed = longer.folder / "printed.txt"
     wait_for(lambda: "train_student" in printed.read_text())
-    wait_for(lambda: longer.path("checkpoints").rglob("*.safetensors"))
+    wait_for(lambda: any(longer.path("checkpoints").rglob("*.safetensors")))
     aside = printed.rename(longer.folder / "run.txt")
     rows, text = estimate(other)
     assert "is being made by process" in text

@@ -252,9 +252,10 @@ def survey(jobs: Iterable[Job], config: Mapping[str, Any]) -> Survey:
         wanted, found = _parameters(job, config), _found_parameters(job, seen)
         if all(job.path(each).exists() for each in job.stage.outputs):
             (seen.done if _agree(found, wanted) else seen.changed).add(job.name)
-        if _agree(found, wanted, but=UNCOUNTED) and (taken := _benchmark(job, seen)):
+        known = found is not None or not wanted  # of how many epochs a benchmark is
+        if known and _agree(found, wanted, but=UNCOUNTED) and (taken := _benchmark(job, seen)):
             seconds, mem_mb = taken
-            if found and wanted:
+            if wanted:
                 seconds *= wanted["training"]["epochs"] / found["training"]["epochs"]
             seen.seconds[job.group].append(seconds)
             seen.mem_mb[job.group] += [mem_mb] if mem_mb is not None else []
