@@ -1,6 +1,7 @@
 """The benchmark runs, and its comparison notices a trainer that is not the plain one."""
 
 from dataclasses import replace
+from math import isnan
 
 import pandas as pd
 import pytest
@@ -38,6 +39,15 @@ class OtherRate(Softscene):
         self.optimiser.param_groups[0]["lr"] *= 1.1
 
 
+class NoNumbers(Softscene):
+    """Of every loss, and of the gradient of the last parameter."""
+
+    def step(self, batch):
+        super().step(batch)
+        list(self.network.parameters())[-1].grad.fill_(float("nan"))
+        return float("nan")
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [*(("single", kind) for kind in KINDS), ("double", "mtl")]
 )
@@ -55,6 +65,13 @@ def test_another_pooling_is_noticed(name):
 def test_another_learning_rate_is_noticed():
     differences = found("double", OtherRate)
     assert differences["losses"] > CHECKS["double"].tolerances["losses"]
+
+
+def test_losses_and_gradients_that_are_no_numbers_are_noticed():
+    differences = found("single", NoNumbers, steps=1)
+    assert isnan(differences["losses"])
+    assert isnan(differences["gradients"])
+    assert not comparison.within(CHECKS["single"], differences)
 
 
 def test_a_variance_that_is_not_the_unbiased_one_is_noticed(monkeypatch):
