@@ -79,7 +79,7 @@ def network(kind, dropout):
 def loss(kind, model, clips):
     """Loss of a step; clips are features, lengths, targets, scenes and the teacher's logits."""
     features, lengths, targets, scenes, soft = clips
-    valid = torch.arange(features.shape[1]) < lengths[:, None]
+    valid = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
     x = (features * valid[:, :, None])[:, None]
     if kind == "teacher":
         return F.cross_entropy(model(x), scenes)
