@@ -412,7 +412,7 @@ def test_the_probe_foretells_a_training(one_thread):
     config = {**PAPER, "network": network, "teacher": training, "student": training}
     groups = {("train_teacher", ""), ("train_student", "hard"), ("train_student", "soft")}
     found, device = probe.probe(groups, config, 24, (25, 4), start=0)
-    assert device == "cuda" if torch.cuda.is_available() else "cpu"
+    assert device == ("cuda" if torch.cuda.is_available() else "cpu")
     assert found["train_student", "hard"] == found["train_student", "soft"]
     rng = np.random.default_rng(1)
     clips = Clips(None, rng.normal(size=(24, 500, 64)).astype(np.float32), np.full(24, 500),
