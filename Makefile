@@ -53,11 +53,12 @@ reliability: $(ENV) # docs/reliability.md, from what the tests see
 
 bench: $(ENV) # a training step beside a plain one; ARGS="--device cuda", see tests/benchmark/bench.py
 	python -m tests.benchmark.bench $(ARGS)
-	@python -m tests.benchmark.page step
+	@$(if $(ARGS),true,python -m tests.benchmark.page step)
 
 bench-all: bench # and what lies around training, on an idle machine; tells which bars are missed
-	@for each in $(BENCHES); do python -m tests.benchmark.$$each || echo "$$each misses a bar"; done
-	@python -m tests.benchmark.page $(BENCHES)
+	@for each in $(BENCHES); do rm -f results/benchmark/$$each.tsv; \
+	    python -m tests.benchmark.$$each || echo "$$each failed or misses a bar"; \
+	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
 
 lint: $(ENV)
 	ruff check .
