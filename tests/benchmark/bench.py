@@ -10,7 +10,6 @@ not have the same losses, see :mod:`tests.benchmark.comparison`.
 import argparse
 import json
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,9 +18,9 @@ import pandas as pd
 import torch
 
 from tests.benchmark import comparison
+from tests.benchmark.report import RESULTS, child
 from tests.benchmark.trainers import KINDS, TRAINERS, clips
 
-FOLDER = Path(__file__).parents[2]
 FOLD = 763  # clips of a fold's development part, on the average
 WARM_UP = 2  # steps that do not count: memory is asked for, and kept
 
@@ -47,11 +46,9 @@ def work(trainer, kind, options):
 
 def measured(trainer, kind, options):
     """The same from outside: a table with a row a step."""
-    command = [sys.executable, "-m", "tests.benchmark.bench", "--worker", trainer, kind]
-    for name in ("threads", "batch", "steps", "device"):
-        command += [f"--{name}", str(getattr(options, name))]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=FOLDER)
-    found = json.loads(result.stdout.splitlines()[-1])
+    names = ("threads", "batch", "steps", "device")
+    given = [f"--{name}={getattr(options, name)}" for name in names]
+    found = child("bench", "--worker", trainer, kind, *given)
     return pd.DataFrame(found).assign(kind=kind, trainer=trainer)
 
 
@@ -95,7 +92,7 @@ def parsed(arguments):
     parser.add_argument("--repeat", type=int, default=4, help="processes of each kind and trainer")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--compared", type=int, default=comparison.STEPS, help="steps")
-    parser.add_argument("--target", type=Path, default=FOLDER / "results/benchmark/step.tsv")
+    parser.add_argument("--target", type=Path, default=RESULTS / "step.tsv")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.kinds = options.kinds.split(",")

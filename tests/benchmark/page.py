@@ -5,15 +5,13 @@ results/benchmark/NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``
 
 import re
 import sys
-from pathlib import Path
 
 import pandas as pd
 
 from tests.benchmark import bench
+from tests.benchmark.report import RESULTS, ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
-RESULTS = ROOT / "results" / "benchmark"
 
 
 def filled(page, name, table):

@@ -51,7 +51,6 @@ def start(checkout, script, until):
         "wall": note.wall(until),
         "cpu": note.cpu(until),
         "imports_cpu": note.imports(until),
-        "modules": note.count(until),
     }
 
 

@@ -20,12 +20,12 @@ LEARNING_RATE = 2e-4
 DROPOUT = 0.15
 
 
-def clips(number, frames=500):
+def clips(number):
     """Synthetic clips whose events and scenes can be heard: noise with a spectrum of each.
 
     Features, lengths, targets, scenes and soft labels; some clips are shorter.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator, frames = torch.Generator().manual_seed(0), 500
 
     def noise(*shape):
         return torch.randn(shape, generator=generator)
