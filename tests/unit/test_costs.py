@@ -294,8 +294,9 @@ def test_a_benchmark_of_who_knows_how_many_epochs_does_not_count(run):
     assert (run.hard(run.survey()).seconds, run.hard(run.survey()).source) == (30, "1 job")
 
 
-def test_trainings_of_another_network_neither_count_nor_are_done(run):
-    run(0, "7.0", channels=8)
+@pytest.mark.parametrize("size", [{"channels": 8}, {"frames": 250}, {"bands": 40}])
+def test_trainings_of_another_network_neither_count_nor_are_done(run, size):
+    run(0, "7.0", **size)
     seen = run.survey()
     assert not seen.done
     assert run.hard(seen).source == "not known"

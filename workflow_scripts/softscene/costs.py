@@ -298,9 +298,10 @@ def _parameters(job: Job, config: Mapping[str, Any]) -> dict[str, Any]:
     keys = ["channels", "dropout"]
     if job.rule == "train_student":
         keys += ["gru_units", "dense_units"] + ["scene_channels"] * (job.loss != "none")
+    clip = {"frames": config["clips"]["frames"], "bands": config["features"]["bands"]}
     return {
         "training": config[TRAININGS[job.rule]],
-        "network": {key: config["network"][key] for key in keys},
+        "network": clip | {key: config["network"][key] for key in keys},
         "threads": config["compute"]["threads"],
     }
 
