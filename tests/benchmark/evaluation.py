@@ -116,7 +116,7 @@ def main(folder):
             Figure("of these, processor", cpu, "s"),
             Figure("of these, import", imported, "s"),
             Figure("share of the import", imported / cpu, "", at_least=0.5),
-            Figure("peak memory", max(each.memory for each in whole), "MB"),
+            Figure("peak memory", max(each.memory for each in whole), "MiB"),
             Figure(f"sweep of {development} development frames, processor", seconds, "s"),
         ],
     )

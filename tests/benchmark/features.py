@@ -50,7 +50,7 @@ def make(folder, share):
 
 
 def extract(folder, workers):
-    """In a process of its own: seconds, and peak memory (MB) of it and of a worker."""
+    """In a process of its own: seconds, and peak memory (MiB) of it and of a worker."""
     _ = librosa.feature.melspectrogram  # loaded before the start, and told apart
     start = time.monotonic()
     audio = {folder / "recordings.tsv": folder / "audio"}
@@ -120,12 +120,12 @@ def main(folder):
             Figure("processor time, 1 worker", busy[0], "s"),
             Figure(f"processor time, {cores} workers", busy[1], "s"),
             Figure("loading librosa before that", loading, "s"),
-            *(Figure(f"peak, {n} recordings", memory[n]["parent"], "MB") for n in memory),
+            *(Figure(f"peak, {n} recordings", memory[n]["parent"], "MiB") for n in memory),
             Figure(
                 f"{many} recordings beside {few}",
                 memory[many]["parent"] / memory[few]["parent"], "", at_most=1.25,
             ),
-            Figure("peak of a worker", memory[many]["worker"], "MB"),
+            Figure("peak of a worker", memory[many]["worker"], "MiB"),
         ],
     )  # fmt: skip
 

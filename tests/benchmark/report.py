@@ -41,7 +41,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measured:
-    """A process: elapsed and processor seconds, its children's included, and peak memory (MB)."""
+    """A process: elapsed and processor seconds, its children's included, and peak memory (MiB)."""
 
     wall: float
     cpu: float

@@ -205,7 +205,7 @@ class Cost:
     seconds
         Wall time.
     mem_mb
-        The largest resident memory that was seen in MB, if any was.
+        The largest resident memory that was seen in MiB, if any was.
     source
         Where the seconds are from.
     """
@@ -335,7 +335,7 @@ def _agree(found: Any, wanted: Mapping[str, Any], but: Sequence[str] = ()) -> bo
 
 
 def _benchmark(job: Job, seen: Survey) -> tuple[float, float | None] | None:
-    """Seconds, and MB if they were seen, of a finished job."""
+    """Seconds, and MiB if they were seen, of a finished job."""
     path = job.path(job.stage.benchmark) if job.stage.benchmark else None
     if path is None or not path.is_file():
         return None
@@ -352,7 +352,7 @@ def _benchmark(job: Job, seen: Survey) -> tuple[float, float | None] | None:
 
 
 def read_benchmark(path: str | Path) -> tuple[float, float | None]:
-    """Wall time in s, and largest resident memory in MB if it was seen, of a benchmark file.
+    """Wall time in s, and largest resident memory in MiB if it was seen, of a benchmark file.
 
     Raises
     ------

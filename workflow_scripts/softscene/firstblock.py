@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-# Numbers of a piece of the maps, 2 MB in single precision: half of two cores' caches.
+# Numbers of a piece of the maps, 2 MiB in single precision: half of two cores' caches.
 PIECE = 2**19
 
 pool_backward = torch.ops.aten.max_pool2d_with_indices_backward

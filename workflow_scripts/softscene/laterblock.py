@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from softscene.firstblock import as_images, note, to_places
 
-# Numbers of a piece of the maps: 4 MB in single precision.
+# Numbers of a piece of the maps: 4 MiB in single precision.
 PIECE = 2**20
 
 # Mean and variance of each column, each in one pass.

@@ -9,7 +9,7 @@ import torch
 
 from softscene.errors import TrainingError
 
-# glibc's mallopt: keep freed blocks of up to 2 GB instead of giving them back to the kernel. Each
+# glibc's mallopt: keep freed blocks of up to 2 GiB instead of giving them back to the kernel. Each
 # step would otherwise fault in the same pages again, which costs more than its arithmetic.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _KEEP = -1, -3, 2**31 - 1
 
