@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from softscene.costs import (
-    ORDER,
-    TRAININGS,
     Cost,
     Group,
     Job,
@@ -86,29 +84,7 @@ def studies(
     return found
 
 
-def given_costs(
-    config: Mapping[str, Any], epochs: Mapping[str, float], others: Mapping[str, float]
-) -> dict[Group, Cost]:
-    """Costs from numbers that were measured elsewhere, for :func:`study_row`.
-
-    Parameters
-    ----------
-    config
-        Says how many epochs there are.
-    epochs
-        Seconds of an epoch: of the ``teacher``, and of students by scene loss.
-    others
-        Rule -> seconds of a job; a rule that is not there takes no time.
-    """
-    found = {(rule, ""): Cost(others.get(rule, 0.0), None, "given") for rule in ORDER}
-    for name, seconds in epochs.items():
-        group = ("train_teacher", "") if name == "teacher" else ("train_student", name)
-        whole = config[TRAININGS[group[0]]]["epochs"] * seconds
-        found[group] = Cost(whole, None, "given")
-    return found
-
-
-def job_seconds(jobs: Sequence[Job], found: Mapping[Group, Cost]) -> dict[str, float]:
+def _job_seconds(jobs: Sequence[Job], found: Mapping[Group, Cost]) -> dict[str, float]:
     """The wall time of each job."""
     return {job.name: found[job.group].seconds for job in jobs}
 
@@ -117,12 +93,12 @@ def study_row(
     name: str, jobs: Sequence[Job], found: Mapping[Group, Cost], on: Sequence[Machine]
 ) -> list[str]:
     """A row of the second table: jobs, core-hours, and the time on each machine."""
-    seconds = job_seconds(jobs, found)
+    seconds = _job_seconds(jobs, found)
     times = [duration(wall_seconds(jobs, seconds, machine.capacity)) for machine in on]
     return [name, str(len(jobs)), f"{core_seconds(jobs, seconds) / 3600:,.1f}", *times]
 
 
-def rule_rows(
+def _rule_rows(
     jobs: Sequence[Job], left: Sequence[Job], found: Mapping[Group, Cost]
 ) -> list[list[str]]:
     """A row of the first table for each group."""
@@ -178,7 +154,7 @@ def estimate_text(
     jobs = next(iter(planned.values()))
     left = still_to_do(jobs, seen.done, seen.changed)
     heading = ["", "jobs", "left", "seconds each", "core-hours left", "memory", "from"]
-    rules = columns([heading, *rule_rows(jobs, left, found)], words=(0, 6))
+    rules = columns([heading, *_rule_rows(jobs, left, found)], words=(0, 6))
     times = [study_row(f"left of {name}", left, found, on)]
     times += [study_row(f"{each}, from nothing", own, found, on) for each, own in planned.items()]
     table = columns([["", "jobs", "core-hours", *(machine.name for machine in on)], *times])
@@ -207,7 +183,7 @@ def forecast(
             "estimate: not known before trainings of each kind have finished once; "
             "`snakemake estimate`, with the options of this command, measures what they cost"
         ), {}
-    seconds = job_seconds(left, found)
+    seconds = _job_seconds(left, found)
     wall = wall_seconds(left, seconds, {"threads": cores, **limits})
     by_rule: dict[str, list[float]] = defaultdict(list)
     for job in left:

@@ -70,15 +70,6 @@ def _graph(jobs: Sequence[Job]) -> tuple[dict[str, int], dict[str, list[str]]]:
     return waits, followers
 
 
-def longest_chain(jobs: Sequence[Job], seconds: Seconds) -> float:
-    """Wall time of the longest chain of jobs that wait for each other: what no machine beats."""
-    ends: dict[str, float] = {}
-    for job in jobs:
-        start = max((ends.get(name, 0.0) for name in job.after), default=0.0)
-        ends[job.name] = start + seconds[job.name]
-    return max(ends.values(), default=0.0)
-
-
 def core_seconds(jobs: Sequence[Job], seconds: Seconds) -> float:
     """Work: the wall time of each job, times its threads."""
     return sum(job.stage.threads * seconds[job.name] for job in jobs)
