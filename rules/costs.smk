@@ -21,7 +21,7 @@ def stages():
     return found
 
 
-def at_once():
+def cores():
     """Cores that there are; of a cluster, those of as many trainings as may be there at a time."""
     cluster = not workflow.local_exec
     return workflow.nodes * config["compute"]["threads"] if cluster else workflow.cores
@@ -46,7 +46,7 @@ def tell_costs():
     jobs, paths = planned_jobs(config, DATASETS, stages()), {str(job.benchmark) for job in todo}
     left = [job for job in jobs if str(job.path(job.stage.benchmark)) in paths]
     found = costs(jobs, survey(jobs, config))
-    line, expected = forecast(left, found, at_once(), limits())
+    line, expected = forecast(left, found, cores(), limits())
     if expected:
         targets = {job.rule.name: 0.0 for job in todo}  # rules that only name files take no time
         expected = {"event": "costs", **expected, "seconds": targets | expected["seconds"]}

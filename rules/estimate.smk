@@ -5,8 +5,12 @@ include: "costs.smk"
 
 
 rule estimate:
-    # No input: what has run so far is looked up, and nothing is made for it. No output and no
-    # benchmark: it runs each time.
+    # No input that is made: what has run so far is looked up, and nothing is made for it. No
+    # output and no benchmark: it runs each time.
+    input:
+        labels=LABELS,
+        scene_statistics=own("resources/scene_statistics.tsv"),
+        published=own("resources/published_table3.csv"),
     log:
         f"{RESULTS}/logs/estimate.log",
     conda:
@@ -19,10 +23,7 @@ rule estimate:
         config=config,
         datasets=DATASETS,
         stages=lambda wildcards: {name: vars(stage) for name, stage in stages().items()},
-        machine=lambda wildcards: (at_once(), limits()),
-        labels=LABELS,
-        scene_statistics=own("resources/scene_statistics.tsv"),
-        published=own("resources/published_table3.csv"),
-        clips=expand(f"{RESULTS}/folds/fold-{{fold}}/clips.tsv", fold=config["folds"]),
+        machine=lambda wildcards: (cores(), limits()),
+        clips=expand(FOLD_FILES["clips"], fold=config["folds"]),
     script:
         "../workflow_scripts/estimate.py"

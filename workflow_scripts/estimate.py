@@ -14,16 +14,16 @@ TERMINAL = sys.stdout
 
 def main(snakemake) -> None:
     start = probe.seconds_since_start()
-    given = snakemake.params
+    given, files = snakemake.params, snakemake.input
     stages = {rule: Stage(**stage) for rule, stage in given.stages.items()}
-    planned = studies(given.config, given.datasets, given.published, stages)
+    planned = studies(given.config, given.datasets, files.published, stages)
     jobs = next(iter(planned.values()))
     seen = survey(jobs, given.config)
     found, notes = costs(jobs, seen, start=start), []
     if missing := unknown_trainings(found):
         made = [Path(path) for path in given.clips if Path(path).exists()]
-        clips = probe.development_clips(given.config, given.scene_statistics, made)
-        labels = read_labels(given.labels)
+        clips = probe.development_clips(given.config, files.scene_statistics, made)
+        labels = read_labels(files.labels)
         classes = len(labels.events), len(labels.scenes)
         probed, device = probe.probe(missing, given.config, clips, classes, start)
         found = costs(jobs, seen, probed, start)
