@@ -431,7 +431,8 @@ def test_the_probe_foretells_a_training(one_thread):
     clips = Clips(None, rng.normal(size=(24, 500, 64)).astype(np.float32), np.full(24, 500),
                   rng.random((24, 500, 25)) < 0.1, rng.integers(4, size=24))  # fmt: skip
     watch = probe.Stopwatch(probe.time.process_time)
-    size, given = probe._size(config, (25, 4)), probe.TrainingParameters(**training)
+    size = probe.NetworkParameters.configured(network, (500, 64), (25, 4))
+    given = probe.TrainingParameters(**training)
     for group in (("train_teacher", ""), ("train_student", "hard")):
         probe._train(*group, clips, size, given, torch.device(device), watch)
         assert 0.5 < found[group] / (watch.times[-1] - watch.times[0]) < 2

@@ -69,16 +69,8 @@ class Fold:
     def size(self, clips: Clips) -> NetworkParameters:
         """Sizes of the networks that fit these clips."""
         labels = self.vocabulary()
-        given = dict(self.network)
-        if "scene_channels" in given:
-            given["scene_channels"] = tuple(given["scene_channels"])
-        return NetworkParameters(
-            frames=self.clip_frames,
-            bands=clips.features.shape[2],
-            events=len(labels.events),
-            scenes=len(labels.scenes),
-            **given,
-        )
+        size, classes = clips.features.shape[1:], (len(labels.events), len(labels.scenes))
+        return NetworkParameters.configured(self.network, size, classes)
 
 
 def train_teacher(

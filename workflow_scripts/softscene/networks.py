@@ -3,8 +3,9 @@
 Axes are written batch x channels x frames x bands, sizes in the comments are the paper's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,27 @@ class NetworkParameters:
     gru_units: int = 32
     dense_units: int = 32
     dropout: float = 0.15
+
+    @classmethod
+    def configured(
+        cls, network: Mapping[str, Any], clip: tuple[int, int], classes: tuple[int, int]
+    ) -> "NetworkParameters":
+        """Sizes that fit the data.
+
+        Parameters
+        ----------
+        network
+            The configuration's ``network``, or those of its keys that are needed.
+        clip
+            Frames and bands.
+        classes
+            Number of events and of scenes.
+        """
+        given = dict(network)
+        if "scene_channels" in given:
+            given["scene_channels"] = tuple(given["scene_channels"])
+        (frames, bands), (events, scenes) = clip, classes
+        return cls(bands=bands, frames=frames, events=events, scenes=scenes, **given)
 
 
 class ConvolutionBlock(nn.Module):

@@ -118,13 +118,14 @@ def probe(
     device = prepare(threads, device)
     cpu = device.type == "cpu"
     watch = Stopwatch(time.process_time if cpu and threads == 1 else time.monotonic)
-    network, found = _size(config, classes), {}
+    clip = config["clips"]["frames"], config["features"]["bands"]
+    network, found = NetworkParameters.configured(config["network"], clip, classes), {}
     for rule, loss in sorted(groups):
         given = config[TRAININGS[rule]]
         size = min(given["batch_size"], LARGEST) if cpu else given["batch_size"]
         few = TrainingParameters(3 if cpu else 12, size, given["learning_rate"])
         if (same := found.get((rule, LIKE.get(loss, "")))) is None:
-            data = _noise(size, config, classes)
+            data = _noise(size, clip, classes)
             _train(rule, loss, data, network, few, device, watch)
             same = start + given["epochs"] * clips * watch.fastest / size
         found[rule, loss] = same
@@ -147,23 +148,11 @@ def _train(
         training.train_student(data, None, objective, network, few, 0, device, "probe", watch)
 
 
-def _size(config: Mapping[str, Any], classes: tuple[int, int]) -> NetworkParameters:
-    given = {**config["network"], "scene_channels": tuple(config["network"]["scene_channels"])}
-    return NetworkParameters(
-        bands=config["features"]["bands"],
-        frames=config["clips"]["frames"],
-        events=classes[0],
-        scenes=classes[1],
-        **given,
-    )
-
-
-def _noise(number: int, config: Mapping[str, Any], classes: tuple[int, int]) -> Clips:
-    rng = np.random.default_rng(0)
-    frames, bands = config["clips"]["frames"], config["features"]["bands"]
+def _noise(number: int, clip: tuple[int, int], classes: tuple[int, int]) -> Clips:
+    rng, frames = np.random.default_rng(0), clip[0]
     return Clips(
         table=pd.DataFrame(),
-        features=rng.normal(size=(number, frames, bands)).astype(np.float32),
+        features=rng.normal(size=(number, *clip)).astype(np.float32),
         lengths=np.full(number, frames),
         targets=rng.random((number, frames, classes[0])) < 0.1,
         scenes=rng.integers(classes[1], size=number),
