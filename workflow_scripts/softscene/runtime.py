@@ -1,7 +1,6 @@
 """Processor, threads, memory and random numbers: what a result may depend on, and how."""
 
 import ctypes
-import gc
 import os
 
 import numpy as np
@@ -45,9 +44,6 @@ def prepare(threads: int, device: str) -> torch.device:
         # Filling fresh memory guards against reading what was never written, at a third of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False
     _keep_freed_memory()
-    # What was imported stays: the collector need not look through it in the middle of training.
-    gc.collect()
-    gc.freeze()
     return torch.device(device)
 
 
