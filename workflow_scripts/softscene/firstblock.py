@@ -1,4 +1,4 @@
-"""The first block of a network, without its full-size maps: its input is 128 times smaller.
+"""The first block of a network, without its full-size maps: the paper's hold 128 times the input.
 
 Convolution, batch norm, max pooling and ReLU of an image of one channel that needs no gradient.
 Function, parameters and statistics are those of ``nn.Conv2d``, ``nn.BatchNorm2d``,

@@ -135,7 +135,7 @@ class _MeasuredMaxima(torch.autograd.Function):
     @once_differentiable
     def backward(
         ctx: FunctionCtx, of_maxima: Tensor, of_mean: Tensor, of_variance: Tensor
-    ) -> tuple[Tensor | None, Tensor, None]:
+    ) -> tuple[Tensor, Tensor, None]:
         """Gradients of input and weights.
 
         With n places in the maps y, the maxima's gradient at their places is joined everywhere by

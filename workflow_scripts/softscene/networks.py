@@ -79,7 +79,7 @@ class ConvolutionBlock(nn.Module):
 
     The ReLU stands behind the pooling: the maximum of a monotone function is the function of the
     maximum, and there is less to do. On a processor the first block's maps are never written, and
-    those of further ones are pooled while they are made: :mod:`softscene.firstblock`,
+    in training those of further ones are pooled while they are made: :mod:`softscene.firstblock`,
     :mod:`softscene.laterblock`.
     """
 
