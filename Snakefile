@@ -24,6 +24,7 @@ include: "rules/teacher.smk"  #      scene classifier, and its soft labels (eqs.
 include: "rules/student.smk"  #      CRNN (eq. 1), MTL (eq. 3), MTL with soft labels (eq. 7)
 include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 and 4
 include: "rules/figures.smk"  #      Fig. 3
+include: "rules/report.smk"  #       paired comparisons, claims, the page
 include: "rules/estimate.smk"  #     what it costs
 
 
@@ -33,6 +34,7 @@ rule all:
         f"{RESULTS}/annotations/audit.tsv",
         rules.tables.input,
         rules.figures.input,
+        rules.make_report.output,
 
 
 onstart:

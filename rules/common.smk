@@ -79,6 +79,12 @@ localrules:
     make_table3,
     make_table4,
     plot_figure3,
+    compare_methods,
+    plot_table1,
+    plot_learning_curves,
+    plot_confusion,
+    plot_soft_labels,
+    make_report,
     estimate,
 
 

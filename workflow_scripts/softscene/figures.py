@@ -4,23 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from softscene.files import read_table, replacing
+from softscene.files import read_table
+from softscene.plots import COLOURS, LEVEL, MARKERS, STYLE, save
 from softscene.tables import HEADLINE
 
-STYLE = Path(__file__).with_name("softscene.mplstyle")
-# Okabe and Ito's colours, which colour-blind readers tell apart; markers do it in grey.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-LEVEL = "#555555"
 SCORES = (("f_score", "F-score [%]", 100.0), ("error_rate", "Error rate", 1.0))
 
 
@@ -130,14 +122,4 @@ def plot_figure3(table3: str | Path, results: Mapping[str, str | Path], syntheti
             handles, labels, loc="outside lower center", ncols=2, title_fontsize=6.5,
             title="Mean ± one standard deviation over folds and seeds",
         )  # fmt: skip
-        if synthetic:
-            figure.suptitle("Synthetic corpus: not a test of the paper's claim", fontsize=7.5)
-        for target in results.values():
-            with replacing(target) as partial:
-                figure.savefig(partial, metadata=_metadata(Path(target)))
-        plt.close(figure)
-
-
-def _metadata(target: Path) -> dict[str, None]:
-    """No dates: the same table gives the same bytes."""
-    return {"CreationDate": None} if target.suffix == ".pdf" else {}
+        save(figure, results, synthetic)

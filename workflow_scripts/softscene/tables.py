@@ -166,7 +166,7 @@ def write_table3(
     """Write Table 3 to ``results``: ``tsv``, ``md`` and ``html``."""
     write_table(table, results["tsv"])
     sections = [
-        (_setting_title(setting, conventions), _readable(rows, ROW))
+        (setting_title(setting, conventions), _readable(rows, ROW))
         for setting, rows in table.groupby(SETTING, sort=False)
     ]
     text = "Micro-averaged over events; mean and standard deviation over folds and seeds."
@@ -187,7 +187,7 @@ def write_table4(
         for key, part in rows.groupby(ROW, sort=False, dropna=False)
     ]
     text = (
-        f"Each event, {_setting_title(HEADLINE, conventions)}. Error rate: the event's insertions "
+        f"Each event, {setting_title(HEADLINE, conventions)}. Error rate: the event's insertions "
         "and deletions over the reference of all events, as in the paper. All settings: "
         "`table4.tsv`."
     )
@@ -219,7 +219,8 @@ def _page(
     return "\n".join(lines)
 
 
-def _setting_title(setting: tuple[str, str], conventions: Conventions) -> str:
+def setting_title(setting: tuple[str, str], conventions: Conventions) -> str:
+    """A convention and a threshold mode in words."""
     seconds = conventions[setting[0]]
     paper = " (the paper's convention)" if math.isclose(seconds, 0.02) else ""
     unit = {

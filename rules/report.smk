@@ -1,0 +1,230 @@
+# The report: paired comparisons, the figures that only it has, and the page.
+from softscene.contenders import choose, contenders_of
+
+PAPER_TABLE3 = own("resources/published_table3.csv")
+METHODS = {
+    key: {name: method[name] for name in ("name", "scene_loss", "labels") if name in method}
+    for key, method in config["methods"].items()
+}
+# Those that claims are about, whose curves are drawn: set by the published weights.
+CHOSEN = list(choose(contenders_of([vars(kind) for kind in KINDS], METHODS), PAPER_TABLE3))
+TEMPERATURES = sorted({float(kind.temperature) for kind in KINDS if kind.temperature != NONE})
+
+
+def of_chosen(pattern):
+    """The pattern's paths for all (fold, seed) of each student that claims are about."""
+    places = {"fold": config["folds"], "seed": config["seeds"]}
+    return [path for each in CHOSEN for path in expand(pattern, **places, **vars(each.kind))]
+
+
+def of_teachers(pattern):
+    """The pattern's paths for all teachers; none where no student learns from one."""
+    places = {"fold": config["folds"], "seed": config["seeds"]}
+    return expand(pattern, **places) if TEMPERATURES else []
+
+
+rule compare_methods:
+    input:
+        overall=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
+        class_wise=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
+        published=PAPER_TABLE3,
+        code=code("claims", "comparisons", "contenders", "statistics", "tables"),
+    output:
+        means=f"{RESULTS}/tables/table3_intervals.tsv",
+        comparisons=f"{RESULTS}/tables/comparisons.tsv",
+        events=f"{RESULTS}/tables/event_comparisons.tsv",
+        claims=f"{RESULTS}/tables/claims.tsv",
+        controls=f"{RESULTS}/tables/controls.tsv",
+    log:
+        f"{RESULTS}/logs/compare_methods.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_methods.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        kinds=[vars(kind) for kind, fold, seed in student_runs()],
+        places=[(fold, seed) for kind, fold, seed in student_runs()],
+        methods=METHODS,
+    script:
+        "../workflow_scripts/compare_methods.py"
+
+
+rule plot_table1:
+    input:
+        table1=f"{RESULTS}/tables/table1.tsv",
+        code=code("plots", "report_figures"),
+        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+    output:
+        pdf=f"{RESULTS}/figures/table1.pdf",
+        png=report(
+            f"{RESULTS}/figures/table1.png",
+            caption="report/table1.rst",
+            category="Figures",
+            labels={"figure": "Table 1: events in scenes"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_table1.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_table1.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/plot_table1.py"
+
+
+rule plot_learning_curves:
+    input:
+        students=of_chosen(f"{RESULTS}/students/{STUDENT}/history.tsv"),
+        teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/history.tsv"),
+        code=code("plots", "report_figures"),
+        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+    output:
+        pdf=f"{RESULTS}/figures/learning_curves.pdf",
+        png=report(
+            f"{RESULTS}/figures/learning_curves.png",
+            caption="report/learning_curves.rst",
+            category="Figures",
+            labels={"figure": "Learning curves"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_learning_curves.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_learning_curves.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        titles=[each.title for each in CHOSEN],
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/plot_learning_curves.py"
+
+
+rule plot_confusion:
+    input:
+        confusions=of_teachers(f"{RESULTS}/teachers/{TEACHER}/confusion.tsv"),
+        code=code("plots", "report_figures"),
+        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+    output:
+        pdf=f"{RESULTS}/figures/confusion.pdf",
+        png=report(
+            f"{RESULTS}/figures/confusion.png",
+            caption="report/confusion.rst",
+            category="Figures",
+            labels={"figure": "Teachers: confusion"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_confusion.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_confusion.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/plot_confusion.py"
+
+
+rule plot_soft_labels:
+    input:
+        soft_labels=of_teachers(f"{RESULTS}/soft_labels/{TEACHER}.tsv"),
+        labels=LABELS,
+        code=code("plots", "report_figures"),
+        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+    output:
+        tsv=f"{RESULTS}/tables/soft_labels.tsv",
+        pdf=f"{RESULTS}/figures/soft_labels.pdf",
+        png=report(
+            f"{RESULTS}/figures/soft_labels.png",
+            caption="report/soft_labels.rst",
+            category="Figures",
+            labels={"figure": "Teachers: mean soft labels"},
+        ),
+    log:
+        f"{RESULTS}/logs/plot_soft_labels.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_soft_labels.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        temperatures=TEMPERATURES,
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/plot_soft_labels.py"
+
+
+OF_TEACHERS = {
+    "confusions": of_teachers(f"{RESULTS}/teachers/{TEACHER}/confusion.tsv"),
+    "confusion": f"{RESULTS}/figures/confusion.png",
+    "soft_labels": f"{RESULTS}/tables/soft_labels.tsv",
+    "soft_map": f"{RESULTS}/figures/soft_labels.png",
+}
+# What changes no result runs nothing again, and so does not stand on the page.
+SHOWN = {key: value for key, value in config.items() if key != "download"}
+SHOWN["compute"] = {"threads": config["compute"]["threads"]}
+
+
+# What it says of commit, machine, versions and hours is as it finds them: they are no inputs.
+
+
+rule make_report:
+    input:
+        **(OF_TEACHERS if TEMPERATURES else {}),
+        table3=f"{RESULTS}/tables/table3.tsv",
+        table4=f"{RESULTS}/tables/table4.tsv",
+        means=f"{RESULTS}/tables/table3_intervals.tsv",
+        comparisons=f"{RESULTS}/tables/comparisons.tsv",
+        event_comparisons=f"{RESULTS}/tables/event_comparisons.tsv",
+        claims=f"{RESULTS}/tables/claims.tsv",
+        controls=f"{RESULTS}/tables/controls.tsv",
+        fig3=f"{RESULTS}/figures/fig3.png",
+        table1_map=f"{RESULTS}/figures/table1.png",
+        curves=f"{RESULTS}/figures/learning_curves.png",
+        events=f"{RESULTS}/annotations/events.tsv",
+        audit=f"{RESULTS}/annotations/audit.tsv",
+        recordings=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
+        published=PAPER_TABLE3,
+        default=own("config.yaml"),
+        code=code("contenders", "provenance", "report", "report_figures"),
+        template=own("workflow_scripts/softscene/report.html.j2"),
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/make_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_report.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        configuration=SHOWN,
+        kinds=[vars(kind) for kind in KINDS],
+        folder=str(workflow.basedir),
+        benchmarks=f"{RESULTS}/benchmarks",
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/make_report.py"

@@ -1,0 +1,18 @@
+"""Compare the methods in pairs over (fold, seed), and judge the paper's claims by that."""
+
+from job import run_job
+from softscene.comparisons import compare_methods
+
+
+def main(snakemake) -> None:
+    compare_methods(
+        overall=snakemake.input.overall,
+        class_wise=snakemake.input.class_wise,
+        published=snakemake.input.published,
+        results=dict(snakemake.output.items()),
+        **dict(snakemake.params.items()),
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,16 @@
+"""Write the report of the run."""
+
+from job import run_job
+from softscene.report import Study, make_report
+
+
+def main(snakemake) -> None:
+    make_report(
+        Study(**dict(snakemake.params.items())),
+        files=dict(snakemake.input.items()),
+        target=snakemake.output[0],
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,162 @@
+"""What was run: data, configuration, versions, commit, machine, hours."""
+
+import datetime
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from softscene.errors import ResultError
+from softscene.files import read_table
+
+PACKAGES = ("snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "matplotlib")
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that make the numbers."""
+    found = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed here"
+    return found
+
+
+def commit(folder: str | Path) -> str:
+    """The commit that is checked out in a folder, and whether files differ from it."""
+    try:
+        name, changed = (
+            subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "not known: the workflow's folder is no git checkout here"
+    files = len(changed.splitlines())
+    return name + (f", and {files} file{'s' * (files > 1)} changed since" if files else "")
+
+
+def hardware() -> dict[str, str]:
+    """Processor, memory and accelerator of this machine."""
+    import torch  # noqa: PLC0415 (takes seconds)
+
+    cores = psutil.cpu_count(logical=False) or os.cpu_count()
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "Processor": f"{_processor()}, {cores} cores, {os.cpu_count()} threads",
+        "Memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "GPU": ", ".join(gpus) or "none that PyTorch sees",
+        "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return (named or [platform.processor() or platform.machine()])[0]
+
+
+def today() -> str:
+    """Date and time, UTC."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def hours(benchmarks: str | Path) -> pd.DataFrame:
+    """What jobs took, by Snakemake's benchmark files as they are there now.
+
+    Returns
+    -------
+    DataFrame
+        ``rule``, ``jobs``, ``hours`` (of jobs, also of those that ran side by side),
+        ``cpu_hours`` and ``memory`` (MB, the largest job's); files that cannot be read are left
+        out, as they are no input of what calls this.
+    """
+    parts = []
+    for path in sorted(Path(benchmarks).rglob("*.tsv")):
+        try:
+            table = read_table(path)
+        except ResultError:
+            continue  # being written
+        if {"s", "cpu_time", "max_rss"} <= set(table.columns):
+            rule = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+            parts.append(table.tail(1).assign(rule=rule))
+    columns = ["rule", "jobs", "hours", "cpu_hours", "memory"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(parts)
+    numbers = ["s", "cpu_time", "max_rss"]
+    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")  # "NA" of short jobs
+    groups = table.groupby("rule", sort=False)
+    return groups.agg(
+        jobs=("s", "size"),
+        hours=("s", lambda seconds: seconds.sum() / 3600),
+        cpu_hours=("cpu_time", lambda seconds: seconds.sum() / 3600),
+        memory=("max_rss", "max"),
+    ).reset_index()[columns]
+
+
+def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: float) -> pd.DataFrame:
+    """Count the data in use.
+
+    Parameters
+    ----------
+    events
+        ``events.tsv``.
+    recordings
+        ``recordings.tsv`` of each fold; a recording counts once.
+    hop
+        Seconds of a frame.
+
+    Returns
+    -------
+    DataFrame
+        ``scene``, ``recordings``, ``minutes``, ``rows`` (of annotation); the last row is of all.
+    """
+    used = pd.concat([read_table(path) for path in recordings]).drop_duplicates("recording")
+    sizes = used.groupby("scene").frames.agg(["size", "sum"])
+    table = pd.DataFrame({"recordings": sizes["size"], "minutes": sizes["sum"] * hop / 60})
+    table["rows"] = read_table(events).groupby("scene").size()
+    table = table.fillna({"rows": 0}).astype({"rows": int})
+    table.loc["all"] = table.sum()
+    return table.astype({"recordings": int, "rows": int}).rename_axis("scene").reset_index()
+
+
+def count_audit(audit: str | Path) -> pd.DataFrame:
+    """Rows of the audit by ``list`` and ``action``: ``rows``."""
+    return read_table(audit).groupby(["list", "action"]).size().rename("rows").reset_index()
+
+
+def flat(nested: Mapping[str, object], path: str = "") -> dict[str, object]:
+    """Key path -> value: ``{"a": {"b": 1}}`` is ``{"a.b": 1}``."""
+    found = {}
+    for key, value in nested.items():
+        here = f"{path}.{key}" if path else str(key)
+        found |= flat(value, here) if isinstance(value, Mapping) and value else {here: value}
+    return found
+
+
+def differences(
+    configuration: Mapping[str, object], default: Mapping[str, object]
+) -> list[tuple[str, object, object]]:
+    """Keys of a configuration that differ from the default: (key path, here, default).
+
+    A key that one of them does not have is None there; keys of the default that the configuration
+    does not have count only where they are of a method, which was then left out.
+    """
+    here, there = flat(configuration), flat(default)
+    left_out = [key for key in there if key.startswith("methods.") and key not in here]
+    return [
+        (key, here.get(key), there.get(key))
+        for key in [*here, *left_out]
+        if here.get(key) != there.get(key)
+    ]

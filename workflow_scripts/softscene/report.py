@@ -1,0 +1,351 @@
+"""The report: one page that says what was run, and what it says of the paper."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from softscene import provenance
+from softscene.claims import BETTER, SCALE, SETTINGS, SPREAD, joint
+from softscene.comparisons import headline
+from softscene.config import read_yaml
+from softscene.contenders import Contender, choose, contenders_of
+from softscene.files import read_table, write_text
+from softscene.report_figures import sum_confusion
+from softscene.statistics import AGAINST, CONFIDENCE, ENOUGH_PAIRS, RESAMPLES, of
+from softscene.tables import ROW, setting_title
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+DIGITS = {"f_score": 2, "error_rate": 4}
+MISSING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the run is.
+
+    Attributes
+    ----------
+    configuration
+        As resolved, without what changes no result.
+    kinds
+        Kinds of students.
+    folder
+        Of the workflow, for its commit.
+    benchmarks
+        Folder of the benchmark files, which are read as far as they are there.
+    synthetic
+        Whether the corpus is.
+    """
+
+    configuration: Mapping[str, object]
+    kinds: Sequence[Mapping[str, str]]
+    folder: str
+    benchmarks: str
+    synthetic: bool
+
+
+def make_report(study: Study, files: Mapping[str, str | Sequence[str]], target: str | Path) -> None:
+    """Write the report, a page that needs no other file.
+
+    Parameters
+    ----------
+    study
+        What was run.
+    files
+        ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
+        ``controls``, ``events``, ``audit``, ``recordings`` (of each fold), ``published``,
+        ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
+        there are teachers, ``confusions``, ``soft_labels``, and the figures ``confusion`` and
+        ``soft_map``.
+    target
+        Of the page.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(TEMPLATE.name)
+    write_text(target, page.render(_contents(study, files)))
+
+
+def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[str, object]:
+    """All that the template needs."""
+    configuration = study.configuration
+    contenders = contenders_of(study.kinds, configuration["methods"])
+    chosen = list(choose(contenders, files["published"]))
+    claims = read_table(files["claims"])
+    return {
+        "run": configuration["run"],
+        "synthetic": study.synthetic,
+        "confidence": f"{CONFIDENCE:.0%}",
+        "resamples": f"{RESAMPLES:,}",
+        "enough": ENOUGH_PAIRS,
+        "claims": _claims(claims),
+        "summary": _summary(claims),
+        "table3": _table3(files, contenders, configuration["evaluation"]["conventions"]),
+        "comparisons": _comparisons(files, contenders, chosen),
+        "controls": _records(read_table(files["controls"])),
+        "table4": _table4(read_table(files["table4"]), chosen),
+        "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
+        "teachers": _teachers(files),
+        "figures": {
+            name: _image(str(files[name]))
+            for name in ("fig3", "table1_map", "curves", "confusion", "soft_map")
+            if name in files
+        },
+    } | _what_was_run(study, files)
+
+
+def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
+    configuration = study.configuration
+    hop = configuration["features"]["hop_length"] / configuration["features"]["sample_rate"]
+    took = provenance.hours(study.benchmarks)
+    return {
+        "made": provenance.today(),
+        "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
+        "audit": _records(provenance.count_audit(files["audit"])),
+        "source": configuration["annotations"]["source"],
+        "folds": configuration["folds"],
+        "seeds": configuration["seeds"],
+        "students": len(study.kinds) * len(configuration["folds"]) * len(configuration["seeds"]),
+        "kinds": len(study.kinds),
+        "differences": [
+            (key, _plain(here), _plain(there))
+            for key, here, there in provenance.differences(
+                configuration, read_yaml(files["default"], "configuration")
+            )
+        ],
+        "configuration": [
+            (key, _plain(value)) for key, value in provenance.flat(configuration).items()
+        ],
+        "versions": provenance.versions(),
+        "commit": provenance.commit(study.folder),
+        "hardware": provenance.hardware(),
+        "took": _records(took),
+        "hours": f"{took.hours.sum():.2f}",
+        "cpu_hours": f"{took.cpu_hours.sum():.2f}",
+    }
+
+
+def _plain(value: object) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _records(table: pd.DataFrame) -> list[dict]:
+    return table.to_dict("records")
+
+
+def _image(path: str) -> str:
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
+
+
+def number(value: float, score: str) -> str:
+    """A score as it is read: F-score in percent, error rate as it is."""
+    return MISSING if pd.isna(value) else f"{value * SCALE[score]:.{DIGITS[score]}f}"
+
+
+def gap(value: float, score: str) -> str:
+    """A difference of scores, with its sign; points of the F-score's percentage."""
+    if pd.isna(value):
+        return MISSING
+    return f"{value * SCALE[score]:+.{DIGITS[score]}f}".replace("-", MINUS)
+
+
+def interval(low: float, high: float, score: str, signed: bool = False) -> str:
+    """An interval as it is read."""
+    if pd.isna(low) or pd.isna(high):
+        return MISSING
+    shown = gap if signed else number
+    return f"[{shown(low, score)}, {shown(high, score)}]"
+
+
+def _claims(claims: pd.DataFrame) -> list[dict]:
+    """Each claim: its sentence, its verdict in the headline's setting, and all comparisons."""
+    found = []
+    for (key, text), rows in claims.groupby(["claim", "text"], sort=False):
+        own = headline(rows)
+        found.append(
+            {
+                "text": text,
+                "ours": key == SPREAD[0],
+                "comparison": own.comparison.iloc[0],
+                "verdict": joint(list(own.verdict)),
+                "rows": [_claim_row(row) for row in rows.itertuples()],
+            }
+        )
+    return found
+
+
+def _claim_row(row: tuple) -> dict:
+    unit = " points" if row.score == "f_score" else ""
+    return {
+        "score": _score_name(row.score),
+        "threshold": row.threshold,
+        "verdict": row.verdict,
+        "reason": row.reason,
+        "difference": gap(row.difference, row.score) + unit * pd.notna(row.difference),
+        "interval": interval(row.low, row.high, row.score, signed=True),
+        "fold_interval": interval(row.fold_low, row.fold_high, row.score, signed=True),
+        "published": gap(row.published_difference, row.score),
+        "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
+    }
+
+
+def _summary(claims: pd.DataFrame) -> list[tuple[str, int]]:
+    """Verdict -> number of claims, in the headline's setting."""
+    verdicts = headline(claims).groupby("claim", sort=False).verdict.agg(lambda v: joint(list(v)))
+    return list(verdicts.value_counts(sort=False).items())
+
+
+def _score_name(score: str) -> str:
+    return {"f_score": "F-score", "error_rate": "Error rate"}[score]
+
+
+def _table3(
+    files: Mapping, contenders: Sequence[Contender], conventions: Mapping[str, float]
+) -> list[dict]:
+    """Table 3 of each setting, the headline's first: means, intervals, published, differences."""
+    table = read_table(files["table3"])
+    means = read_table(files["means"])
+    sections = []
+    for setting in table[["convention", "threshold"]].drop_duplicates().itertuples(index=False):
+        here, known = (
+            each[(each.convention == setting.convention) & (each.threshold == setting.threshold)]
+            for each in (table, means)
+        )
+        sections.append(
+            {
+                "title": setting_title(tuple(setting), conventions),
+                "headline": tuple(setting) == SETTINGS[0],
+                "published": bool(here.published_f_score.notna().any()),
+                "rows": [_table3_row(each, of(here, each), of(known, each)) for each in contenders],
+            }
+        )
+    return sections
+
+
+def _table3_row(contender: Contender, row: pd.DataFrame, means: pd.DataFrame) -> dict:
+    (own,) = row.itertuples()
+    cells = {"title": contender.title, "runs": own.runs}
+    for score in BETTER:
+        (mean,) = means[means.score == score].itertuples()
+        published = getattr(own, f"published_{score}")
+        cells[score] = {
+            "mean": number(getattr(own, f"{score}_mean"), score),
+            "interval": interval(mean.low, mean.high, score),
+            "published": number(published, score),
+            "gap": gap(getattr(own, f"{score}_mean") - published, score),
+        }
+    return cells
+
+
+def _comparisons(
+    files: Mapping, contenders: Sequence[Contender], chosen: Sequence[Contender]
+) -> dict[str, list[dict]]:
+    """Paired differences in the headline's setting: of the chosen, and of all with the baseline."""
+    table = headline(read_table(files["comparisons"]))
+    titles = {each.row: each.title for each in contenders}
+    marks = {each.row for each in chosen}
+    found = {"chosen": [], "others": []}
+    for _, rows in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
+        one, other = _key(rows.iloc[0][ROW]), _key(rows.iloc[0][AGAINST])
+        cells = {"title": f"{titles[one]} {MINUS} {titles[other]}"}
+        for row in rows.itertuples():
+            cells[row.score] = _difference(row)
+        found["chosen" if {one, other} <= marks else "others"].append(cells)
+    return found
+
+
+def _key(row: pd.Series) -> tuple:
+    """A student's row as :attr:`Contender.row` has it."""
+    return tuple(None if pd.isna(value) else value for value in row)
+
+
+def _difference(row: tuple) -> dict:
+    off = BETTER[row.score] * (int(row.low > 0) - int(row.high < 0))
+    return {
+        "difference": gap(row.difference, row.score),
+        "interval": interval(row.low, row.high, row.score, signed=True),
+        "fold_interval": interval(row.fold_low, row.fold_high, row.score, signed=True),
+        "pairs": row.pairs,
+        "folds": row.folds,
+        "side": {1: "better", -1: "worse"}.get(off, "") if row.pairs >= ENOUGH_PAIRS else "",
+    }
+
+
+def best_of(values: Sequence[float], score: str) -> list[bool]:
+    """Which of several methods' scores of an event are the best; none where nothing is detected."""
+    series = pd.Series(values, dtype=float) * BETTER[score]
+    best = series.max()
+    if pd.isna(best) or (score == "f_score" and best <= 0) or series.nunique() < 2:
+        return [False] * len(series)
+    return list(series == best)
+
+
+def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, object]:
+    """Table 4 of the chosen students, the best of each event marked."""
+    own = headline(table)
+    rows = []
+    for event in own.event.unique():
+        cells = {"event": event}
+        here = own[own.event == event]
+        for score in BETTER:
+            found = [of(here, each) for each in chosen]
+            values = [each[f"{score}_mean"].squeeze() for each in found]
+            published = [each[f"published_{score}"].squeeze() for each in found]
+            cells[score] = [
+                {"mean": number(value, score), "published": number(paper, score), "best": best}
+                for value, paper, best in zip(
+                    values, published, best_of(values, score), strict=True
+                )
+            ]
+        rows.append(cells)
+    wins = {
+        score: [sum(row[score][i]["best"] for row in rows) for i in range(len(chosen))]
+        for score in BETTER
+    }
+    return {"titles": [each.title for each in chosen], "rows": rows, "wins": wins}
+
+
+def _event_comparisons(table: pd.DataFrame, chosen: Sequence[Contender]) -> list[dict]:
+    """Paired differences of each event, for each pair of the chosen."""
+    titles = {each.row: each.title for each in chosen}
+    found = []
+    if table.empty:
+        return found
+    for _, pair in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
+        rows = []
+        for event, both in pair.groupby("event", sort=False):
+            rows.append(
+                {"title": event} | {row.score: _difference(row) for row in both.itertuples()}
+            )
+        one, other = (titles[_key(pair.iloc[0][columns])] for columns in (ROW, AGAINST))
+        counts = {
+            (score, side): sum(row[score]["side"] == side for row in rows)
+            for score in BETTER
+            for side in ("better", "worse")
+        }
+        found.append({"title": f"{one} {MINUS} {other}", "rows": rows, "counts": counts})
+    return found
+
+
+def _teachers(files: Mapping) -> dict[str, object] | None:
+    """Accuracy of the teachers, and their mean posteriors."""
+    if "confusions" not in files:
+        return None
+    counts = sum_confusion(files["confusions"])
+    return {
+        "teachers": len(files["confusions"]),
+        "clips": int(counts.to_numpy().sum()),
+        "accuracy": f"{counts.to_numpy().trace() / counts.to_numpy().sum():.1%}",
+        "confusion": counts.reset_index().to_dict("split"),
+        "posteriors": read_table(files["soft_labels"]).to_dict("split"),
+    }
