@@ -29,10 +29,11 @@ fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of t
 	snakemake --configfile config.fullscale.yaml --cores $(CORES) $(ARGS) \
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
-report: $(ENV) # of a finished run: CONFIG=config.demo.yaml for the demo's
+report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFIG=config.demo.yaml for the demo's
 	@test -f results/$(RUN)/tables/table3.tsv || \
 	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
-	snakemake --configfile $(CONFIG) --report results/$(RUN)/report.html $(ARGS)
+	snakemake --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
+	snakemake --configfile $(CONFIG) --report results/$(RUN)/workflow.html
 
 unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
 	@python -c 'import sys; from softscene.lifetime import claimant; \

@@ -16,7 +16,7 @@ from softscene.contenders import Contender, choose, contenders_of
 from softscene.files import read_table, write_text
 from softscene.report_figures import sum_confusion
 from softscene.statistics import AGAINST, CONFIDENCE, ENOUGH_PAIRS, RESAMPLES, of
-from softscene.tables import ROW, setting_title
+from softscene.tables import ROW, best_of, setting_title
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 DIGITS = {"f_score": 2, "error_rate": 4}
@@ -281,15 +281,6 @@ def _difference(row: tuple) -> dict:
     }
 
 
-def best_of(values: Sequence[float], score: str) -> list[bool]:
-    """Which of several methods' scores of an event are the best; none where nothing is detected."""
-    series = pd.Series(values, dtype=float) * BETTER[score]
-    best = series.max()
-    if pd.isna(best) or (score == "f_score" and best <= 0) or series.nunique() < 2:
-        return [False] * len(series)
-    return list(series == best)
-
-
 def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, object]:
     """Table 4 of the chosen students, the best of each event marked."""
     own = headline(table)
@@ -304,7 +295,7 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, objec
             cells[score] = [
                 {"mean": number(value, score), "published": number(paper, score), "best": best}
                 for value, paper, best in zip(
-                    values, published, best_of(values, score), strict=True
+                    values, published, best_of(values, BETTER[score]), strict=True
                 )
             ]
         rows.append(cells)

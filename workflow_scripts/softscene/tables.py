@@ -182,16 +182,57 @@ def write_table4(
     """Write Table 4 to ``results['tsv']``, its headline setting to ``['md']`` and ``['html']``."""
     write_table(table, results["tsv"])
     rows = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
+    best = pd.DataFrame(
+        {
+            "F-score": rows.groupby("event").f_score_mean.transform(best_of, better=1),
+            "error rate": rows.groupby("event").error_rate_mean.transform(best_of, better=-1),
+        }
+    ).astype(bool)
     sections = [
-        (_row_title(key), _readable(part, ["event"]))
+        (_row_title(key), _bold(_readable(part, ["event"]), best.loc[part.index]))
         for key, part in rows.groupby(ROW, sort=False, dropna=False)
     ]
     text = (
         f"Each event, {setting_title(HEADLINE, conventions)}. Error rate: the event's insertions "
-        "and deletions over the reference of all events, as in the paper. All settings: "
-        "`table4.tsv`."
+        "and deletions over the reference of all events, as in the paper. The best method of each "
+        "event is bold; none where none detects it, or all are equal. All settings: `table4.tsv`."
     )
     _write_pages(results, "Table 4", text, sections, synthetic)
+
+
+def best_of(values: Sequence[float], better: int) -> list[bool]:
+    """Which of several methods' scores of one event are the best.
+
+    Parameters
+    ----------
+    values
+        Of each method; NaN where it has none.
+    better
+        1 where more is better (F-score), -1 where less is (error rate).
+
+    Returns
+    -------
+    list
+        All False where all are equal, or where the best F-score is 0: nothing detects it.
+    """
+    series = pd.Series(values, dtype=float) * better
+    best = series.max()
+    if series.nunique() < 2 or (better == 1 and best <= 0):
+        return [False] * len(series)
+    return list(series == best)
+
+
+def _bold(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    """Print cells bold where ``best``, which has some of the columns, says so."""
+    return table.assign(
+        **{
+            name: [
+                f"**{cell}**" if mark else cell
+                for cell, mark in zip(table[name], best[name], strict=True)
+            ]
+            for name in best.columns
+        }
+    )
 
 
 def _write_pages(
