@@ -103,7 +103,7 @@ def plot_learning_curves(
     histories
         Title of a student -> its ``history.tsv`` of each (fold, seed).
     teachers
-        ``history.tsv`` of each teacher.
+        ``history.tsv`` of each teacher; none where no student learns from one.
     results
         Target of each format.
     synthetic
@@ -114,10 +114,11 @@ def plot_learning_curves(
         (name, [(i, table[term]) for i, table in enumerate(tables.values()) if term in table])
         for term, name in LOSSES
     ]
-    curves.append(("Teachers' loss", [(None, _together(teachers)["loss"])]))
+    if teachers:
+        curves.append(("Teachers' loss", [(None, _together(teachers)["loss"])]))
     with plt.style.context(STYLE):
         figure, panels = plt.subplots(
-            len(curves), figsize=(COLUMN, 5.2), sharex=True, layout="constrained"
+            len(curves), figsize=(COLUMN, 1 + 1.4 * len(curves)), sharex=True, layout="constrained"
         )
         for axes, (name, lines) in zip(panels, curves, strict=True):
             for place, losses in lines:

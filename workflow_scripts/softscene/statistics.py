@@ -23,6 +23,7 @@ RESAMPLES = 9999
 # in twenty: 2^(1 - n) > 0.05.
 ENOUGH_PAIRS = 6
 LEAST_PAIRS = 3  # for an interval at all
+ROUNDING = 1e-12  # differences of scores closer than this are equal
 SCORES = ("f_score", "error_rate")
 AGAINST = [f"against_{column}" for column in ROW]
 
@@ -79,11 +80,15 @@ def estimate(values: Sequence[float], folds: Sequence[int]) -> Estimate:
     nothing = (float("nan"), float("nan"))
     return Estimate(
         values.mean() if len(values) else float("nan"),
-        *(_bootstrap(values) if len(values) >= LEAST_PAIRS and np.ptp(values) else nothing),
-        *(_student(means) if len(means) > 1 and np.ptp(means) else nothing),
+        *(_bootstrap(values) if len(values) >= LEAST_PAIRS and _differ(values) else nothing),
+        *(_student(means) if len(means) > 1 and _differ(means) else nothing),
         pairs=len(values),
         folds=len(means),
     )
+
+
+def _differ(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) > ROUNDING)
 
 
 def _bootstrap(values: np.ndarray) -> tuple[float, float]:

@@ -1,0 +1,41 @@
+"""Scores of students with known differences, for tests of comparisons and claims."""
+
+import numpy as np
+import pandas as pd
+from softscene.config import StudentKind
+from softscene.contenders import Contender
+
+NONE = float("nan")
+CRNN = Contender(StudentKind("crnn"), "CNN-BiGRU", "none")
+LIGHT = Contender(StudentKind("mtl", alpha="0.0001"), "MTL", "hard")
+HEAVY = Contender(StudentKind("mtl", alpha="1.0"), "MTL", "hard")
+SOFT = Contender(StudentKind("soft", beta="1.0", temperature="1.0"), "Soft", "soft")
+SOFT5 = Contender(StudentKind("soft", beta="1.0", temperature="5.0"), "Soft", "soft")
+FAINT = Contender(StudentKind("soft", beta="0.0001", temperature="1.0"), "Soft", "soft")
+SHUFFLED = Contender(
+    StudentKind("shuffled", beta="1.0", temperature="1.0"), "Shuffled", "soft", "shuffled"
+)
+PLACES = [(fold, seed) for fold in (1, 2, 3, 4) for seed in (0, 1, 2)]
+
+
+def scores_of(means, places=PLACES, noise=0.002, **setting):
+    """Scores of contenders around their means of the F-score; the error rate is 1 less it.
+
+    Every (fold, seed) has an effect of its own, larger than any difference, that all students of
+    it share: only what is paired sees through it.
+    """
+    random = np.random.default_rng(5)
+    shared = dict(zip(places, random.uniform(-0.2, 0.2, len(places)), strict=True))
+    rows = []
+    for contender, mean in means.items():
+        weights = dict(contender.given)
+        for place in places:
+            f_score = mean + shared[place] + random.normal(0, noise)
+            rows.append(
+                {"method": contender.name, "fold": place[0], "seed": place[1]}
+                | {key: weights.get(key, NONE) for key in ("alpha", "beta", "temperature")}
+                | {"convention": "frame", "threshold": "adaptive"}
+                | {"f_score": f_score, "error_rate": 1 - f_score}
+                | setting
+            )
+    return pd.DataFrame(rows)

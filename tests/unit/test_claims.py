@@ -1,0 +1,244 @@
+"""Verdicts: on known scores, and what stands in for what is not configured."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from softscene.claims import (
+    EXPLAINS,
+    EXPLAINS_NOT,
+    EXPLAINS_PART,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNTOLD,
+    explain_gain,
+    joint,
+    judge,
+    judge_claims,
+    judge_control,
+)
+from softscene.contenders import Chosen, choose, contenders_of
+from softscene.statistics import Estimate
+
+from tests.conftest import ROOT
+from tests.unit.comparable import (
+    CRNN,
+    FAINT,
+    HEAVY,
+    LIGHT,
+    PLACES,
+    SHUFFLED,
+    SOFT,
+    SOFT5,
+    scores_of,
+)
+
+PUBLISHED = ROOT / "resources" / "published_table3.csv"
+PAPER = {CRNN: 0.42, LIGHT: 0.46, HEAVY: 0.29, SOFT: 0.50, FAINT: 0.47}
+NO = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "pairs", "wanted", "expected"),
+    [
+        (0.01, 0.03, 12, 1, REPRODUCED),
+        (0.01, 0.03, 12, -1, NOT_REPRODUCED),
+        (-0.03, -0.01, 12, -1, REPRODUCED),
+        (-0.03, -0.01, 12, 1, NOT_REPRODUCED),
+        (-0.01, 0.03, 12, 1, UNTOLD),
+        (0.0, 0.03, 12, 1, UNTOLD),
+        (0.01, 0.03, 6, 1, REPRODUCED),
+        (0.01, 0.03, 5, 1, UNTOLD),
+        (NO, NO, 12, 1, UNTOLD),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, pairs, wanted, expected):
+    assert judge(Estimate(0.02, low, high, NO, NO, pairs, 4), wanted) == expected
+
+
+def test_what_was_not_run_cannot_be_told():
+    assert judge(None, 1) == UNTOLD
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([REPRODUCED, REPRODUCED], REPRODUCED),
+        ([NOT_REPRODUCED, NOT_REPRODUCED], NOT_REPRODUCED),
+        ([REPRODUCED, UNTOLD], UNTOLD),
+        ([REPRODUCED, NOT_REPRODUCED], UNTOLD),
+    ],
+)
+def test_a_claim_has_a_verdict_where_its_scores_agree(verdicts, expected):
+    assert joint(verdicts) == expected
+
+
+def settings(means, **options):
+    """The same scores with adaptive and oracle thresholds."""
+    return pd.concat(
+        [scores_of(means, threshold=mode, **options) for mode in ("adaptive", "oracle")],
+        ignore_index=True,
+    )
+
+
+def verdicts_of(means, contenders=None, **options):
+    table = judge_claims(settings(means, **options), contenders or list(means), PUBLISHED)
+    own = table[table.threshold == "adaptive"]
+    return {key: list(rows.verdict) for key, rows in own.groupby("claim")}, table
+
+
+def test_scores_as_published_reproduce_every_claim():
+    verdicts, table = verdicts_of(PAPER)
+    assert len(verdicts) == 5
+    assert all(found == [REPRODUCED, REPRODUCED] for found in verdicts.values()), verdicts
+    own = table[(table.threshold == "oracle") & (table.score == "f_score")].set_index("claim")
+    assert own.difference.soft_over_hard == pytest.approx(0.04, abs=0.003)
+    assert own.difference.heavy_under_crnn == pytest.approx(0.13, abs=0.003)
+    # Ranges: |0.50 - 0.47| with soft labels, |0.46 - 0.29| with one-hot ones.
+    assert own.difference.soft_spreads_less == pytest.approx(0.03 - 0.17, abs=0.005)
+
+
+def test_published_differences_are_those_of_table_3():
+    _, table = verdicts_of(PAPER)
+    own = table[table.threshold == "adaptive"].set_index(["claim", "score"]).published_difference
+    assert own[("soft_over_hard", "f_score")] == pytest.approx(0.4982 - 0.4602)
+    assert own[("soft_over_hard", "error_rate")] == pytest.approx(0.691 - 0.724)
+    assert own[("soft_over_crnn", "f_score")] == pytest.approx(0.4982 - 0.4217)
+    assert own[("hard_over_crnn", "error_rate")] == pytest.approx(0.724 - 0.756)
+    assert own[("heavy_under_crnn", "f_score")] == pytest.approx(0.4217 - 0.2926)
+
+
+def test_scores_the_other_way_round_reproduce_none():
+    turned = {each: 0.8 - mean for each, mean in PAPER.items()}
+    verdicts, _ = verdicts_of(turned)
+    spread = verdicts.pop("soft_spreads_less")
+    assert all(found == [NOT_REPRODUCED] * 2 for found in verdicts.values()), verdicts
+    assert spread == [REPRODUCED, REPRODUCED], "a range does not turn"
+
+
+def test_equal_methods_and_few_pairs_cannot_be_told():
+    equal, table = verdicts_of(dict.fromkeys(PAPER, 0.4), noise=0.0)
+    assert all(found == [UNTOLD, UNTOLD] for found in equal.values())
+    few, table = verdicts_of(PAPER, places=PLACES[:5])
+    assert all(found == [UNTOLD, UNTOLD] for found in few.values())
+    assert table.reason.str.contains("5 pairs are too few").all()
+
+
+def test_a_weight_that_is_not_configured_is_named():
+    means = {each: mean for each, mean in PAPER.items() if each != LIGHT}
+    verdicts, table = verdicts_of(means)
+    assert verdicts["soft_over_hard"] == [UNTOLD, UNTOLD]
+    assert verdicts["soft_over_crnn"] == [REPRODUCED, REPRODUCED]
+    rows = table[table.claim == "soft_over_hard"]
+    assert (rows.reason == "the configuration lacks MTL, alpha = 0.0001").all()
+    assert rows.difference.isna().all()
+    assert (rows.pairs == 0).all()
+    spread = table[table.claim == "soft_spreads_less"]
+    assert spread.reason.str.contains("two weights that alpha and beta").all()
+
+
+def test_a_control_is_never_taken_for_the_papers_method():
+    means = {CRNN: 0.42, LIGHT: 0.46, SHUFFLED: 0.60}
+    verdicts, table = verdicts_of(means)
+    assert verdicts["soft_over_crnn"] == [UNTOLD, UNTOLD]
+    assert table[table.claim == "soft_over_crnn"].difference.isna().all()
+
+
+def test_folds_that_contradict_each_other_are_said_to():
+    """Soft labels gain 0.2 in one fold and nothing elsewhere: pairs tell it, folds do not."""
+    scores = settings({SOFT: 0.45, CRNN: 0.42}, noise=0.001)
+    scores.loc[(scores.method == "Soft") & (scores.fold == 1), "f_score"] += 0.2
+    table = judge_claims(scores, [CRNN, SOFT], PUBLISHED)
+    row = table[(table.claim == "soft_over_crnn") & (table.score == "f_score")].iloc[0]
+    assert row.verdict == REPRODUCED
+    assert "other recordings may differ" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("gain", "control", "rest", "expected"),
+    [
+        (1, 1, 0, EXPLAINS),
+        (1, 1, -1, EXPLAINS),
+        (1, 1, 1, EXPLAINS_PART),
+        (1, 0, 1, EXPLAINS_NOT),
+        (1, -1, 1, EXPLAINS_NOT),
+        (1, 0, 0, UNTOLD),
+        (1, -1, 0, UNTOLD),
+        (0, 1, 0, UNTOLD),
+        (-1, 1, 1, UNTOLD),
+    ],
+)
+def test_a_control_explains_what_it_gains_too(gain, control, rest, expected):
+    assert judge_control(gain, control, rest) == expected
+
+
+@pytest.mark.parametrize(
+    ("mean", "expected", "words"),
+    [
+        (0.50, EXPLAINS, "explains the gain"),
+        (0.48, EXPLAINS_PART, "explains a part"),
+        (0.44, EXPLAINS_NOT, "does not explain the gain"),
+    ],
+)
+def test_controls_are_judged_from_scores_for_better_or_worse(mean, expected, words):
+    """The error rate falls where the F-score rises, and must be read the other way round."""
+    scores = scores_of({CRNN: 0.42, LIGHT: 0.46, SOFT: 0.50, SHUFFLED: mean}, noise=0.004)
+    if expected == EXPLAINS:  # as good as soft labels to the last bit: nothing can be told apart
+        for score in ("f_score", "error_rate"):
+            own = scores.loc[scores.method == "Soft", score].to_numpy()
+            scores.loc[scores.method == "Shuffled", score] = own
+    found = explain_gain(scores, Chosen(CRNN, LIGHT, None, SOFT, (SHUFFLED,)))
+    assert list(found.score) == ["f_score", "error_rate"]
+    assert list(found.verdict) == [expected, expected]
+    assert found.sentence.str.contains(words).all()
+    own = found.set_index("score").loc["f_score"]
+    assert own.control_hard == pytest.approx(mean - 0.46, abs=0.005)
+    assert own.soft_control == pytest.approx(0.50 - mean, abs=0.005)
+    assert own.control_baseline == pytest.approx(mean - 0.42, abs=0.005)
+    assert own.gain == pytest.approx(0.04, abs=0.005)
+    assert own.gain_pairs == 12
+
+
+def test_without_controls_nothing_is_said_of_them():
+    scores = scores_of({CRNN: 0.42, LIGHT: 0.46, SOFT: 0.50})
+    assert explain_gain(scores, Chosen(CRNN, LIGHT, None, SOFT)).empty
+    assert explain_gain(scores, Chosen(CRNN, None, None, SOFT, (SHUFFLED,))).empty
+
+
+def test_the_published_weights_stand_for_their_methods():
+    chosen = choose([CRNN, HEAVY, LIGHT, SOFT5, FAINT, SOFT, SHUFFLED], PUBLISHED)
+    assert chosen == Chosen(CRNN, LIGHT, HEAVY, SOFT, (SHUFFLED,))
+    assert list(chosen) == [CRNN, LIGHT, HEAVY, SHUFFLED, SOFT]
+
+
+def test_without_published_weights_the_first_configured_stand_for_their_methods():
+    methods = {
+        "crnn": {"name": "CNN-BiGRU", "scene_loss": "none"},
+        "mtl": {"name": "MTL", "scene_loss": "hard"},
+        "soft": {"name": "Soft", "scene_loss": "soft"},
+        "even": {"name": "Even", "scene_loss": "soft", "labels": "smoothed"},
+    }
+    none = {"alpha": "none", "beta": "none", "temperature": "none"}
+    kinds = [
+        {**none, "method": "mtl", "alpha": "0.01"},
+        {**none, "method": "mtl", "alpha": "0.5"},
+        {**none, "method": "soft", "beta": "0.5", "temperature": "2.0"},
+        {**none, "method": "soft", "beta": "0.5", "temperature": "5.0"},
+        {**none, "method": "even", "beta": "0.1", "temperature": "2.0"},
+        {**none, "method": "even", "beta": "0.5", "temperature": "2.0"},
+    ]
+    chosen = choose(contenders_of(kinds, methods), PUBLISHED)
+    assert (chosen.baseline, chosen.heavy) == (None, None)
+    assert [each.title for each in chosen] == [
+        "MTL, alpha = 0.01",
+        "Even, beta = 0.5, T = 2",
+        "Soft, beta = 0.5, T = 2",
+    ]
+    assert chosen.soft.row == ("Soft", None, 0.5, 2.0)
+    (control,) = chosen.controls
+    assert control.is_control
+    assert control.labels == "smoothed"
+
+
+def test_nothing_configured_is_nobody():
+    assert list(choose([], PUBLISHED)) == []
+    assert np.isnan(judge_claims(settings({CRNN: 0.4}), [CRNN], PUBLISHED).difference).all()
