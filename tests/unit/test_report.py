@@ -201,10 +201,23 @@ def test_comparisons_are_paired_and_say_who_is_better(study, page):
     assert 3.5 < low < float(difference) < high < 4.5
 
 
-def test_controls_have_a_sentence(page):
+def test_controls_have_a_sentence_and_their_differences(study, page):
     assert "F-score: Shuffled, beta = 1, T = 1 does not explain the gain" in page.text
     assert "Error rate: Shuffled, beta = 1, T = 1 does not explain the gain" in page.text
     assert "controls" in page.ids
+    table = read_table(study[1]["controls"]).set_index("score")
+    heads, *rows = next(
+        tables[0] for caption, tables in page.tables.items() if "behind it" in caption
+    )
+    assert heads[2::3] == ["soft labels less one-hot", "control less one-hot",
+                           "soft labels less control", "control less no scene branch"]  # fmt: skip
+    keys = ("gain", "control_hard", "soft_control", "control_baseline")
+    for row, score, scale, digits in zip(
+        rows, ("f_score", "error_rate"), (100, 1), (2, 4), strict=True
+    ):
+        shown = [cell.replace(MINUS, "-") for cell in row[2::3]]
+        assert shown == [f"{table.loc[score, key] * scale:+.{digits}f}" for key in keys]
+        assert row[4::3] == ["12"] * 4
 
 
 def test_the_best_method_of_each_event_is_marked(study, page):
@@ -243,7 +256,7 @@ def test_which_is_best(values, better, expected):
 
 def test_what_was_run_is_counted(page):
     assert "2 recordings, 3.0 minutes, 3 rows of annotation (published list)" in page.text
-    assert "72 students: 6 kinds, folds 1, 2, 3, 4, seeds 0, 1, 2; 1 teachers" in page.text
+    assert "72 students: 6 kinds, folds 1, 2, 3, 4, seeds 0, 1, 2; 1 teacher" in page.text
     assert "1.00 job-hours, 0.50 processor-hours" in page.text
     assert page.rows("What jobs took")["train_student"] == ["2", "1.000", "0.500", "512"]
     assert page.rows("Audit of both")["merged"] in (["changed", "2"], ["dropped", "1"])

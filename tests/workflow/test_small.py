@@ -20,7 +20,12 @@ STUDENTS = [
     "mtl/alpha-0.01_beta-none_T-none/fold-1_seed-0",
     "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0",
 ]
-CHAIN = {"make_table3": 1, "make_table4": 1, "plot_figure3": 1}
+CHAIN = {
+    "make_table3": 1, "make_table4": 1, "plot_figure3": 1, "compare_methods": 1, "make_report": 1
+}  # fmt: skip
+FIGURES = ("fig3", "table1", "learning_curves", "confusion", "soft_labels")
+CURVES = {"plot_learning_curves": 1}
+OF_TEACHERS = {"plot_confusion": 1, "plot_soft_labels": 1}
 
 
 def only(rules):
@@ -40,6 +45,21 @@ def test_every_result_of_the_readme_is_there(finished):
         "tables/table4.md",
         "figures/fig3.pdf",
         "figures/fig3.png",
+        "figures/table1.pdf",
+        "figures/table1.png",
+        "figures/learning_curves.pdf",
+        "figures/learning_curves.png",
+        "figures/confusion.pdf",
+        "figures/confusion.png",
+        "figures/soft_labels.pdf",
+        "figures/soft_labels.png",
+        "tables/table3_intervals.tsv",
+        "tables/comparisons.tsv",
+        "tables/event_comparisons.tsv",
+        "tables/claims.tsv",
+        "tables/controls.tsv",
+        "tables/soft_labels.tsv",
+        "report.html",
         "folds/fold-1/recordings.tsv",
         "folds/fold-1/clips.tsv",
         "folds/fold-1/statistics.tsv",
@@ -77,8 +97,8 @@ def test_weights_and_tables_do_not_depend_on_the_number_of_cores(finished, fresh
         *(f"tables/table{n}.{form}" for n in (1, 3, 4) for form in ("tsv", "md")),
         "soft_labels/fold-1_seed-0.tsv",
         "folds/fold-1/statistics.tsv",
-        "figures/fig3.png",
-        "figures/fig3.pdf",
+        *(f"figures/{name}.{form}" for form in ("png", "pdf") for name in FIGURES),
+        *(f"tables/{name}.tsv" for name in ("comparisons", "event_comparisons", "claims")),
     ]:
         a, b = (
             hashlib.sha256(checkout.path(name).read_bytes()).hexdigest()
@@ -231,24 +251,25 @@ def test_resolved_parameters_lie_beside_each_student(finished):
     ("old", "new", "expected"),
     [
         ("beta: [1.0]", "beta: [1.0, 0.5]", only({})),
-        ("temperature: [2.0]", "temperature: [3.0]", only({})),
+        ("temperature: [2.0]", "temperature: [3.0]", only({**CURVES, "plot_soft_labels": 1})),
         ("alpha: [0.01]", "alpha: [0.010]", {}),
         ("seed: 3", "seed: 3  # a comment", {}),
         ("seeds: [0]", "seeds: [0, 1]", only(
             {"train_teacher": 1, "dump_soft_labels": 1, "train_student": 3, "predict_student": 3,
-             "evaluate_student": 3}
+             "evaluate_student": 3, **CURVES, **OF_TEACHERS}
         )),
         ("run: small", "download: {attempts: 7, mode: full}\nrun: small", {}),
         ("run: small", "compute: {device: cpu}\nrun: small", {}),
-        ("run: small", "annotations: {tolerance: 0.5}\nrun: small", {"audit_annotations": 1}),
+        ("run: small", "annotations: {tolerance: 0.5}\nrun: small",
+            {"audit_annotations": 1, "make_report": 1}),
         ("channels: 4", "gru_units: 16\n  channels: 4", only(
-            {"train_student": 3, "predict_student": 3, "evaluate_student": 3})),
+            {"train_student": 3, "predict_student": 3, "evaluate_student": 3, **CURVES})),
         ("scene_channels: [4, 2]", "scene_channels: [4, 3]", only(
-            {"train_student": 2, "predict_student": 2, "evaluate_student": 2})),
+            {"train_student": 2, "predict_student": 2, "evaluate_student": 2, **CURVES})),
         ("run: small", "evaluation: {fixed_threshold: 0.4}\nrun: small",
             {"evaluate_student": 3, **CHAIN}),
         ("teacher: {epochs: 1", "teacher: {epochs: 2", only(
-            {"train_teacher": 1, "dump_soft_labels": 1})),
+            {"train_teacher": 1, "dump_soft_labels": 1, **CURVES, **OF_TEACHERS})),
     ],
 )  # fmt: skip
 def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(
@@ -265,7 +286,7 @@ def test_changed_plotting_code_makes_only_the_plots_again(scratch):
     code = scratch.folder / "workflow_scripts/softscene/figures.py"
     code.write_text(code.read_text() + "# changed\n")
     assert scratch.planned("figures") == {"plot_figure3": 1}
-    assert scratch.planned() == {"plot_figure3": 1}
+    assert scratch.planned() == {"plot_figure3": 1, "make_report": 1}
     assert scratch.planned("tables") == {}
 
 

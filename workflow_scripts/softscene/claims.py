@@ -19,7 +19,8 @@ from softscene.statistics import (
 )
 
 REPRODUCED, NOT_REPRODUCED, UNTOLD = "reproduced", "not reproduced", "cannot be told"
-EXPLAINS, EXPLAINS_PART, EXPLAINS_NOT = "explains the gain", "explains a part", "does not"
+EXPLAINS, EXPLAINS_PART = "explains the gain", "explains a part of the gain"
+EXPLAINS_NOT = "does not explain the gain"
 BETTER = {"f_score": 1, "error_rate": -1}  # side of zero on which a difference is an improvement
 SCALE = {"f_score": 100.0, "error_rate": 1.0}
 SETTINGS = (("frame", "adaptive"), ("frame", "oracle"))

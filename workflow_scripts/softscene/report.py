@@ -92,7 +92,7 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
         "summary": _summary(claims),
         "table3": _table3(files, contenders, configuration["evaluation"]["conventions"]),
         "comparisons": _comparisons(files, contenders, chosen),
-        "controls": _records(read_table(files["controls"])),
+        "controls": _controls(read_table(files["controls"])),
         "table4": _table4(read_table(files["table4"]), chosen),
         "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
         "teachers": _teachers(files),
@@ -262,6 +262,40 @@ def _comparisons(
             cells[row.score] = _difference(row)
         found["chosen" if {one, other} <= marks else "others"].append(cells)
     return found
+
+
+def _controls(table: pd.DataFrame) -> list[dict]:
+    """Each control and score: the verdict, its sentence, and the differences behind it."""
+    compared = {
+        "gain": "soft labels less one-hot",
+        "control_hard": "control less one-hot",
+        "soft_control": "soft labels less control",
+        "control_baseline": "control less no scene branch",
+    }
+    rows = []
+    for row in _records(table):
+        score = row["score"]
+        rows.append(
+            {
+                "title": row["control"],
+                "score": _score_name(score),
+                "verdict": row["verdict"],
+                "sentence": row["sentence"],
+                "differences": [
+                    {
+                        "name": name,
+                        "difference": gap(row[key], score),
+                        "interval": interval(
+                            row[f"{key}_low"], row[f"{key}_high"], score, signed=True
+                        ),
+                        "pairs": row[f"{key}_pairs"],
+                    }
+                    for key, name in compared.items()
+                    if key in row
+                ],
+            }
+        )
+    return rows
 
 
 def _key(row: pd.Series) -> tuple:

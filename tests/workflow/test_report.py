@@ -1,0 +1,126 @@
+"""The report of a finished run: what it says is what lies beside it."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.special import softmax
+from softscene.files import read_table
+
+from tests.pages import Page
+
+TITLES = ["CNN-BiGRU", "MTL, alpha = 0.01", "MTL with soft labels, beta = 1, T = 2"]
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return Page(finished.path("report.html").read_text(encoding="utf-8"))
+
+
+def headline(table):
+    return table[(table.convention == "frame") & (table.threshold == "adaptive")]
+
+
+def test_its_numbers_are_the_tables(finished, page):
+    shown = page.rows("Micro-averaged over events, frames of 20 ms (the paper's convention), adapt")
+    table3 = headline(read_table(finished.path("tables/table3.tsv")))
+    for title, row in zip(TITLES, table3.itertuples(), strict=True):
+        assert shown[title][0] == f"{row.f_score_mean * 100:.2f}"
+        assert shown[title][4] == f"{row.error_rate_mean:.4f}"
+        assert shown[title][1] == "\N{EN DASH}", "one run has no interval"
+    table4 = headline(read_table(finished.path("tables/table4.tsv")))
+    events = page.rows("F-score (%) of each event")
+    assert len(set(table4.event)) == 25
+    for row in table4[table4.method == "CNN-BiGRU"].itertuples():
+        value = "\N{EN DASH}" if np.isnan(row.f_score_mean) else f"{row.f_score_mean * 100:.2f}"
+        assert events[row.event][0].split()[0] == value
+
+
+def test_it_says_on_every_sheet_that_the_corpus_is_synthetic(page):
+    assert page.title.startswith("Synthetic corpus")
+    assert all("Synthetic corpus." in caption for caption in page.tables)
+    assert all("Synthetic corpus." in image["alt"] for image in page.images)
+    assert "Synthetic, says nothing of the paper: cannot be told" in page.text
+
+
+def test_one_run_of_each_method_tells_of_no_claim(finished, page):
+    assert "5 of 5: cannot be told" in page.text
+    claims = read_table(finished.path("tables/claims.tsv"))
+    assert set(claims.verdict) == {"cannot be told"}
+    assert claims.reason.str.contains("the configuration lacks").sum() == 5 * 2 * 2, (
+        "each needs a published weight that this run does not have"
+    )
+
+
+def test_what_was_run_is_what_lies_beside_it(finished, page):
+    events = read_table(finished.path("annotations/events.tsv"))
+    recordings = read_table(finished.path("folds/fold-1/recordings.tsv"))
+    minutes = recordings.frames.sum() * 0.02 / 60
+    assert f"{events.recording.nunique()} recordings, {minutes:.1f} minutes" in page.text
+    assert page.rows("What jobs took")["train_student"][0] == "3"
+    changed = page.rows("Keys that differ")
+    assert changed["methods.soft.temperature"] == ["[2.0]", "[1.0, 2.0, 5.0]"]
+    assert not any(key.startswith("download") for key in changed)
+
+
+def test_soft_labels_are_means_of_the_students_own(finished, page):
+    labels = read_table(finished.path("soft_labels/fold-1_seed-0.tsv"))
+    logits = labels[labels.scene == "office"].filter(like="logit_").to_numpy()
+    expected = softmax(logits / 2.0, axis=1).mean(axis=0)
+    table = read_table(finished.path("tables/soft_labels.tsv")).set_index("scene")
+    assert (table.temperature == 2.0).all()
+    np.testing.assert_allclose(table.loc["office"].to_numpy(float)[2:], expected, atol=1e-9)
+
+
+def test_comparisons_are_differences_of_the_scores(finished):
+    table = headline(read_table(finished.path("tables/comparisons.tsv")))
+    scores = [
+        headline(read_table(finished.path("evaluation", student, "overall.tsv"))).iloc[0]
+        for student in (
+            "mtl/alpha-0.01_beta-none_T-none/fold-1_seed-0",
+            "crnn/alpha-none_beta-none_T-none/fold-1_seed-0",
+        )
+    ]
+    own = table[(table.method == "MTL") & (table.against_method == "CNN-BiGRU")]
+    for row in own.itertuples():
+        expected = scores[0][row.score] - scores[1][row.score]
+        assert row.difference == pytest.approx(expected, abs=1e-12)
+        assert (row.pairs, row.folds) == (1, 1)
+
+
+def test_figures_are_a_column_wide(finished):
+    for name in ("fig3", "table1", "learning_curves", "confusion", "soft_labels"):
+        with Image.open(finished.path("figures", f"{name}.png")) as image:
+            assert 80 < image.width / 300 * 25.4 < 92, name
+        pdf = finished.path("figures", f"{name}.pdf").read_bytes()
+        assert b"/FontFile2" in pdf, name
+        assert b"/Type3" not in pdf, name
+
+
+def test_a_run_without_soft_labels_has_a_report_without_teachers(scratch):
+    """And trains none: the report asks for nothing that the study does not need."""
+    given = ["--config", "methods={soft: null}"]
+    planned = scratch.planned(*given)
+    assert planned.keys() == {
+        "make_table3", "make_table4", "plot_figure3", "compare_methods", "plot_learning_curves",
+        "make_report",
+    }  # fmt: skip
+    done = scratch.snakemake(*given)
+    assert done.returncode == 0, done.stdout
+    page = Page(scratch.path("report.html").read_text(encoding="utf-8"))
+    assert "teachers" not in page.ids
+    assert len(page.images) == 3
+
+
+def test_the_page_can_be_made_again_alone(scratch):
+    """What make report does: nothing else runs, even where all is out of date."""
+    shutil.rmtree(scratch.path("benchmarks"))
+    before = scratch.path("tables/table3.tsv").stat().st_mtime_ns
+    done = scratch.snakemake(
+        "results/small/report.html", "--force", "--allowed-rules", "make_report"
+    )
+    assert done.returncode == 0, done.stdout
+    assert scratch.path("tables/table3.tsv").stat().st_mtime_ns == before
+    page = Page(scratch.path("report.html").read_text(encoding="utf-8"))
+    assert "train_student" not in page.rows("What jobs took"), "its files are read as they are"
