@@ -4,11 +4,19 @@ from softscene.contenders import choose, contenders_of
 PAPER_TABLE3 = own("resources/published_table3.csv")
 METHODS = {
     key: {name: method[name] for name in ("name", "scene_loss", "labels") if name in method}
-    for key, method in config["methods"].items()
+    for key, method in sorted(config["methods"].items())
 }
+CONTENDERS = contenders_of([vars(kind) for kind in KINDS], METHODS)
 # Those that claims are about, whose curves are drawn: set by the published weights.
-CHOSEN = list(choose(contenders_of([vars(kind) for kind in KINDS], METHODS), PAPER_TABLE3))
-TEMPERATURES = sorted({float(kind.temperature) for kind in KINDS if kind.temperature != NONE})
+CHOSEN = list(choose(CONTENDERS, PAPER_TABLE3))
+# Of students that learn the teacher's own soft labels.
+TEMPERATURES = sorted(
+    {
+        float(each.kind.temperature)
+        for each in CONTENDERS
+        if each.loss == "soft" and not each.is_control
+    }
+)
 
 
 def of_chosen(pattern):
@@ -180,8 +188,17 @@ OF_TEACHERS = {
     "soft_labels": f"{RESULTS}/tables/soft_labels.tsv",
     "soft_map": f"{RESULTS}/figures/soft_labels.png",
 }
+
+
+def by_name(value):
+    """Keys of a configuration in one order, whichever file gave them first."""
+    if not isinstance(value, dict):
+        return value
+    return {key: by_name(inner) for key, inner in sorted(value.items())}
+
+
 # What changes no result runs nothing again, and so does not stand on the page.
-SHOWN = {key: value for key, value in config.items() if key != "download"}
+SHOWN = by_name({key: value for key, value in config.items() if key != "download"})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 
 

@@ -17,12 +17,14 @@ class Page(HTMLParser):
         self.tables, self.images, self.links, self.ids = {}, [], [], []
         self.badges, self.loaded, self.scopes, self.open = [], [], [], []
         self.words, self.title, self._rows, self._cell, self._caption = [], "", [], None, None
+        self.policy = ""
         self.feed(html)
         assert not self.open, f"never closed: {self.open}"
         self.text = " ".join(" ".join(self.words).split())
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
+        self.policy += attributes.get("content", "") if "http-equiv" in attributes else ""
         if tag not in self.void:
             self.open.append(tag)
         self.ids += [attributes["id"]] if "id" in attributes else []

@@ -5,7 +5,12 @@ from softscene.figures import plot_figure3
 
 
 def main(snakemake) -> None:
-    plot_figure3(snakemake.input.table3, dict(snakemake.output.items()), snakemake.params.synthetic)
+    plot_figure3(
+        snakemake.input.table3,
+        dict(snakemake.output.items()),
+        snakemake.params.synthetic,
+        snakemake.params.left_out,
+    )
 
 
 if __name__ == "__main__":

@@ -59,9 +59,9 @@ def draw(monkeypatch, tmp_path):
     kept, close = [], plt.close
     monkeypatch.setattr("softscene.figures.plt.close", kept.append)
 
-    def run(table3, synthetic=False, forms=("png",)):
+    def run(table3, synthetic=False, forms=("png",), left_out=()):
         results = {form: tmp_path / f"{synthetic}" / f"fig3.{form}" for form in forms}
-        plot_figure3(table3, results, synthetic)
+        plot_figure3(table3, results, synthetic, left_out)
         assert len(kept) == 1, "the figure is closed"
         return kept[0], results
 
@@ -145,6 +145,11 @@ def test_lines_and_bars_are_means_and_deviations_over_ascending_weights(headline
         assert len(set(shifts)) == 3, "spreads do not hide each other"
         assert len({line.get_color() for line, *_ in bars.values()}) == 3
         assert len({line.get_marker() for line, *_ in bars.values()}) == 3
+
+
+def test_controls_are_left_out(table3, draw):
+    figure, _ = draw(table3, left_out=["Soft"])
+    assert list(bars_of(figure.axes[0])) == [r"MTL ($\alpha$)"]
 
 
 def test_published_values_are_stars_on_their_lines(headline, table3, draw):

@@ -11,6 +11,7 @@ from softscene.provenance import (
     flat,
     hardware,
     hours,
+    in_order,
     versions,
 )
 
@@ -73,6 +74,12 @@ def test_differences_are_keys_that_say_something_else():
     ]
     assert differences(default, default) == []
     assert flat(default)["b.c"] == [1, 2]
+
+
+def test_keys_stand_in_the_order_of_the_default():
+    default = {"run": "paper", "b": {"d": 1, "c": 2}, "a": 3}
+    found = in_order({"a": 1, "b": {"c": 2, "d": 3, "x": 4}, "run": "mine"}, default)
+    assert list(found.items()) == [("run", "mine"), ("b.d", 3), ("b.c", 2), ("a", 1), ("b.x", 4)]
 
 
 def test_versions_and_machine_are_found():

@@ -120,6 +120,7 @@ def page(study):
 
 def test_the_page_needs_no_other_file_and_its_images_are_described(page):
     assert all(source.startswith("data:image/png;base64,") for source in page.loaded)
+    assert "default-src 'none'" in page.policy, "the browser would refuse to load anything else"
     assert len(page.images) == 5
     assert all(len(image["alt"]) > 20 for image in page.images)
     assert all(scope in ("col", "row", "colgroup") for scope in page.scopes)

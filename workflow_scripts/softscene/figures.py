@@ -1,6 +1,6 @@
 """Fig. 3: scores against the weight of the scene loss."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,12 +92,19 @@ def _weight_axis(axes: Axes, weights: np.ndarray) -> None:
     axes.minorticks_off()
 
 
-def plot_figure3(table3: str | Path, results: Mapping[str, str | Path], synthetic: bool) -> None:
+def plot_figure3(
+    table3: str | Path,
+    results: Mapping[str, str | Path],
+    synthetic: bool,
+    left_out: Sequence[str] = (),
+) -> None:
     """Draw Fig. 3 from ``table3.tsv``, frames and adaptive thresholds, to every path of results.
 
     Lines are means over folds and seeds, bars one standard deviation, stars the published values.
+    Methods that are ``left_out`` (controls, which the paper does not have) would hide the others.
     """
     table = read_table(table3)
+    table = table[~table.method.isin(left_out)]
     table = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
     lines, levels = lines_of(table)
     weights = np.unique(np.concatenate([line.rows.weight for line in lines])) if lines else []

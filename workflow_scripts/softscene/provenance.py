@@ -145,6 +145,13 @@ def flat(nested: Mapping[str, object], path: str = "") -> dict[str, object]:
     return found
 
 
+def in_order(nested: Mapping[str, object], model: Mapping[str, object]) -> dict[str, object]:
+    """Key path -> value of a configuration, in the order of another; keys of its own come last."""
+    places = {key: i for i, key in enumerate(flat(model))}
+    found = flat(nested)
+    return {key: found[key] for key in sorted(found, key=lambda key: places.get(key, len(places)))}
+
+
 def differences(
     configuration: Mapping[str, object], default: Mapping[str, object]
 ) -> list[tuple[str, object, object]]:
@@ -153,7 +160,7 @@ def differences(
     A key that one of them does not have is None there; keys of the default that the configuration
     does not have count only where they are of a method, which was then left out.
     """
-    here, there = flat(configuration), flat(default)
+    here, there = in_order(configuration, default), flat(default)
     left_out = [key for key in there if key.startswith("methods.") and key not in here]
     return [
         (key, here.get(key), there.get(key))

@@ -107,6 +107,7 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
 def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
     configuration = study.configuration
     hop = configuration["features"]["hop_length"] / configuration["features"]["sample_rate"]
+    default = read_yaml(files["default"], "configuration")
     took = provenance.hours(study.benchmarks)
     return {
         "made": provenance.today(),
@@ -119,12 +120,11 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
         "kinds": len(study.kinds),
         "differences": [
             (key, _plain(here), _plain(there))
-            for key, here, there in provenance.differences(
-                configuration, read_yaml(files["default"], "configuration")
-            )
+            for key, here, there in provenance.differences(configuration, default)
         ],
         "configuration": [
-            (key, _plain(value)) for key, value in provenance.flat(configuration).items()
+            (key, _plain(value))
+            for key, value in provenance.in_order(configuration, default).items()
         ],
         "versions": provenance.versions(),
         "commit": provenance.commit(study.folder),
