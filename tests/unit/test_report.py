@@ -249,6 +249,7 @@ def test_the_best_method_of_each_event_is_marked(study, page):
         ([float("nan"), 0.2, 0.1], 1, [False, True, False]),
         ([float("nan")] * 3, 1, [False] * 3),
         ([0.0, 0.2, 0.1], -1, [True, False, False]),
+        ([0.13111, 0.13113, 0.13125], -1, [True, True, False]),
     ],
 )
 def test_which_is_best(values, better, expected):

@@ -19,6 +19,7 @@ Conventions = Mapping[str, float]  # name -> seconds of a segment
 SETTING = ["convention", "threshold"]
 # The paper's own convention, and the threshold that does not look at what it is tested on.
 HEADLINE = ("frame", "adaptive")
+PRINTED = 4  # digits of fractions: 0.01 % of an F-score
 SYNTHETIC_NOTE = (
     "**Synthetic corpus**: the sounds were generated, so these numbers show that the workflow "
     "runs and learns; they say nothing about the paper's claim."
@@ -213,9 +214,10 @@ def best_of(values: Sequence[float], better: int) -> list[bool]:
     Returns
     -------
     list
-        All False where all are equal, or where the best F-score is 0: nothing detects it.
+        By the digits that are printed. All False where all are equal, or where the best F-score
+        is 0: nothing detects it.
     """
-    series = pd.Series(values, dtype=float) * better
+    series = pd.Series(values, dtype=float).round(PRINTED) * better
     best = series.max()
     if series.nunique() < 2 or (better == 1 and best <= 0):
         return [False] * len(series)
