@@ -19,18 +19,6 @@ TEMPERATURES = sorted(
 )
 
 
-def of_chosen(pattern):
-    """The pattern's paths for all (fold, seed) of each student that claims are about."""
-    places = {"fold": config["folds"], "seed": config["seeds"]}
-    return [path for each in CHOSEN for path in expand(pattern, **places, **vars(each.kind))]
-
-
-def of_teachers(pattern):
-    """The pattern's paths for all teachers; none where no student learns from one."""
-    places = {"fold": config["folds"], "seed": config["seeds"]}
-    return expand(pattern, **places) if TEMPERATURES else []
-
-
 rule compare_methods:
     input:
         overall=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
@@ -188,15 +176,6 @@ OF_TEACHERS = {
     "soft_labels": f"{RESULTS}/tables/soft_labels.tsv",
     "soft_map": f"{RESULTS}/figures/soft_labels.png",
 }
-
-
-def by_name(value):
-    """Keys of a configuration in one order, whichever file gave them first."""
-    if not isinstance(value, dict):
-        return value
-    return {key: by_name(inner) for key, inner in sorted(value.items())}
-
-
 # What changes no result runs nothing again, and so does not stand on the page.
 SHOWN = by_name({key: value for key, value in config.items() if key != "download"})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
