@@ -21,6 +21,7 @@ include: "rules/annotations.smk"  #  published and merged list, audit, Table 1
 include: "rules/features.smk"  #     log-mel of every recording
 include: "rules/folds.smk"  #        parts, clips, standardisation
 include: "rules/teacher.smk"  #      scene classifier, and its soft labels (eqs. 4, 5)
+include: "rules/controls.smk"  #     other labels than the teacher's, to see what explains a gain
 include: "rules/student.smk"  #      CRNN (eq. 1), MTL (eq. 3), MTL with soft labels (eq. 7)
 include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 and 4
 include: "rules/figures.smk"  #      Fig. 3

@@ -13,7 +13,15 @@ sys.path.insert(0, SCRIPTS)
 os.environ.update(PYTHONPATH=SCRIPTS)
 
 from softscene.archives import read_registry, require_licence
-from softscene.config import NONE, check, read_schema, student_kinds, typed, without_removed_methods
+from softscene.config import (
+    NONE,
+    check,
+    read_schema,
+    student_kinds,
+    typed,
+    with_controls,
+    without_removed_methods,
+)
 from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
 from softscene.lifetime import announce, claim, claimant
@@ -29,6 +37,7 @@ update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
     check(config, read_schema(own("rules/schemas/config.schema.yaml")))
+    config["methods"] = with_controls(config)
     LABELS = own(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(own("resources/archives.yaml"))
@@ -56,7 +65,15 @@ DOWNLOAD = {
 # What is trained: a teacher for each (fold, seed), and for it a student of each kind.
 KINDS = student_kinds(config["methods"])
 TEACHER = "fold-{fold}_seed-{seed}"
+INNER_TEACHER = f"{TEACHER}_without-{{part}}"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
+SOFT_LABELS = {
+    "teacher": f"{RESULTS}/soft_labels/{TEACHER}.tsv",
+    "smoothed": f"{RESULTS}/soft_labels/smoothed/T-{{temperature}}/{TEACHER}.tsv",
+    "shuffled": f"{RESULTS}/soft_labels/shuffled/{TEACHER}.tsv",
+    "cross_fitted": f"{RESULTS}/soft_labels/cross_fitted/{TEACHER}.tsv",
+    "scene_mean": f"{RESULTS}/soft_labels/scene_mean/T-{{temperature}}/{TEACHER}.tsv",
+}
 GPUS = int(config["compute"]["device"] == "cuda")
 
 if workflow.is_main_process and (other := claimant(RUNNING)):
@@ -75,6 +92,11 @@ localrules:
     merge_annotations,
     audit_annotations,
     make_fold,
+    make_inner_fold,
+    smooth_labels,
+    shuffle_labels,
+    average_labels,
+    join_held_out_labels,
     make_table1,
     make_table3,
     make_table4,
@@ -96,6 +118,7 @@ wildcard_constraints:
     alpha=one_of(kind.alpha for kind in KINDS),
     beta=one_of(kind.beta for kind in KINDS),
     temperature=one_of(kind.temperature for kind in KINDS),
+    part=one_of(range(1, config["control_settings"]["parts"] + 1)),
 
 
 def of_students(pattern):
@@ -144,8 +167,9 @@ def scene_objective(wildcards):
 
 
 def soft_labels(wildcards):
-    """The same (fold, seed)'s teacher, for students that learn from one."""
-    return f"{RESULTS}/soft_labels/{TEACHER}.tsv" if scene_loss(wildcards) == "soft" else []
+    """What the soft loss learns: the labels of the same (fold, seed)'s teacher, or a control's."""
+    method = config["methods"][wildcards.method]
+    return SOFT_LABELS[method.get("labels", "teacher")] if method["scene_loss"] == "soft" else []
 
 
 def network(*keys):

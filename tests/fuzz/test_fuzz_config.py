@@ -17,6 +17,7 @@ from softscene.config import (
     read_schema,
     student_kinds,
     typed,
+    with_controls,
     without_removed_methods,
 )
 from softscene.errors import ConfigurationError
@@ -80,6 +81,8 @@ def fitting():
         st.tuples(st.just(("seeds",)), WEIGHTS),
         st.tuples(st.just(("run",)), st.one_of(name, st.just("a" * 300))),
         st.tuples(st.just(("synthetic",)), st.just(CORPUS)),
+        st.tuples(st.just(("controls",)), st.lists(st.sampled_from(["shuffled", "x"]), max_size=2)),
+        st.tuples(st.just(("control_settings", "beta")), WEIGHTS),
         st.tuples(st.just(("methods", "mtl", "alpha")), WEIGHTS),
         st.tuples(st.just(("methods", "soft", "beta")), WEIGHTS),
         st.tuples(st.just(("methods", "soft", "temperature")), WEIGHTS),
@@ -189,12 +192,13 @@ def test_configurations(seen):
             assert config != PAPER
             return
         assert is_sound(config)
-        kinds = student_kinds(config["methods"])
+        methods = with_controls(config)
+        kinds = student_kinds(methods)
         places = {(kind.method, folder_of(kind)) for kind in kinds}
         assert len(places) == len(kinds)
         assert all(is_name(method) and is_name(folder) for method, folder in places)
         for kind in kinds:
-            assert all(len(found) == 1 for found in weights_of(kind, config["methods"]))
+            assert all(len(found) == 1 for found in weights_of(kind, methods))
 
     refused_or_sound()
     seen("refused with each key's path, or every student has one name of its own")

@@ -12,6 +12,7 @@ from softscene.config import (
     check,
     student_kinds,
     typed,
+    with_controls,
     without_removed_methods,
 )
 from softscene.errors import ConfigurationError
@@ -41,7 +42,9 @@ def test_the_papers_configuration_is_valid_and_complete():
     assert set(PAPER) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
 
 
-@pytest.mark.parametrize("name", ["config.demo.yaml", "config.fullscale.yaml"])
+@pytest.mark.parametrize(
+    "name", ["config.controls.yaml", "config.demo.yaml", "config.fullscale.yaml"]
+)
 def test_other_configurations_only_override_known_keys(name):
     def merged(base, over):
         both = dict(base)
@@ -73,6 +76,17 @@ def test_other_configurations_only_override_known_keys(name):
         ("methods.mtl.beta", [1.0], ["methods.mtl.beta", "'hard' does not use it"]),
         ("methods.mtl.alfa", [1.0], ["methods.mtl.alfa: no such key", "'alpha'"]),
         ("methods.mtl.scene_loss", "soft", ["methods.mtl.beta: this key is missing"]),
+        ("methods.mtl.labels", "shuffled", ["methods.mtl.labels", "'hard' does not use it"]),
+        (
+            "methods.soft.labels",
+            "smooth",
+            ["methods.soft.labels: 'smooth'", "'teacher', 'smoothed'"],
+        ),
+        ("controls", ["smooth"], ["controls[0]: 'smooth' given", "'scene_mean'"]),
+        ("controls", ["shuffled"] * 2, ["controls:", "different controls"]),
+        ("control_settings.parts", 1, ["control_settings.parts: 1 given", "from 2"]),
+        ("control_settings.temperature", [0], ["control_settings.temperature[0]: 0", "above 0"]),
+        ("control_settings.beta", [1e-70], ["control_settings.beta: 1e-70 given", "64 characters"]),
         ("methods.mtl.name", "CNN-BiGRU", ["'CNN-BiGRU' is given to two methods"]),
         ("features.fmax", 30000.0, ["features.fmax: 30000.0 given", "22050.0 Hz"]),
         ("features.n_fft", 1024, ["features.n_fft: 1024", "frame_length"]),
@@ -158,6 +172,35 @@ def test_the_paper_is_21_kinds_of_student():
     assert kinds[0] == StudentKind("crnn", NONE, NONE, NONE)
     assert StudentKind("mtl", "0.0001", NONE, NONE) in kinds
     assert StudentKind("soft", NONE, "1.0", "5.0") in kinds
+
+
+def test_each_control_is_one_method_more_and_the_others_stay():
+    config = changed("controls", ["shuffled", "scene_mean"])
+    config["control_settings"]["temperature"] = [1.0, 2.0]
+    check(config, SCHEMA)
+    methods = with_controls(config)
+    assert {key: methods[key] for key in PAPER["methods"]} == PAPER["methods"]
+    assert list(methods)[3:] == ["shuffled", "scene_mean"]
+    assert methods["shuffled"]["labels"] == "shuffled"
+    assert methods["shuffled"]["scene_loss"] == "soft"
+    kinds = student_kinds(methods)
+    assert kinds[:21] == student_kinds(PAPER["methods"])
+    assert kinds[21:] == [
+        StudentKind(control, NONE, "1.0", temperature)
+        for control in ("shuffled", "scene_mean")
+        for temperature in ("1.0", "2.0")
+    ]
+    assert with_controls(PAPER) == PAPER["methods"], "off as the paper is"
+
+
+def test_a_control_and_a_method_cannot_share_a_key_or_a_name():
+    config = changed("controls", ["shuffled"])
+    own = {"name": "mine", "scene_loss": "soft", "beta": [1], "temperature": [1]}
+    config["methods"] = {**config["methods"], "shuffled": own}
+    assert "controls: 'shuffled' is also a key of 'methods'" in complaint(config)
+    config = changed("controls", ["shuffled"])
+    config["methods"]["mtl"]["name"] = "MTL with shuffled soft labels"
+    assert "'MTL with shuffled soft labels' is given to two methods" in complaint(config)
 
 
 def test_values_of_the_command_line_get_their_types():

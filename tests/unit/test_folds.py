@@ -11,7 +11,16 @@ from softscene.dataset import FoldFiles, load_clips
 from softscene.errors import AnnotationError, FeatureError
 from softscene.features import write_proved
 from softscene.files import read_table, write_table
-from softscene.folds import DEVELOPMENT, EVALUATION, band_statistics, cut_clips, make_fold
+from softscene.folds import (
+    DEVELOPMENT,
+    EVALUATION,
+    band_statistics,
+    cut_clips,
+    make_fold,
+    make_inner_fold,
+    split_recordings,
+    whole_recording,
+)
 
 from tests.conftest import FEATURES
 
@@ -149,3 +158,76 @@ def test_statistics_of_a_constant_band_do_not_divide_by_zero():
     mean, deviation = band_statistics([np.full((5, 2), 3.0)])
     assert list(mean) == [3, 3]
     assert list(deviation) == [1, 1]
+
+
+def inner_fold_of(study, held_out, parts):
+    fold_of(study)
+    results = {
+        name: study / f"inner{held_out}" / f"{name}.tsv"
+        for name in ("recordings", "clips", "statistics")
+    }
+    make_inner_fold(
+        study / "recordings.tsv", study / "clips.tsv", study / "features.h5", results, held_out,
+        parts, FEATURES,
+    )  # fmt: skip
+    return {name: read_table(path) for name, path in results.items()}
+
+
+def test_inner_folds_hold_out_each_development_clip_once_and_know_no_evaluation(study):
+    clips = read_table(fold_of(study).clips)
+    known = clips[clips.part == DEVELOPMENT].reset_index(drop=True)
+    held_out = []
+    for part in (1, 2, 3):
+        inner = inner_fold_of(study, part, 3)
+        pd.testing.assert_frame_equal(
+            inner["clips"].drop(columns="part"), known.drop(columns="part")
+        )
+        parts = dict(inner["clips"].groupby("part").recording.agg(set))
+        assert not parts[DEVELOPMENT] & parts[EVALUATION]
+        assert parts[DEVELOPMENT] | parts[EVALUATION] == {"d/a", "d/b", "d/c"}
+        assert dict(zip(inner["recordings"].recording, inner["recordings"].part, strict=True)) == (
+            dict(zip(inner["clips"].recording, inner["clips"].part, strict=True))
+        )
+        with h5py.File(study / "features.h5") as store:
+            seen = np.concatenate([store[name][:] for name in sorted(parts[DEVELOPMENT])])
+        np.testing.assert_allclose(inner["statistics"]["mean"], seen.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(inner["statistics"]["std"], seen.std(axis=0), rtol=1e-5)
+        held_out += parts[EVALUATION]
+    assert sorted(held_out) == ["d/a", "d/b", "d/c"]
+
+
+def recordings_of(lengths):
+    rows = [
+        (f"d/{scene}{i}.wav", scene, n) for scene, own in lengths.items() for i, n in enumerate(own)
+    ]
+    return pd.DataFrame(rows, columns=["recording", "scene", "frames"])
+
+
+def test_parts_have_as_much_of_each_scene_as_whole_recordings_allow():
+    table = recordings_of({"home": [900, 800, 500, 400, 400, 100], "office": [300] * 8})
+    table = table.assign(part=table.recording.map(split_recordings(table, 3)))
+    frames = table.groupby(["scene", "part"]).frames.sum()
+    assert dict(frames.home) == {1: 1000, 2: 1200, 3: 900}
+    assert sorted(frames.office) == [600, 900, 900]
+    assert frames.office[2] == 600, "who has more of another scene has less of this one"
+
+
+def test_the_split_of_the_authors_recordings_keeps_cut_recordings_whole(published):
+    events = published[0]
+    table = events.groupby("recording", as_index=False).agg(scene=("scene", "first"))
+    part_of = split_recordings(table.assign(frames=1500), 4)
+    assert set(part_of) == set(table.recording)
+    source = table.assign(part=table.recording.map(part_of)).groupby(
+        table.recording.map(whole_recording)
+    )
+    assert source.ngroups == 112 - 78 + 10, "78 office clips are pieces of ten recordings"
+    assert (source.part.nunique() == 1).all()
+    assert set(part_of[name] for name in table.recording[table.scene == "office"]) == {1, 2, 3, 4}
+
+
+def test_what_cannot_be_split_is_named():
+    table = recordings_of({"home": [900, 800], "office": [300]})
+    with pytest.raises(AnnotationError, match="scene 'office' has one recording; two or more"):
+        split_recordings(table, 2)
+    with pytest.raises(AnnotationError, match="3 recordings cannot fill 4 parts"):
+        split_recordings(table, 4)

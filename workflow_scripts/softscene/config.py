@@ -34,6 +34,12 @@ LONGEST_NUMBER = 64  # characters; three of them and their names fit into a fold
 NONE = "none"  # stands in a student's path for a weight that its method does not have
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
+CONTROLS = {  # what the soft loss learns in place of the teacher's labels, and the method's name
+    "smoothed": "MTL with smoothed labels",
+    "shuffled": "MTL with shuffled soft labels",
+    "cross_fitted": "MTL with cross-fitted soft labels",
+    "scene_mean": "MTL with scene-mean soft labels",
+}
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,16 @@ def without_removed_methods(methods: Any) -> Any:
     if not isinstance(methods, Mapping):
         return methods
     return {key: method for key, method in methods.items() if method is not None}
+
+
+def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All methods: the configured ones, and one more for each of ``controls``."""
+    settings = config["control_settings"]
+    weights = {key: settings[key] for key in WEIGHTS_OF["soft"]}
+    return config["methods"] | {
+        control: {"name": CONTROLS[control], "scene_loss": "soft", "labels": control, **weights}
+        for control in config["controls"]
+    }
 
 
 def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:
@@ -233,7 +249,10 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             if weight not in needed and weight in method:
                 yield f"{where}: scene_loss {loss!r} does not use it"
             yield from _unusable_in_paths(where, method.get(weight, []))
-    names = [method["name"] for method in config["methods"].values()]
+        if loss != "soft" and "labels" in method:
+            yield f"methods.{key}.labels: scene_loss {loss!r} does not use it"
+    yield from _control_contradictions(config)
+    names = [method["name"] for method in with_controls(config).values()]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"methods: the name {name!r} is given to two methods"
     yield from _feature_contradictions(config)
@@ -241,6 +260,18 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     grid = config["evaluation"]["adaptive_thresholds"]
     if grid["lowest"] > grid["highest"]:
         yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
+
+
+def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    for control in config["controls"]:
+        if control in config["methods"]:
+            yield (
+                f"controls: {control!r} is also a key of 'methods'; leave one out, or give the "
+                "method another key"
+            )
+    for weight in WEIGHTS_OF["soft"]:
+        where = f"control_settings.{weight}"
+        yield from _unusable_in_paths(where, config["control_settings"][weight])
 
 
 def _unusable_in_paths(where: str, numbers: Sequence[float]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from softscene.activity import recording_activity
 from softscene.errors import FeatureError, how_to_remake
 from softscene.features import FeatureParameters, FeatureStore
-from softscene.files import read_table
+from softscene.files import read_table, write_table
 from softscene.labels import Labels
 
 
@@ -109,6 +109,15 @@ def join_clips(table: pd.DataFrame, values: np.ndarray) -> dict[str, np.ndarray]
     for clip in table.reset_index(drop=True).itertuples():
         parts.setdefault(clip.recording, []).append(values[clip.Index, : clip.frames])
     return {recording: np.concatenate(each) for recording, each in parts.items()}
+
+
+def write_soft_labels(
+    table: pd.DataFrame, logits: np.ndarray, scenes: Sequence[str], target: str | Path
+) -> None:
+    """Write logits beside their clips (``clip recording scene start frames logit_<scene> ...``)."""
+    columns = {f"logit_{scene}": logits[:, i] for i, scene in enumerate(scenes)}
+    keys = ["clip", "recording", "scene", "start", "frames"]
+    write_table(table[keys].assign(**columns), target)
 
 
 def read_soft_labels(source: str | Path, table: pd.DataFrame, scenes: Sequence[str]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Folds: which recordings and clips each part has, and the statistics of its features."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,11 +83,117 @@ def make_fold(
         ],
         columns=["recording", "part", "scene", "frames"],
     )
-    mean, deviation = band_statistics([found[name][0] for name in parts[DEVELOPMENT]])
     write_table(recordings, results["recordings"])
     write_table(_clips(recordings, clip_frames), results["clips"])
+    _write_statistics([found[name][0] for name in parts[DEVELOPMENT]], results["statistics"])
+
+
+def make_inner_fold(
+    recordings: str | Path,
+    clips: str | Path,
+    features: str | Path,
+    results: dict[str, str | Path],
+    held_out: int,
+    parts: int,
+    parameters: FeatureParameters,
+) -> None:
+    """Write a fold inside a fold's development part: one of its parts is held out for evaluation.
+
+    The fold's own evaluation part is in neither part. Clips keep their numbers.
+
+    Parameters
+    ----------
+    recordings, clips
+        The fold's, as :func:`make_fold` wrote them.
+    features, results, parameters
+        As for :func:`make_fold`.
+    held_out
+        Which part, from 1 to ``parts``.
+    parts
+        Into how many the development part is split, see :func:`split_recordings`.
+
+    Raises
+    ------
+    AnnotationError
+        A part would have no recording, or a scene would be in one part alone.
+    """
+    known = read_table(recordings)
+    known = known[known.part == DEVELOPMENT].reset_index(drop=True)
+    part_of = split_recordings(known, parts)
+    names = {True: EVALUATION, False: DEVELOPMENT}
+    place = {name: names[part == held_out] for name, part in part_of.items()}
+    known = known.assign(part=known.recording.map(place))
+    table = read_table(clips)
+    table = table[table.part == DEVELOPMENT]
+    with FeatureStore(features, parameters) as store:
+        seen = [store.read(name)[0] for name in known.recording[known.part == DEVELOPMENT]]
+    write_table(known, results["recordings"])
+    write_table(table.assign(part=table.recording.map(place)), results["clips"])
+    _write_statistics(seen, results["statistics"])
+
+
+def split_recordings(recordings: pd.DataFrame, parts: int) -> dict[str, int]:
+    """Split recordings into parts that have about the same length of each scene.
+
+    Pieces of one recording stay together. No chance is in it: each scene's recordings, the longest
+    first, go to the part that has least of the scene, and then least of all.
+
+    Parameters
+    ----------
+    recordings
+        ``recording``, ``scene``, ``frames``.
+    parts
+        How many.
+
+    Returns
+    -------
+    dict
+        Recording -> its part, from 1.
+
+    Raises
+    ------
+    AnnotationError
+        Lists scenes that would be in one part alone, and says if a part would be empty.
+    """
+    whole = recordings.assign(whole=recordings.recording.map(whole_recording))
+    sizes = whole.groupby(["scene", "whole"]).frames.sum().reset_index()
+    part_of: dict[str, int] = {}
+    total = dict.fromkeys(range(1, parts + 1), 0)
+    for _, own in sizes.sort_values(["frames", "whole"], ascending=[False, True]).groupby("scene"):
+        of_scene = dict.fromkeys(total, 0)
+        for row in own.itertuples():
+            part = min(total, key=lambda part: (of_scene[part], total[part]))
+            part_of[row.whole] = part
+            of_scene[part] += row.frames
+            total[part] += row.frames
+    _check_split(sizes, total)
+    return {row.recording: part_of[row.whole] for row in whole.itertuples()}
+
+
+def _check_split(sizes: pd.DataFrame, total: dict[int, int]) -> None:
+    problems = [
+        f"scene {scene!r} has one recording; two or more expected"
+        for scene, number in sizes.groupby("scene").whole.nunique().items()
+        if number < 2
+    ]
+    if not all(total.values()):
+        problems.append(f"{len(sizes)} recordings cannot fill {len(total)} parts")
+    if problems:
+        raise AnnotationError.of("the recordings cannot be split into parts:", problems)
+
+
+def whole_recording(name: str) -> str:
+    """The recording that a file is a piece of, itself if it is whole.
+
+    TUT's acoustic scenes are cut: ``audio/a099_0_30.wav`` is the first 30 s of ``audio/a099``.
+    """
+    return re.sub(r"_[0-9]+_[0-9]+(\.[^./]+)$", "", name)
+
+
+def _write_statistics(features: Sequence[np.ndarray], target: str | Path) -> None:
+    mean, deviation = band_statistics(features)
     statistics = pd.DataFrame({"band": np.arange(len(mean)), "mean": mean, "std": deviation})
-    write_table(statistics, results["statistics"])
+    write_table(statistics, target)
 
 
 def _check_parts(parts: dict[str, list[str]], known: set[str]) -> None:

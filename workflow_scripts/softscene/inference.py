@@ -1,14 +1,11 @@
 """What trained networks say about clips: scene logits, event probabilities."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from softscene.dataset import Clips
-from softscene.files import write_table
 from softscene.networks import Student, Teacher
 
 BATCH = 16  # clips at a time; bounds memory, changes no result
@@ -35,15 +32,6 @@ def event_probabilities(network: Student, clips: Clips, device: torch.device) ->
     """Posterior of each event in each frame, s(y): clips x frames x events, float32."""
     logits: list[Tensor] = [y for y, _ in _forward(network, clips, device)]
     return torch.sigmoid(torch.cat(logits)).cpu().numpy()
-
-
-def save_soft_labels(
-    clips: Clips, logits: np.ndarray, scenes: tuple[str, ...], target: str | Path
-) -> None:
-    """Write logits beside their clips (``clip recording scene start frames logit_<scene> ...``)."""
-    columns = {f"logit_{scene}": logits[:, i] for i, scene in enumerate(scenes)}
-    keys = ["clip", "recording", "scene", "start", "frames"]
-    write_table(clips.table[keys].assign(**columns), target)
 
 
 def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.DataFrame:

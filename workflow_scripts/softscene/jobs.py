@@ -19,7 +19,13 @@ from softscene import (
     training,
 )
 from softscene.checkpoints import Checkpoints, identity
-from softscene.dataset import Clips, FoldFiles, load_clips, read_soft_labels
+from softscene.dataset import (
+    Clips,
+    FoldFiles,
+    load_clips,
+    read_soft_labels,
+    write_soft_labels,
+)
 from softscene.evaluation import sweep_part
 from softscene.files import write_table
 from softscene.folds import DEVELOPMENT, EVALUATION
@@ -162,14 +168,18 @@ def _accuracy(confusion: pd.DataFrame, scenes: tuple[str, ...]) -> pd.DataFrame:
 
 
 def dump_soft_labels(
-    fold: Fold, weights: str | Path, compute: tuple[int, str], target: str | Path
+    fold: Fold,
+    weights: str | Path,
+    compute: tuple[int, str],
+    target: str | Path,
+    part: str = DEVELOPMENT,
 ) -> None:
-    """Write the teacher's logits for every development clip."""
+    """Write the teacher's logits for every clip of a part."""
     device = prepare(*compute)
-    clips = fold.clips(DEVELOPMENT)
+    clips = fold.clips(part)
     network = load_network(Teacher(fold.size(clips)), weights, device)
     logits = inference.scene_logits(network, clips, device)
-    inference.save_soft_labels(clips, logits, fold.vocabulary().scenes, target)
+    write_soft_labels(clips.table, logits, fold.vocabulary().scenes, target)
 
 
 def train_student(

@@ -1,0 +1,21 @@
+"""Split a fold's development part once more, with one part held out."""
+
+from job import run_job
+from softscene.features import FeatureParameters
+from softscene.folds import make_inner_fold
+
+
+def main(snakemake) -> None:
+    make_inner_fold(
+        recordings=snakemake.input.recordings,
+        clips=snakemake.input.clips,
+        features=snakemake.input.features,
+        results=dict(snakemake.output.items()),
+        held_out=int(snakemake.wildcards.part),
+        parts=snakemake.params.parts,
+        parameters=FeatureParameters(**snakemake.params.features),
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)
