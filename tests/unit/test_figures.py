@@ -225,3 +225,25 @@ def test_pdf_and_png_come_out_and_only_synthetic_runs_say_so(table3, draw, synth
     assert sorted(path.name for path in results["pdf"].parent.iterdir()) == ["fig3.pdf", "fig3.png"]
     assert ("Synthetic corpus" in figure.get_suptitle()) == synthetic
     assert bool(figure.get_suptitle()) == synthetic
+
+
+def test_controls_are_hollow_points_beside_the_lines_and_no_two_look_alike(
+    headline, tmp_path, draw
+):
+    names = [f"Control {i}" for i in range(4)]
+    rows = [(name, NONE, 1.0, 1.0, 0.4, 0.1, 0.7, 0.1, NONE, NONE) for name in names]
+    table = pd.concat([pd.DataFrame(rows, columns=COLUMNS), headline], ignore_index=True)
+    write_table(table.assign(convention="frame", threshold="adaptive"), tmp_path / "all.tsv")
+    figure, _ = draw(tmp_path / "all.tsv")
+    bars = bars_of(figure.axes[0])
+    labels = [rf"{name} ($\beta$, T = 1)" for name in names]
+    assert list(bars) == [*LABELS, *labels]
+    looks = {(bar[0].get_color(), bar[0].get_marker()) for bar in bars.values()}
+    assert len(looks) == 7
+    right = max(bars[label][0].get_xdata()[-1] for label in LABELS)
+    for label in labels:
+        assert bars[label][0].get_markerfacecolor() == "white"
+        assert bars[label][0].get_linestyle() == "None"
+        (x,) = bars[label][0].get_xdata()
+        assert right < x < 3, "right of the lines, and nearer to 1 than to the next weight"
+        right = x

@@ -23,6 +23,11 @@ class Line:
     label: str
     rows: pd.DataFrame
 
+    @property
+    def is_point(self) -> bool:
+        """Whether the method has one weight alone, as a control has."""
+        return len(self.rows) == 1
+
 
 def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
     """Split one setting's rows of Table 3.
@@ -30,8 +35,8 @@ def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
     Returns
     -------
     tuple
-        A line for each method with alpha, and for each method with beta and T; and the rows of
-        methods without a weight, which are levels.
+        A line for each method with alpha, and for each method with beta and T, single points last;
+        and the rows of methods without a weight, which are levels.
     """
     weighted = table.assign(weight=table.alpha.fillna(table.beta))
     lines = []
@@ -41,18 +46,23 @@ def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
     for (method, temperature), rows in groups:
         symbol = r"$\alpha$" if pd.isna(temperature) else rf"$\beta$, T = {temperature:g}"
         lines.append(Line(f"{method} ({symbol})", rows.sort_values("weight")))
-    return lines, weighted[weighted.weight.isna()]
+    return sorted(lines, key=lambda line: line.is_point), weighted[weighted.weight.isna()]
 
 
 def _draw_line(
     axes: Axes, line: Line, score: str, scale: float, look: Mapping[str, str], shift: float
 ) -> None:
-    """Draw mean and spread, moved sideways by a factor so that spreads do not hide each other."""
+    """Draw mean and spread, moved sideways by a factor so that spreads do not hide each other.
+
+    A single point is hollow.
+    """
     rows, weight = line.rows, line.rows.weight * shift
     mean, spread = (rows[f"{score}_{name}"].to_numpy() * scale for name in ("mean", "std"))
+    point = {"linestyle": "", "markerfacecolor": "white"} if line.is_point else {}
     axes.errorbar(
-        weight, mean, np.nan_to_num(spread), label=line.label, capsize=2, elinewidth=0.8, **look
-    )
+        weight, mean, np.nan_to_num(spread), label=line.label, capsize=2, elinewidth=0.8,
+        **look, **point,
+    )  # fmt: skip
     published = rows[f"published_{score}"].to_numpy() * scale
     axes.plot(
         weight, published, linestyle="", marker="*", markersize=9,
@@ -73,11 +83,16 @@ def _draw_level(axes: Axes, row: pd.Series, score: str, scale: float) -> None:
         )  # fmt: skip
 
 
-def _shift(line: int, lines: int, weights: np.ndarray) -> float:
-    """Factor that moves a line sideways by a hundredth of the axis against its neighbour."""
+def _shifts(lines: list[Line], weights: np.ndarray) -> list[float]:
+    """Factors that move each line sideways by a hundredth of the axis against its neighbour.
+
+    Lines lie around their weights; single points right of them, and twice as far apart.
+    """
     positive = weights[weights > 0]
     span = positive.max() / positive.min() if len(positive) else 1.0
-    return span ** (0.012 * (line - (lines - 1) / 2))
+    around = sum(not line.is_point for line in lines) or len(lines)
+    steps = [i + max(0, i - around + 1) - (around - 1) / 2 for i in range(len(lines))]
+    return [span ** (0.012 * step) for step in steps]
 
 
 def _weight_axis(axes: Axes, weights: np.ndarray) -> None:
@@ -107,13 +122,16 @@ def plot_figure3(
     table = table[~table.method.isin(left_out)]
     table = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
     lines, levels = lines_of(table)
-    weights = np.unique(np.concatenate([line.rows.weight for line in lines])) if lines else []
+    weights = (
+        np.unique(np.concatenate([line.rows.weight for line in lines])) if lines else np.array([])
+    )
+    shifts = _shifts(lines, weights)
     with plt.style.context(STYLE):
         figure, panels = plt.subplots(len(SCORES), sharex=True, layout="constrained")
         for axes, (score, name, scale) in zip(panels, SCORES, strict=True):
             for i, line in enumerate(lines):
                 look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-                _draw_line(axes, line, score, scale, look, _shift(i, len(lines), weights))
+                _draw_line(axes, line, score, scale, look, shifts[i])
             for _, row in levels.iterrows():
                 _draw_level(axes, row, score, scale)
             axes.set_ylabel(name)

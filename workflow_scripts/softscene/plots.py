@@ -15,7 +15,7 @@ from softscene.files import replacing
 STYLE = Path(__file__).with_name("softscene.mplstyle")
 # Okabe and Ito's colours, which colour-blind readers tell apart; markers and dashes do it in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")  # more than colours: no two lines look alike
 LEVEL = "#555555"
 SYNTHETIC_TITLE = "Synthetic corpus: not a test of the paper's claim"
 
