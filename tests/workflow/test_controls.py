@@ -104,18 +104,18 @@ def test_no_clip_has_a_cross_fitted_label_of_a_teacher_that_saw_its_recording(co
         teacher = controlled.path(f"inner_teachers/{RUN}_without-{part}")
         seen = inner[inner.part == "development"]
         held_out = read_table(teacher / "held_out.tsv")
-        assert sorted(inner.clip) == sorted(known.clip), "no clip of the evaluation part"
-        assert set(held_out.clip) == set(known.clip) - set(seen.clip)
+        assert sorted(inner["clip"]) == sorted(known["clip"]), "no clip of the evaluation part"
+        assert set(held_out["clip"]) == set(known["clip"]) - set(seen["clip"])
         assert not set(held_out.recording.map(whole_recording)) & set(
             seen.recording.map(whole_recording)
         )
         assert set(seen.scene) == set(known.scene), "each teacher knows all scenes"
-        own = labels[labels.clip.isin(held_out.clip)].reset_index(drop=True)
+        own = labels[labels["clip"].isin(held_out["clip"])].reset_index(drop=True)
         np.testing.assert_array_equal(logits_of(own), logits_of(held_out))
         accuracy = read_table(teacher / "scene_accuracy.tsv").set_index("scene")
         assert accuracy.clips["all"] == len(held_out), "it was tested on what it did not see"
-        labelled += list(held_out.clip)
-    assert sorted(labelled) == sorted(known.clip)
+        labelled += list(held_out["clip"])
+    assert sorted(labelled) == sorted(known["clip"])
     teachers = [
         controlled.path(f"{place}/weights.safetensors").read_bytes()
         for place in (f"teachers/{RUN}", *(f"inner_teachers/{RUN}_without-{p}" for p in (1, 2)))
