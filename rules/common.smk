@@ -17,6 +17,7 @@ from softscene.config import (
     NONE,
     check,
     read_schema,
+    require_code,
     student_kinds,
     typed,
     with_controls,
@@ -38,6 +39,7 @@ config["methods"] = without_removed_methods(config.get("methods"))
 try:
     check(config, read_schema(own("rules/schemas/config.schema.yaml")))
     config["methods"] = with_controls(config)
+    require_code(config["methods"], own)
     LABELS = own(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(own("resources/archives.yaml"))
@@ -170,6 +172,12 @@ def soft_labels(wildcards):
     """What the soft loss learns: the labels of the same (fold, seed)'s teacher, or a control's."""
     method = config["methods"][wildcards.method]
     return SOFT_LABELS[method.get("labels", "teacher")] if method["scene_loss"] == "soft" else []
+
+
+def own_code(wildcards):
+    """The file of a method of one's own, which its students are made again for."""
+    given = config["methods"][wildcards.method].get("code")
+    return own(given) if given else []
 
 
 def network(*keys):

@@ -20,6 +20,7 @@ def fold_of(snakemake: Any) -> Fold:
         labels=snakemake.input.labels,
         clip_frames=snakemake.params.clip_frames,
         network=snakemake.params.network,
+        code=snakemake.input.get("code") or None,
     )
 
 

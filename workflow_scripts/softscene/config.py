@@ -4,7 +4,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.errors import ConfigurationError
+from softscene.methods import code_faults
 
 
 def _matches(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
@@ -142,6 +143,33 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
         control: {"name": CONTROLS[control], "scene_loss": "soft", "labels": control, **weights}
         for control in config["controls"]
     }
+
+
+def require_code(
+    methods: Mapping[str, Mapping[str, Any]], place: Callable[[str], str] = str
+) -> None:
+    """Check the files of methods of one's own.
+
+    Parameters
+    ----------
+    methods
+        The configuration's.
+    place
+        A configured path -> where the file lies.
+
+    Raises
+    ------
+    ConfigurationError
+        Lists every file that is missing, is no Python, or defines nothing that its method uses.
+    """
+    problems = [
+        f"methods.{key}.code: {fault}"
+        for key, method in methods.items()
+        if "code" in method
+        for fault in code_faults(place(method["code"]), method["scene_loss"])
+    ]
+    if problems:
+        raise ConfigurationError.of("methods of one's own cannot be used:", problems)
 
 
 def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:

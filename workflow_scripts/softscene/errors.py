@@ -16,6 +16,10 @@ class ConfigurationError(SoftSceneError):
     """A key of the configuration is unknown, missing, of the wrong type or out of range."""
 
 
+class MethodError(SoftSceneError):
+    """A method of one's own cannot be read, or is not what a method must be."""
+
+
 class LicenceError(SoftSceneError):
     """The data's licence was not accepted."""
 

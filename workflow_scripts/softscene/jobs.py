@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import torch
@@ -30,10 +31,11 @@ from softscene.evaluation import sweep_part
 from softscene.files import write_table
 from softscene.folds import DEVELOPMENT, EVALUATION
 from softscene.labels import Labels, read_labels
-from softscene.networks import NetworkParameters, Student, Teacher
+from softscene.methods import load_code
+from softscene.networks import NetworkParameters, Teacher
 from softscene.predictions import save_probabilities
 from softscene.runtime import prepare
-from softscene.training import SceneObjective, TrainingParameters
+from softscene.training import Method, SceneObjective, TrainingParameters
 from softscene.weights import load_network, save_network
 
 Paths = Mapping[str, str | Path]
@@ -56,6 +58,8 @@ class Fold:
         Frames of a clip.
     network
         Those of the configuration's ``network`` that the job's network has.
+    code
+        File of a method of one's own, see :mod:`softscene.methods`.
     """
 
     name: str
@@ -63,10 +67,15 @@ class Fold:
     labels: str | Path
     clip_frames: int
     network: Mapping[str, object]
+    code: str | Path | None = None
 
     def vocabulary(self) -> Labels:
         """Read the label file."""
         return read_labels(self.labels)
+
+    def own_code(self) -> ModuleType | None:
+        """Load the method's own code."""
+        return load_code(self.code) if self.code else None
 
     def clips(self, part: str) -> Clips:
         """Read a part."""
@@ -127,6 +136,7 @@ def _checkpoints(
     clips: Clips,
     soft: torch.Tensor | None,
     device: torch.device,
+    own: ModuleType | None = None,
 ) -> Checkpoints | None:
     """The training's checkpoints, which are of no other data, parameters or code."""
     if checkpoint is None:
@@ -136,7 +146,8 @@ def _checkpoints(
     if soft is not None:
         data["soft"] = soft
     path, every = checkpoint
-    return Checkpoints(path, identity(training.plain(resolved), data, device, TRAINING_CODE), every)
+    code = TRAINING_CODE if own is None else (*TRAINING_CODE, own)
+    return Checkpoints(path, identity(training.plain(resolved), data, device, code), every)
 
 
 def _write_training(
@@ -218,10 +229,12 @@ def train_student(
         "network": size,
         "threads": compute[0],
     }
-    checkpoints = _checkpoints(checkpoint, resolved, clips, soft, device)
+    own = fold.own_code()
+    checkpoints = _checkpoints(checkpoint, resolved, clips, soft, device, own)
     network, history = training.train_student(
-        clips, soft, objective, size, parameters, seed, device, fold.name, checkpoints
-    )
+        clips, soft, objective, size, parameters, seed, device, fold.name, checkpoints,
+        Method.of(own),
+    )  # fmt: skip
     _write_training(network, history, resolved, results, checkpoints)
 
 
@@ -249,7 +262,8 @@ def predict_student(
     device = prepare(*compute)
     labels = fold.vocabulary()
     clips = fold.clips(DEVELOPMENT)
-    network = Student(fold.size(clips), scene_branch=scene_loss != "none")
+    method = Method.of(fold.own_code())
+    network = method.student(fold.size(clips), scene_branch=scene_loss != "none")
     network = load_network(network, weights, device)
     known = inference.event_probabilities(network, clips, device)
     write_table(sweep_part(clips, known, labels, thresholds), results["sweep"])

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from softscene.adam import Adam
 from softscene.checkpoints import Checkpoints
 from softscene.dataset import Clips
-from softscene.errors import TrainingError
+from softscene.errors import MethodError, TrainingError
 from softscene.files import write_text
 from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
 from softscene.networks import NetworkParameters, Student, Teacher
@@ -63,6 +64,36 @@ class SceneObjective:
     temperature: float = 1.0
 
 
+@dataclass(frozen=True)
+class Method:
+    """What students are made of: the library's network and losses, or some of one's own.
+
+    Attributes
+    ----------
+    student
+        Called as :class:`softscene.networks.Student`.
+    hard_scene_loss, soft_scene_loss
+        Called as those of :mod:`softscene.losses`.
+    """
+
+    student: Callable[..., nn.Module] = Student
+    hard_scene_loss: Callable[[Tensor, Tensor], Tensor] = hard_scene_loss
+    soft_scene_loss: Callable[[Tensor, Tensor, float], Tensor] = soft_scene_loss
+
+    @classmethod
+    def of(cls, code: ModuleType | None) -> "Method":
+        """The library's method with what a module defines in its place."""
+        names = {"Student": "student"} | {
+            name: name for name in ("hard_scene_loss", "soft_scene_loss")
+        }
+        return cls(
+            **{key: getattr(code, name) for name, key in names.items() if hasattr(code, name)}
+        )
+
+
+PAPER = Method()
+
+
 class Batches:
     """A part's clips on the device, handed out in an order that (seed, epoch) decides."""
 
@@ -89,7 +120,11 @@ def teacher_losses(network: Teacher, data: Batches, chosen: Tensor) -> Losses:
 
 
 def student_losses(
-    network: Student, data: Batches, chosen: Tensor, objective: SceneObjective
+    network: nn.Module,
+    data: Batches,
+    chosen: Tensor,
+    objective: SceneObjective,
+    method: Method = PAPER,
 ) -> Losses:
     """Losses of a step of a student: E1, E1 + alpha E2 (eq. 3) or E1 + beta E3 (eq. 7)."""
     lengths = data.lengths[chosen]
@@ -98,9 +133,9 @@ def student_losses(
     if objective.loss == "none":
         return {"loss": events, "event_loss": events}
     if objective.loss == "hard":
-        scenes = hard_scene_loss(w, data.scenes[chosen])
+        scenes = method.hard_scene_loss(w, data.scenes[chosen])
     else:
-        scenes = soft_scene_loss(w, data.soft[chosen], objective.temperature)
+        scenes = method.soft_scene_loss(w, data.soft[chosen], objective.temperature)
     return {
         "loss": events + objective.weight * scenes,
         "event_loss": events,
@@ -222,7 +257,8 @@ def train_student(
     device: torch.device,
     name: str,
     checkpoints: Checkpoints | None = None,
-) -> tuple[Student, pd.DataFrame]:
+    method: Method = PAPER,
+) -> tuple[nn.Module, pd.DataFrame]:
     """Train an event detector of any kind; gives it and its history.
 
     Parameters
@@ -235,13 +271,37 @@ def train_student(
         What the scene branch learns.
     size, parameters, seed, device, name, checkpoints
         As for :func:`train`.
+    method
+        Network and losses.
+
+    Raises
+    ------
+    MethodError
+        The network's outputs have other shapes than a student's.
     """
     seed_everything(seed)
-    network = Student(size, scene_branch=objective.loss != "none")
+    network = method.student(size, scene_branch=objective.loss != "none")
     network = network.to(device, memory_format=torch.channels_last)
     data = Batches(clips, device, soft)
-    losses = lambda chosen: student_losses(network, data, chosen, objective)  # noqa: E731
+    if method.student is not Student:
+        _check_outputs(network, data, size, objective.loss != "none")
+    losses = lambda chosen: student_losses(network, data, chosen, objective, method)  # noqa: E731
     return network, train(network, losses, data, parameters, seed, name, checkpoints)
+
+
+def _check_outputs(
+    network: nn.Module, data: Batches, size: NetworkParameters, scene_branch: bool
+) -> None:
+    """Try a network of one's own on a clip, before hours are spent on it."""
+    with torch.inference_mode():
+        given = network.eval()(data.features[:1], data.lengths[:1])
+    shapes = [None if each is None else tuple(each.shape) for each in given]
+    expected = [(1, size.frames, size.events), (1, size.scenes) if scene_branch else None]
+    if shapes != expected:
+        raise MethodError(
+            f"the network gives outputs of the shapes {shapes} for one clip; {expected} expected: "
+            "event logits, and scene logits or None"
+        )
 
 
 def plain(parameters: Mapping[str, object]) -> dict[str, object]:

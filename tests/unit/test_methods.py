@@ -1,0 +1,142 @@
+"""Methods of one's own: what is refused, and that the named part alone is replaced."""
+
+import pytest
+import torch
+from softscene.config import require_code
+from softscene.errors import ConfigurationError, MethodError
+from softscene.losses import hard_scene_loss, soft_scene_loss
+from softscene.methods import load_code
+from softscene.networks import Student
+from softscene.training import (
+    Batches,
+    Method,
+    SceneObjective,
+    TrainingParameters,
+    student_losses,
+    train_student,
+)
+
+from tests.unit.tiny_training import CPU, SIZE, SOFT
+
+ONE_EPOCH = TrainingParameters(epochs=1, batch_size=4, learning_rate=0.001)
+LOSS = "def hard_scene_loss(w, scenes):\n    return (w**2).mean()\n"
+NETWORK = """
+from softscene.networks import Student as Original
+class Student(Original):
+    def forward(self, features, lengths):
+        y, w = super().forward(features, lengths)
+        return {}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def file(text):
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        return path
+
+    return file
+
+
+def complaint(methods):
+    with pytest.raises(ConfigurationError) as caught:
+        require_code(methods)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "loss", "words"),
+    [
+        (
+            "def hard_scene_los(w, scenes):\n    pass\n",
+            "hard",
+            ["defines none of them", "Student or"],
+        ),
+        (LOSS, "soft", ["defines hard_scene_loss; Student or soft_scene_loss expected", "'soft'"]),
+        (LOSS, "none", ["Student expected where scene_loss is 'none'"]),
+        ("def broken(:\n", "hard", ["is not Python", "line 1"]),
+        ("\0", "hard", ["is not Python"]),
+    ],
+)
+def test_a_useless_file_is_refused_with_its_key_and_what_is_expected(write, text, loss, words):
+    path = write(text)
+    said = complaint({"mine": {"scene_loss": loss, "code": str(path)}})
+    for word in ["methods.mine.code: ", str(path), *words]:
+        assert word in said
+
+
+def test_all_bad_files_are_told_in_one_go_and_good_ones_are_not(write):
+    methods = {
+        "absent": {"scene_loss": "hard", "code": "no/such.py"},
+        "good": {"scene_loss": "hard", "code": str(write(LOSS))},
+        "paper": {"scene_loss": "hard"},
+        "folder": {"scene_loss": "none", "code": "."},
+    }
+    said = complaint(methods).splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in said] == [
+        "methods.absent.code", "methods.folder.code"
+    ]  # fmt: skip
+    del methods["absent"], methods["folder"]
+    require_code(methods)
+
+
+@pytest.mark.parametrize(
+    "text", ["from x import y as Student\n", "Student = dict\n", "class Student: pass\n"]
+)
+def test_a_name_may_be_defined_in_any_way(write, text):
+    require_code({"mine": {"scene_loss": "none", "code": str(write(text))}})
+
+
+def test_a_file_that_fails_is_named_with_its_line(write):
+    path = write("import torch\n\n1 / 0\n")
+    with pytest.raises(MethodError) as caught:
+        load_code(path)
+    for word in (str(path), "line 3", "ZeroDivisionError"):
+        assert word in str(caught.value)
+
+
+def test_what_a_file_defines_is_replaced_and_nothing_else(write):
+    method = Method.of(load_code(write(LOSS)))
+    assert method.hard_scene_loss is not hard_scene_loss
+    assert (method.student, method.soft_scene_loss) == (Student, soft_scene_loss)
+    assert Method.of(None) == Method()
+
+
+def test_the_own_loss_is_the_one_that_is_minimised(write, clips):
+    method = Method.of(load_code(write(LOSS)))
+    network = Student(SIZE, scene_branch=True).eval()
+    data, chosen = Batches(clips, CPU), torch.arange(4)
+    own = student_losses(network, data, chosen, SceneObjective("hard", 0.5), method)
+    paper = student_losses(network, data, chosen, SceneObjective("hard", 0.5))
+    _, w = network(data.features[:4], data.lengths[:4])
+    torch.testing.assert_close(own["scene_loss"], (w**2).mean())
+    torch.testing.assert_close(own["event_loss"], paper["event_loss"])
+    torch.testing.assert_close(own["loss"], own["event_loss"] + 0.5 * own["scene_loss"])
+    assert own["scene_loss"] != paper["scene_loss"]
+
+
+def train(clips, method, loss="soft"):
+    objective = SceneObjective(loss, 1.0)
+    return train_student(
+        clips, SOFT, objective, SIZE, ONE_EPOCH, 0, CPU, "a test", None, method
+    )[0]  # fmt: skip
+
+
+def test_an_own_network_is_trained_as_the_librarys_is(write, clips):
+    """The same network from a file of one's own: the same weights, to the last bit."""
+    own = train(clips, Method.of(load_code(write(NETWORK.format("y, w")))))
+    paper = train(clips, Method())
+    assert type(own) is not Student
+    for name, value in paper.state_dict().items():
+        assert torch.equal(own.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize(
+    ("result", "loss"),
+    [("y[:, 1:], w", "soft"), ("y, None", "soft"), ("y, y", "none"), ("y[..., 0], w", "hard")],
+)
+def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, clips, result, loss):
+    method = Method.of(load_code(write(NETWORK.format(result))))
+    with pytest.raises(MethodError, match=r"\(1, 500, 3\).* expected: event logits"):
+        train(clips, method, loss)

@@ -1,0 +1,71 @@
+"""Methods of one's own: a file that has a network or a loss in place of the library's."""
+
+import ast
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from softscene.errors import MethodError
+
+# What a file may define; docs/extending.md has the signatures.
+REPLACEABLE = ("Student", "hard_scene_loss", "soft_scene_loss")
+MODULE = "method_of_ones_own"  # what the file is called as a module, whatever its path
+
+
+def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
+    """Say why a file cannot be a method's code, without running it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    scene_loss
+        The method's: a loss that it does not use is a mistake.
+    """
+    try:
+        tree = ast.parse(Path(path).read_bytes(), str(path))
+    except OSError as error:
+        yield f"{path} cannot be read: {error.strerror}"
+        return
+    except (SyntaxError, ValueError) as error:
+        yield f"{path} is not Python: {error}"
+        return
+    useful = {"Student", f"{scene_loss}_scene_loss"}
+    found = set(_names(tree)) & set(REPLACEABLE)
+    if not found & useful:
+        expected = " or ".join(name for name in REPLACEABLE if name in useful)
+        has = ", ".join(sorted(found)) or "none of them"
+        yield f"{path} defines {has}; {expected} expected where scene_loss is {scene_loss!r}"
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """What a module defines or imports at its top."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+
+
+def load_code(path: str | Path) -> ModuleType:
+    """Run a method's file; gives it as a module.
+
+    Raises
+    ------
+    MethodError
+        It cannot be run; has the end of the traceback.
+    """
+    spec = importlib.util.spec_from_file_location(MODULE, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module  # where its data classes, for one, look for it
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        trace = "".join(traceback.format_exception(error)[-3:]).rstrip()
+        raise MethodError(f"{path} cannot be used as a method:\n{trace}") from error
+    return module
