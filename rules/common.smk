@@ -49,11 +49,15 @@ except SoftSceneError as error:
 RESULTS = f"results/{config['run']}"
 RUNNING = f"{RESULTS}/.running"  # locked by the process that makes the run
 SYNTHETIC = config["synthetic"] is not None
-DATA = config["data"]["folder"] or (f"{RESULTS}/data" if SYNTHETIC else "results/data")
+OWN = config["data"]["own"]
+DOWNLOADED = not (SYNTHETIC or OWN)
+DATA = config["data"]["folder"] or ("results/data" if DOWNLOADED else f"{RESULTS}/data")
 
 # A synthetic corpus is a mirror with a registry of its own; everything behind is the same.
 DATASETS = list(PUBLISHED.datasets)
 LISTS = list(PUBLISHED.annotations.files)
+AUDIO = [own(OWN["audio"])] if OWN else [f"{DATA}/{name}/audio" for name in DATASETS]
+RECORDINGS = [f"{DATA}/{name}/recordings.tsv" for name in (["own"] if OWN else DATASETS)]
 CORPUS = f"{RESULTS}/corpus"
 REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else own("resources/archives.yaml")
 # How to download is a resource and no parameter: another mirror gives the same files.
@@ -216,7 +220,7 @@ def claim_run():
     """Be the only process that makes this run; Snakemake's own lock may be stale or broken."""
     try:  # claims are kept as long as this process lives
         workflow.claims = [claim(RUNNING, RESULTS)]
-        if not SYNTHETIC and not downloaded():
+        if DOWNLOADED and not downloaded():
             workflow.claims.append(claim(f"{DATA}/.running", DATA))
     except SoftSceneError as error:
         raise WorkflowError(str(error))
@@ -230,7 +234,7 @@ def downloaded():
 
 def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
-    if SYNTHETIC or downloaded():
+    if not DOWNLOADED or downloaded():
         return
     terms = Path(own("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:

@@ -78,3 +78,50 @@ rule download_dataset:
         cache=f"{DATA}/cache",
     script:
         "../workflow_scripts/download_dataset.py"
+
+
+if OWN:
+    from softscene.owndata import recording_paths
+
+    def own_audio(wildcards):
+        """The files of data of one's own; what is missing is told by the job, with its line."""
+        try:
+            paths = [Path(AUDIO[0], name) for name in recording_paths(own(OWN["annotations"]))]
+        except SoftSceneError as error:
+            raise WorkflowError(str(error))
+        return [str(path) for path in paths if path.is_file()]
+
+    # Data of one's own take the place of all downloads and of the paper's two lists.
+    rule import_data:
+        input:
+            own_audio,
+            annotations=own(OWN["annotations"]),
+            folds=own(OWN["folds"]) if isinstance(OWN["folds"], str) else [],
+            labels=LABELS,
+        output:
+            events=f"{RESULTS}/annotations/events.tsv",
+            audit=f"{RESULTS}/annotations/audit.tsv",
+            recordings=RECORDINGS[0],
+            annotations=directory(f"{DATA}/annotations"),
+        log:
+            f"{RESULTS}/logs/import_data.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/import_data.tsv"
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=grown(1000),
+            runtime=30,
+        params:
+            audio=AUDIO[0],
+            folds=OWN["folds"],
+            sample_rate=config["features"]["sample_rate"],
+            overrun=config["annotations"]["overrun"],
+        script:
+            "../workflow_scripts/import_data.py"
+
+    ruleorder: import_data > download_annotations
+    ruleorder: import_data > merge_annotations
+    ruleorder: import_data > audit_annotations

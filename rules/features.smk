@@ -3,8 +3,9 @@
 
 rule extract_features:
     input:
-        audio=expand(f"{DATA}/{{dataset}}/audio", dataset=DATASETS),
-        recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
+        audio=AUDIO,
+        files=own_audio if OWN else [],
+        recordings=RECORDINGS,
         events=f"{RESULTS}/annotations/events.tsv",
     output:
         f"{RESULTS}/features.h5",

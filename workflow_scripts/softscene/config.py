@@ -285,6 +285,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"methods: the name {name!r} is given to two methods"
     yield from _feature_contradictions(config)
     yield from _synthetic_contradictions(config["synthetic"] or {})
+    yield from _own_data_contradictions(config)
     grid = config["evaluation"]["adaptive_thresholds"]
     if grid["lowest"] > grid["highest"]:
         yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
@@ -311,6 +312,20 @@ def _unusable_in_paths(where: str, numbers: Sequence[float]) -> Iterator[str]:
                 f"{where}: {number!r} given, a number that floating point holds exactly, written "
                 f"with at most {LONGEST_NUMBER} characters, expected"
             )
+
+
+def _own_data_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    own = config["data"]["own"]
+    if own is None:
+        return
+    if config["synthetic"] is not None:
+        yield "data.own: a synthetic corpus is asked for as well; leave out one of the two"
+    if config["data"]["folder"] is not None:
+        yield "data.folder: data of one's own are not downloaded; leave it null"
+    if isinstance(own["folds"], int):
+        for index, fold in enumerate(config["folds"]):
+            if fold > own["folds"]:
+                yield f"folds[{index}]: {fold} given, a number up to {own['folds']} expected"
 
 
 def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 class SoftSceneError(Exception):
     """Base of all: the message says what was given, what was expected, where, and what to do."""
 
+    problems: Sequence[str] = ()  # each of those that the message lists
+
     @classmethod
     def of(cls, heading: str, problems: Sequence[str]) -> "SoftSceneError":
         """One error that lists all ``problems``, each on a line of its own, under ``heading``."""
-        return cls("\n  ".join([heading, *problems]))
+        error = cls("\n  ".join([heading, *problems]))
+        error.problems = tuple(problems)
+        return error
 
 
 class ConfigurationError(SoftSceneError):

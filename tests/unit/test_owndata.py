@@ -1,0 +1,148 @@
+"""Data of one's own: every fault in one go, by file and line, and what jobs of downloads find."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from softscene.annotations import read_published
+from softscene.errors import AnnotationError
+from softscene.files import read_table, write_table
+from softscene.owndata import import_data, recording_paths
+
+HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label"
+ROWS = [
+    *(f"a{i}.wav\thome\t0.1\t0.5\tcat" for i in range(4)),
+    *(f"b{i}.wav\tyard\t0.2\t0.9\tdog" for i in range(4)),
+]
+RATE = 8000
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "labels.yaml").write_text("scenes: [home, yard]\nevents: [cat, dog, owl]\n")
+    (tmp_path / "audio").mkdir()
+    for row in ROWS:
+        write_audio(tmp_path, row.split("\t")[0])
+    write_list(tmp_path, ROWS)
+    return tmp_path
+
+
+def write_audio(data, name, samples=RATE, rate=RATE):
+    soundfile.write(data / "audio" / name, np.zeros(samples), rate)
+
+
+def write_list(data, rows):
+    (data / "list.tsv").write_text("\n".join([HEADER, *rows]) + "\n")
+
+
+def run(data, folds=2):
+    results = {name: data / f"{name}.tsv" for name in ("events", "audit", "recordings")}
+    results["annotations"] = data / "annotations"
+    import_data(
+        data / "audio", data / "list.tsv", folds, data / "labels.yaml", results, RATE, 0.1
+    )  # fmt: skip
+
+
+def complaint(data, folds=2):
+    with pytest.raises(AnnotationError) as caught:
+        run(data, folds)
+    assert not (data / "events.tsv").exists()
+    return str(caught.value)
+
+
+def parts_of(data, fold):
+    folder = data / "annotations" / "crossvaridation"
+    return [
+        set(read_published(folder / f"meta_fold0{fold}_{part}.txt").recording)
+        for part in ("development", "evaluation")
+    ]
+
+
+def test_good_data_are_written_as_downloads_would_be(data):
+    run(data)
+    events = read_table(data / "events.tsv")
+    assert [list(row) for row in events.astype(str).to_numpy()] == [row.split("\t") for row in ROWS]
+    recordings = read_table(data / "recordings.tsv")
+    assert list(recordings.recording) == recording_paths(data / "list.tsv")
+    assert (set(recordings.frames), set(recordings.sample_rate)) == ({RATE}, {RATE})
+    assert len(read_table(data / "audit.tsv")) == 0
+    whole = set(recordings.recording)
+    (known, unseen), (second, other) = parts_of(data, 1), parts_of(data, 2)
+    assert known | unseen == second | other == whole
+    assert (len(known), len(second)) == (4, 4)
+    assert unseen | other == whole
+
+
+def test_faults_of_rows_audio_and_folds_are_told_in_one_go(data):
+    write_audio(data, "a1.wav", rate=16000)
+    (data / "audio" / "a2.wav").write_bytes(b"no sound")
+    (data / "audio" / "b0.wav").unlink()
+    write_audio(data, "b3.wav", samples=0)
+    write_list(data, [*ROWS, "a0.wav\thome\t3\t4\tcat", "a0.wav\thome\t0\t1\tcow",
+                      "../a0.wav\thome\t0\t1\tcat"])  # fmt: skip
+    (data / "folds.tsv").write_text("path\tfold\na0.wav\t0\nz.wav\t1\na1.wav\t2\na1.wav\t2\n")
+    said = complaint(data, data / "folds.tsv")
+    for words in [
+        "line 3: a1.wav: has 16000 Hz, 8000 Hz (features.sample_rate) expected",
+        "line 4: a2.wav: cannot be read as audio",
+        "line 6: b0.wav: cannot be read as audio",
+        "line 9: b3.wav: has no samples",
+        "line 10: a0.wav, 'cat': 3.0 to 4.0 s lies beyond the recording's end, 1.0 s",
+        "line 11: a0.wav, 'cow': unknown event label",
+        "line 12: ../a0.wav: a plain path inside",
+        "folds.tsv, line 2: 'a0.wav', fold '0': a number from 1 to 99 expected",
+        "folds.tsv, line 3: 'z.wav', fold '1': the list has no such recording",
+        "folds.tsv: a1.wav stands there twice",
+        "folds.tsv: b1.wav has no fold",
+    ]:
+        assert words in said
+    assert said.count("a1.wav: has") == 1
+
+
+def test_own_folds_are_kept(data):
+    fold = {row.split("\t")[0]: 1 + i % 3 for i, row in enumerate(ROWS)}
+    write_table(pd.DataFrame(fold.items(), columns=["path", "fold"]), data / "folds.tsv")
+    run(data, data / "folds.tsv")
+    for number in (1, 2, 3):
+        own = {name for name, place in fold.items() if place == number}
+        assert parts_of(data, number) == [set(fold) - own, own]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("path\tpart\na0.wav\t1\n", "columns path and fold expected; found path, part"),
+        (None, "is not a tab-separated table"),
+        ("path\tfold\n" + "".join(f"{row.split()[0]}\t1\n" for row in ROWS), "two folds or more"),
+    ],
+)
+def test_a_file_that_has_no_folds_is_named(data, text, words):
+    if text is not None:
+        (data / "folds.tsv").write_text(text)
+    said = complaint(data, data / "folds.tsv")
+    assert "folds.tsv" in said
+    assert words in said
+
+
+def test_events_that_a_fold_never_learns_are_named(data, caplog):
+    write_list(data, [*ROWS, "a0.wav\thome\t0.5\t0.6\towl"])
+    with caplog.at_level(logging.WARNING):
+        run(data)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.endswith("evaluates without learning: owl")
+    fold = int(said.split()[1])
+    assert "a0.wav" in parts_of(data, fold)[1]
+
+
+def test_pieces_of_one_recording_stay_together(data):
+    names = [f"{site}_{start}_{start + 30}.wav" for site in "wxyz" for start in (0, 30, 60)]
+    rows = [f"{name}\t{'home' if name[0] in 'wx' else 'yard'}\t0.1\t0.2\tcat" for name in names]
+    for name in names:
+        write_audio(data, name)
+    write_list(data, rows)
+    run(data)
+    known, unseen = parts_of(data, 1)
+    assert {name[0] for name in known}.isdisjoint(name[0] for name in unseen)
+    assert len(known) == len(unseen) == 6

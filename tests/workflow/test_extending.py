@@ -1,0 +1,193 @@
+"""docs/extending.md, done as it says: its files are written and its commands run."""
+
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from safetensors.numpy import load_file
+from softscene.annotations import read_published
+from softscene.files import read_table
+
+from tests.checkout import SMALL, Checkout, copy_checkout
+from tests.conftest import ROOT
+from tests.workflow.test_small import CHAIN
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FILES = {name: text for name, text in re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)}
+COMMANDS = re.findall(r"^snakemake (.*)$", PAGE, re.MULTILINE)
+RATE, SECONDS = 16000, 10.3
+
+
+def write_files(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(FILES[name])
+
+
+def typed(command, **instead):
+    """A command of the page, with the test's own configuration and cores."""
+    words = [instead.get(word, word) for word in shlex.split(command)]
+    assert words[-2] == "--cores"
+    return words[:-2]
+
+
+def test_the_page_has_these_files_and_commands():
+    assert list(FILES) == [
+        "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "mine/folds.tsv",
+        "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml",
+    ]  # fmt: skip
+    assert len(COMMANDS) == 3
+
+
+@pytest.fixture(scope="module")
+def extended(finished, tmp_path_factory):
+    """The finished checkout, in which the page's methods have run as well."""
+    folder = tmp_path_factory.mktemp("extended") / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    write_files(folder, "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml")
+    with Checkout(folder) as checkout:
+        checkout.args = typed(COMMANDS[2], **{"config.demo.yaml": SMALL})
+        checkout.before = checkout.planned(*checkout.args, config=None)
+        done = checkout.snakemake(*checkout.args, config=None)
+        assert done.returncode == 0, done.stdout
+        yield checkout
+
+
+def test_methods_of_ones_own_are_trained_and_nothing_else_is(extended):
+    own = {"train_student": 2, "predict_student": 2, "evaluate_student": 2, **CHAIN}
+    assert extended.before == own
+    assert extended.planned(*extended.args, config=None) == {}
+
+
+def test_methods_of_ones_own_are_rows_of_table_3(extended):
+    table = read_table(extended.path("tables/table3.tsv"))
+    assert len(table) == 5 * 2 * 3
+    for config, weights in {"focal.yaml": "alpha", "linear.yaml": "beta"}.items():
+        ((key, method),) = yaml.safe_load(FILES[config])["methods"].items()
+        rows = table[table.method == method["name"]]
+        assert (len(rows), set(rows[weights])) == (6, set(method[weights]))
+        (scores,) = extended.path("evaluation", key).rglob("overall.tsv")
+        both = rows.merge(read_table(scores), on=["convention", "threshold"])
+        np.testing.assert_array_equal(both.f_score_mean, both.f_score)
+
+
+def test_the_own_loss_and_the_own_network_were_the_ones_used(extended):
+    (linear,) = extended.path("students/linear").rglob("weights.safetensors")
+    assert sorted(load_file(linear)) == ["event.bias", "event.weight", "scene.bias", "scene.weight"]
+    (focal,) = extended.path("students/focal").rglob("history.tsv")
+    (plain,) = extended.path("students/mtl").rglob("history.tsv")
+    focal, plain = (read_table(path).scene_loss for path in (focal, plain))
+    assert focal[0] < plain[0], "the same start; a focal loss is less than a cross-entropy"
+
+
+def test_a_changed_file_makes_its_own_students_again(extended):
+    path = extended.folder / "methods/focal.py"
+    path.write_text(path.read_text() + "# changed\n")
+    planned = extended.planned(*extended.args, config=None)
+    path.write_text(FILES["methods/focal.py"])
+    assert planned == {"train_student": 1, "predict_student": 1, "evaluate_student": 1, **CHAIN}
+
+
+def test_a_method_without_its_file_is_refused_before_any_job(fresh):
+    write_files(fresh.folder, "focal.yaml")
+    done = fresh.snakemake("--configfile", SMALL, "focal.yaml", config=None)
+    assert done.returncode != 0
+    assert "methods.focal.code: " in done.stdout
+    assert "methods/focal.py cannot be read: No such file" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (fresh.folder / "results/small").exists()
+
+
+QUICK = """
+seeds: [0]
+methods: {crnn: null, mtl: {alpha: [0.01]}, soft: {beta: [1.0], temperature: [1.0]}}
+network: {channels: 4, scene_channels: [4, 2]}
+teacher: {epochs: 1, batch_size: 8, learning_rate: 0.002}
+student: {epochs: 1, batch_size: 8, learning_rate: 0.002}
+"""
+
+
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory):
+    """A checkout with the page's data set, noise where the page has sound, in which it has run."""
+    folder = tmp_path_factory.mktemp("own")
+    with copy_checkout(folder) as checkout:
+        write_files(folder, "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml")
+        (folder / "quick.yaml").write_text(QUICK)
+        rng = np.random.default_rng(0)
+        for name in read_published(folder / "mine/annotations.tsv").recording.unique():
+            path = folder / "mine/audio" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, 0.1 * rng.normal(size=(round(RATE * SECONDS), 2)), RATE)
+        flag, *files = typed(COMMANDS[0])
+        checkout.args = [flag, "quick.yaml", *files]
+        done = checkout.snakemake(*checkout.args, config=None)
+        assert done.returncode == 0, done.stdout
+        yield checkout
+
+
+def test_own_data_go_through_to_the_tables(own_data):
+    results = own_data.folder / "results/mine"
+    listed = read_published(own_data.folder / "mine/annotations.tsv")
+    table1 = read_table(results / "tables/table1.tsv").set_index(["event", "scene"])
+    for (event, scene), rows in listed.groupby(["event", "scene"]):
+        assert table1["count"][event, scene] == len(rows)
+    assert table1["count"].sum() == len(listed)
+    table3 = read_table(results / "tables/table3.tsv")
+    assert set(table3.method) == {"MTL", "MTL with soft labels"}
+    assert (table3.runs == 2).all()
+    assert set(read_table(results / "tables/table4.tsv").event) == {"car", "kettle", "speech"}
+    assert "Synthetic" not in (results / "tables/table3.md").read_text()
+    assert (results / "figures/fig3.png").stat().st_size > 0
+    assert own_data.planned(*own_data.args, config=None) == {}
+
+
+def test_automatic_folds_evaluate_each_whole_recording_once(own_data):
+    parts = [
+        read_table(own_data.folder / f"results/mine/folds/fold-{fold}/recordings.tsv")
+        for fold in (1, 2)
+    ]
+    evaluated = [part.recording[part.part == "evaluation"] for part in parts]
+    listed = set(read_published(own_data.folder / "mine/annotations.tsv").recording)
+    assert set(evaluated[0]) | set(evaluated[1]) == listed
+    assert not set(evaluated[0]) & set(evaluated[1])
+    for part in parts:
+        assert dict(part.groupby(["scene", "part"]).size()) == {
+            (scene, name): 2
+            for scene in ("kitchen", "street")
+            for name in ("development", "evaluation")
+        }
+        assert set(part.frames) == {round(SECONDS / 0.02)}
+
+
+def test_own_folds_are_the_ones_that_are_evaluated(own_data):
+    write_files(own_data.folder, "mine/folds.tsv")
+    done = own_data.snakemake(
+        *own_data.args, "--config", "run=folds", "data={own: {folds: mine/folds.tsv}}",
+        "--until", "make_fold", config=None,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    wanted = read_table(own_data.folder / "mine/folds.tsv")
+    for fold in (1, 2):
+        made = read_table(own_data.folder / f"results/folds/folds/fold-{fold}/recordings.tsv")
+        evaluated = set(made.recording[made.part == "evaluation"])
+        assert evaluated == set(wanted.path[wanted.fold == fold])
+
+
+def test_all_that_is_wrong_with_own_data_is_told_with_its_line(own_data):
+    path = own_data.folder / "mine/annotations.tsv"
+    good = path.read_text()
+    lines = len(good.splitlines())
+    path.write_text(
+        good + "kitchen/9.wav\tkitchen\t1\t2\tspeech\n" + "street/1.wav\tstreet\t1\t2\tdog\n"
+    )
+    done = own_data.snakemake(*own_data.args, config=None)
+    path.write_text(good)
+    assert done.returncode != 0
+    assert f"mine/annotations.tsv, line {lines + 1}: kitchen/9.wav: cannot be read" in done.stdout
+    assert f"line {lines + 2}: street/1.wav, 'dog': unknown event label" in done.stdout
+    assert "Traceback" not in done.stdout

@@ -1,0 +1,21 @@
+"""Check data of one's own, and write what downloads would have."""
+
+from job import run_job
+from softscene.owndata import import_data
+
+
+def main(snakemake) -> None:
+    folds = snakemake.params.folds
+    import_data(
+        audio=snakemake.params.audio,
+        annotations=snakemake.input.annotations,
+        folds=folds if isinstance(folds, int) else snakemake.input.folds,
+        labels=snakemake.input.labels,
+        results=dict(snakemake.output.items()),
+        sample_rate=snakemake.params.sample_rate,
+        overrun=snakemake.params.overrun,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)
