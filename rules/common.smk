@@ -205,6 +205,17 @@ def mirrored(names):
     return [f"{CORPUS}/{name}" for name in names] if SYNTHETIC else []
 
 
+def own_audio(wildcards):
+    """The files of data of one's own; what is missing is told by the job, with its line."""
+    from softscene.owndata import recording_paths  # slow to load, and seldom used
+
+    try:
+        paths = [Path(AUDIO[0], name) for name in recording_paths(own(OWN["annotations"]))]
+    except SoftSceneError as error:
+        raise WorkflowError(str(error))
+    return [str(path) for path in paths if path.is_file()]
+
+
 def given_lists():
     """The lists that a synthetic corpus is made for, where it is not drawn from statistics."""
     folder = config["synthetic"]["annotations"]

@@ -81,15 +81,6 @@ rule download_dataset:
 
 
 if OWN:
-    from softscene.owndata import recording_paths
-
-    def own_audio(wildcards):
-        """The files of data of one's own; what is missing is told by the job, with its line."""
-        try:
-            paths = [Path(AUDIO[0], name) for name in recording_paths(own(OWN["annotations"]))]
-        except SoftSceneError as error:
-            raise WorkflowError(str(error))
-        return [str(path) for path in paths if path.is_file()]
 
     # Data of one's own take the place of all downloads and of the paper's two lists.
     rule import_data:
