@@ -19,6 +19,8 @@ from softscene.errors import ConfigurationError
 
 from tests.conftest import PAPER, ROOT, SCHEMA
 
+OWN = {"audio": "mine", "annotations": "mine.tsv", "folds": 4}
+
 
 def changed(path, value):
     """The paper's configuration with one key set."""
@@ -94,6 +96,13 @@ def test_other_configurations_only_override_known_keys(name):
         ("evaluation.adaptive_thresholds.lowest", 0.9, ["'lowest' is above 'highest'"]),
         ("run", "a/b", ["run: 'a/b' given, a name of letters"]),
         ("synthetic", {"seed": 1}, ["synthetic.recordings: this key is missing"]),
+        ("data.own", 3, ["data.own: 3 given, null for the paper's data"]),
+        ("data.own", {"audio": "a", "folds": 2}, ["data.own.annotations: this key is missing"]),
+        ("data.own", OWN | {"folds": 1}, ["data.own.folds: 1 given, a number from 2"]),
+        ("data.own", OWN | {"folds": None}, ["data.own.folds: None given, a number of folds, 2"]),
+        ("data.own", OWN | {"fold": 1}, ["data.own.fold: no such key", "'folds'"]),
+        ("data.own", OWN | {"folds": 3}, ["folds[3]: 4 given, a number up to 3 expected"]),
+        ("methods.mtl.code", 3, ["methods.mtl.code: 3 given"]),
         ("synthetic", 3, ["synthetic: 3 given, null for real data"]),
         ("compute.threads", True, ["compute.threads: True given", "integer"]),
         ("student.epochs", 300.0, ["student.epochs: 300.0 given", "integer"]),
@@ -115,6 +124,25 @@ def test_each_fault_names_the_key_and_what_is_allowed(path, value, words):
     message = complaint(changed(path, value))
     for word in words:
         assert word in message
+
+
+def test_data_of_ones_own_have_as_many_folds_as_they_say():
+    config = changed("data.own", OWN | {"folds": 12})
+    config["folds"] = [1, 12]
+    check(config, SCHEMA)
+    config["folds"] = [1, 13]
+    assert "folds[1]: 13 given, a number up to 12 expected" in complaint(config)
+    config["data"]["own"]["folds"] = "folds.tsv"
+    check(config, SCHEMA)
+
+
+def test_data_of_ones_own_are_neither_synthetic_nor_downloaded():
+    config = changed("data.own", OWN)
+    config["data"]["folder"] = "there"
+    config["synthetic"] = {"seed": 1, "annotations": "lists", "recordings": {}, "seconds": {}}
+    said = complaint(config)
+    assert "data.own: a synthetic corpus is asked for as well" in said
+    assert "data.folder: data of one's own are not downloaded" in said
 
 
 def test_a_missing_key_is_named():
