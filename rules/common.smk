@@ -26,6 +26,8 @@ from softscene.config import (
 from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
 from softscene.lifetime import announce, claim, claimant
+from softscene.recordings import RESULTS as DETECTIONS
+from softscene.recordings import recordings_of
 
 
 def own(path):
@@ -43,6 +45,7 @@ try:
     LABELS = own(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(own("resources/archives.yaml"))
+    OWN_RECORDINGS = recordings_of(config["input"])
 except SoftSceneError as error:
     raise WorkflowError(str(error))
 
@@ -113,6 +116,7 @@ localrules:
     plot_confusion,
     plot_soft_labels,
     make_report,
+    export_detector,
     estimate,
 
 
@@ -127,10 +131,11 @@ wildcard_constraints:
     part=one_of(range(1, config["control_settings"]["parts"] + 1)),
 
 
-def of_students(pattern):
-    """The pattern's paths for all students, in the order of ``student_runs``."""
+def of_students(pattern, students=None):
+    """The pattern's paths for all students, or these, in the order of ``student_runs``."""
     return [
-        pattern.format(fold=fold, seed=seed, **vars(kind)) for kind, fold, seed in student_runs()
+        expand(pattern, fold=fold, seed=seed, **vars(kind))[0]
+        for kind, fold, seed in students or student_runs()
     ]
 
 
@@ -141,23 +146,23 @@ def student_runs():
     ]
 
 
-def of_chosen(pattern):
-    """The pattern's paths for all (fold, seed) of each student that claims are about."""
-    places = {"fold": config["folds"], "seed": config["seeds"]}
-    return [path for each in CHOSEN for path in expand(pattern, **places, **vars(each.kind))]
+def detector_students():
+    """All (kind, fold, seed) that the detector may be made of."""
+    return [each for each in student_runs() if config["detector"] in (None, each[0].folder)]
 
 
-def of_teachers(pattern):
-    """The pattern's paths for all teachers; none where no student learns from one."""
-    places = {"fold": config["folds"], "seed": config["seeds"]}
-    return expand(pattern, **places) if TEMPERATURES else []
+def own_recording(wildcards):
+    if wildcards.recording not in OWN_RECORDINGS:
+        raise WorkflowError(f"input: {config['input']} has no recording {wildcards.recording}")
+    return str(OWN_RECORDINGS[wildcards.recording])
 
 
-def by_name(value):
-    """Keys of a configuration in one order, whichever file gave them first."""
-    if not isinstance(value, dict):
-        return value
-    return {key: by_name(inner) for key, inner in sorted(value.items())}
+def own_results(wildcards):
+    if not OWN_RECORDINGS:
+        raise WorkflowError("say which recordings: snakemake predict --config input=FOLDER")
+    return [
+        f"{RESULTS}/own/{name}{ending}" for name in OWN_RECORDINGS for ending in DETECTIONS.values()
+    ]
 
 
 def scene_loss(wildcards):

@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-TARGETS = ("all", "tables", "figures", "total")  # rules that only name files, and a plan's sum
+# Rules that only name files, and a plan's sum.
+TARGETS = ("all", "tables", "figures", "predict", "total")
 SMALL = "tests/workflow/config.small.yaml"
 STUDENT = "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0"
 WEIGHTS = f"results/small/students/{STUDENT}/weights.safetensors"

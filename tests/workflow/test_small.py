@@ -21,7 +21,8 @@ STUDENTS = [
     "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0",
 ]
 CHAIN = {
-    "make_table3": 1, "make_table4": 1, "plot_figure3": 1, "compare_methods": 1, "make_report": 1
+    "make_table3": 1, "make_table4": 1, "plot_figure3": 1, "compare_methods": 1, "make_report": 1,
+    "export_detector": 1,
 }  # fmt: skip
 FIGURES = ("fig3", "table1", "learning_curves", "confusion", "soft_labels")
 CURVES = {"plot_learning_curves": 1}
@@ -60,6 +61,7 @@ def test_every_result_of_the_readme_is_there(finished):
         "tables/controls.tsv",
         "tables/soft_labels.tsv",
         "report.html",
+        "detector.safetensors",
         "folds/fold-1/recordings.tsv",
         "folds/fold-1/clips.tsv",
         "folds/fold-1/statistics.tsv",

@@ -67,13 +67,17 @@ def to_segments(frames: np.ndarray, size: int) -> np.ndarray:
 
 
 def frame_times(frames: int, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds at which frame 0 .. ``frames`` starts, as onsets and as offsets.
+    """Seconds at which frame 0 .. ``frames`` starts, as onsets and as offsets."""
+    return times_of(np.arange(frames + 1), hop_length, sample_rate)
+
+
+def times_of(index: np.ndarray, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds at which the frames of these numbers start, as onsets and as offsets.
 
     The times are such that floor(onset / hop) and ceil(offset / hop), computed in floating point,
     give the frame again: i * 0.02 alone does not (0.58 / 0.02 is 28.999999999999996), and an
     evaluation of the list would then count other frames than were detected.
     """
-    index = np.arange(frames + 1)
     hop = hop_length / sample_rate
     exact = index * hop_length / sample_rate
     onsets, offsets = exact.copy(), exact.copy()

@@ -60,6 +60,11 @@ class StudentKind:
     beta: str = NONE
     temperature: str = NONE
 
+    @property
+    def folder(self) -> str:
+        """METHOD/WEIGHTS, where its results lie."""
+        return f"{self.method}/alpha-{self.alpha}_beta-{self.beta}_T-{self.temperature}"
+
 
 def canonical(number: float) -> str:
     """The one way to write a number in a path: 0.5 for 0.5, 0.50 and 5e-1; 1.0 for 1."""
@@ -283,6 +288,8 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     names = [method["name"] for method in with_controls(config).values()]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"methods: the name {name!r} is given to two methods"
+    if faulty := _unusable_detector(config):
+        yield faulty
     yield from _feature_contradictions(config)
     yield from _synthetic_contradictions(config["synthetic"] or {})
     yield from _own_data_contradictions(config)
@@ -301,6 +308,18 @@ def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     for weight in WEIGHTS_OF["soft"]:
         where = f"control_settings.{weight}"
         yield from _unusable_in_paths(where, config["control_settings"][weight])
+
+
+def _unusable_detector(config: Mapping[str, Any]) -> str | None:
+    """A kind of student that is not trained; left alone where the methods themselves are wrong."""
+    given = config["detector"]
+    try:
+        known = [kind.folder for kind in student_kinds(with_controls(config))]
+    except KeyError:
+        return None
+    if given is None or given in known:
+        return None
+    return f"detector: {given!r} given, null or one of {', '.join(known)} expected"
 
 
 def _unusable_in_paths(where: str, numbers: Sequence[float]) -> Iterator[str]:

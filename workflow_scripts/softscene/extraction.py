@@ -39,6 +39,12 @@ def log_mel(samples: np.ndarray, parameters: FeatureParameters) -> np.ndarray:
     ndarray
         Frames x bands, float32, natural logarithm.
     """
+    padded = np.pad(samples, parameters.n_fft // 2)
+    return log_mel_frames(padded, frame_count(len(samples), parameters), parameters)
+
+
+def log_mel_frames(samples: np.ndarray, frames: int, parameters: FeatureParameters) -> np.ndarray:
+    """:func:`log_mel` of the first ``frames`` frames; frame i begins at sample i * hop."""
     mel = librosa.feature.melspectrogram(
         y=samples,
         sr=parameters.sample_rate,
@@ -50,9 +56,8 @@ def log_mel(samples: np.ndarray, parameters: FeatureParameters) -> np.ndarray:
         fmin=parameters.fmin,
         fmax=parameters.fmax,
         power=2.0,
-        center=True,
+        center=False,
     )
-    frames = frame_count(len(samples), parameters)
     return np.log(np.maximum(mel[:, :frames].T, parameters.floor)).astype(np.float32)
 
 

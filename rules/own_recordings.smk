@@ -1,0 +1,72 @@
+# Own recordings: the best students as one file, and what they find in each file of a folder.
+
+OWN = f"{RESULTS}/own"
+
+
+rule export_detector:
+    input:
+        weights=of_students(
+            f"{RESULTS}/students/{STUDENT}/weights.safetensors", detector_students()
+        ),
+        parameters=of_students(f"{RESULTS}/students/{STUDENT}/parameters.json", detector_students()),
+        thresholds=of_students(
+            f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", detector_students()
+        ),
+        statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", detector_students()),
+        table3=[] if config["detector"] else [f"{RESULTS}/tables/table3.tsv"],
+        labels=LABELS,
+        code=code("detector"),
+    output:
+        f"{RESULTS}/detector.safetensors",
+    log:
+        f"{RESULTS}/logs/export_detector.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/export_detector.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(1000),
+        runtime=10,
+    params:
+        students=[(vars(kind), fold, seed) for kind, fold, seed in detector_students()],
+        chosen=config["detector"],
+        names={key: method["name"] for key, method in config["methods"].items()},
+        about={
+            "run": config["run"],
+            "synthetic": SYNTHETIC,
+            "clip_frames": config["clips"]["frames"],
+            "features": config["features"],
+        },
+    script:
+        "../workflow_scripts/export_detector.py"
+
+
+rule predict_recording:
+    input:
+        recording=own_recording,
+        detector=f"{RESULTS}/detector.safetensors",
+        code=code("detection", "streaming", "pictures"),
+    output:
+        **{name: f"{OWN}/{{recording}}{ending}" for name, ending in DETECTIONS.items()},
+    log:
+        f"{RESULTS}/logs/predict_recording/{{recording}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict_recording/{{recording}}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=grown(4000),
+        runtime=24 * 60,
+        gpu=GPUS,
+        device=config["compute"]["device"],
+    params:
+        threads=config["compute"]["threads"],
+    script:
+        "../workflow_scripts/predict_recording.py"
+
+
+rule predict:
+    input:
+        own_results,

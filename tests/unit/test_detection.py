@@ -1,0 +1,489 @@
+"""One's own recordings: events, scene and picture, against whole arrays and plain loops."""
+
+import os
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import soundfile
+import torch
+from softscene.activity import to_events
+from softscene.config import StudentKind
+from softscene.detection import EventTracker, detect
+from softscene.detector import best_kind, load_detector
+from softscene.errors import AudioError, ConfigurationError, ResultError
+from softscene.extraction import log_mel
+from softscene.files import read_table
+from softscene.pictures import COLUMNS, Overview, clock, draw
+from softscene.recordings import RESULTS, find_recordings, recordings_of
+
+from tests.conftest import FEATURES, ROOT
+from tests.unit.tiny_detector import NAMES, make_detector, make_network
+
+CPU = torch.device("cpu")
+PROGRAM = ROOT / "workflow_scripts" / "detect.py"
+HOP = (882, 44100)
+EVENTS = ("a", "b", "c")
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, labels):
+    return make_detector(tmp_path_factory.mktemp("detector"), labels)
+
+
+@pytest.fixture(scope="module")
+def detector(source, one_thread):
+    return load_detector(source, CPU)
+
+
+def wav(path, seconds=23.456, rate=44100, channels=2, **options):
+    """Noise whose loudness and colour change each second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = int(seconds * rate)
+    loudness = np.repeat(10 ** rng.uniform(-3, -0.5, int(seconds) + 1), rate)[:count]
+    noise = np.cumsum(rng.normal(size=count)) / 50 * (np.arange(count) // rate % 2)
+    samples = loudness * (rng.normal(size=count) + noise) / 3
+    spread = np.repeat(samples[:, None], channels, axis=1).clip(-1, 1)
+    soundfile.write(path, spread, rate, **options)
+    return path
+
+
+def targets(folder, name="a.wav"):
+    return {key: folder / f"{name}{ending}" for key, ending in RESULTS.items()}
+
+
+# --- Events
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100, 1000])
+def test_events_of_blocks_are_those_of_the_whole(size):
+    """Against ``to_events``, with confidences from a plain loop."""
+    posteriors = np.repeat(rng.random((250, 3)), 4, axis=0) * rng.uniform(0.9, 1, (1000, 3))
+    posteriors[:, 2] = 0.1
+    limits = np.array([0.3, 0.7, 0.5])
+    tracker = EventTracker(limits)
+    active = [tracker.push(posteriors[i : i + size]) for i in range(0, 1000, size)]
+    assert np.array_equal(np.concatenate(active), posteriors > limits)
+    found = tracker.events(EVENTS, HOP)
+    expected = to_events(posteriors > limits, EVENTS, *HOP)
+    assert len(found) == len(expected) > 100
+    assert list(found.onset) == sorted(found.onset)
+    again = found.sort_values(["event", "onset"]).reset_index(drop=True)
+    assert again[["onset", "offset", "event"]].equals(expected)
+    for row in found.itertuples():
+        own = posteriors[round(row.onset / 0.02) : round(row.offset / 0.02)]
+        assert row.confidence == pytest.approx(own[:, EVENTS.index(row.event)].mean(), abs=5.1e-5)
+
+
+def test_an_event_may_last_from_the_first_frame_to_the_last():
+    tracker = EventTracker(np.array([0.5]))
+    for _ in range(3):
+        tracker.push(np.full((50, 1), 0.75))
+    (row,) = tracker.events(("a",), HOP).itertuples()
+    assert (row.onset, row.offset, row.confidence) == (0.0, 3.0, 0.75)
+
+
+def test_without_events_the_table_has_its_columns():
+    found = EventTracker(np.array([0.5])).events(("a",), HOP)
+    assert list(found.columns) == ["onset", "offset", "event", "confidence"]
+    assert len(found) == 0
+
+
+# --- The detector
+
+
+def expected_posteriors(source, signal, branches=(True, True)):
+    """Whole clips through networks made anew: frames x events, and clips x scenes, by student."""
+    whole = log_mel(signal, FEATURES)
+    found = []
+    for number, (name, branch) in enumerate(zip(NAMES, branches, strict=True)):
+        table = read_table(source.parent / name / "statistics.tsv")
+        standard = (whole - table["mean"].to_numpy()) / table["std"].to_numpy()
+        y_all, w_all = [], []
+        for start in range(0, len(standard), 500):
+            part = torch.zeros(1, 500, 64)
+            own = torch.from_numpy(standard[start : start + 500]).float()
+            part[0, : len(own)] = own
+            with torch.inference_mode():
+                y, w = make_network(number, branch)(part, torch.tensor([len(own)]))
+            y_all.append(1 / (1 + np.exp(-y[0, : len(own)].double().numpy())))
+            if branch:
+                power = np.exp(w[0].double().numpy())
+                w_all.append(len(own) * power / power.sum())
+        found.append((np.concatenate(y_all), np.sum(w_all, axis=0) / len(standard)))
+    return found
+
+
+def hear(detector, signal):
+    whole = log_mel(signal, FEATURES)
+    return detector.hear([whole[start : start + 500] for start in range(0, len(whole), 500)])
+
+
+def test_posteriors_are_means_over_students_each_standardised_its_own_way(source, detector):
+    signal = rng.normal(0, 0.05, 14 * 44100).astype(np.float32)
+    (first, scene_1), (second, scene_2) = expected_posteriors(source, signal)
+    events, scenes = hear(detector, signal)
+    assert first.std() > 0.01
+    assert np.abs(first - second).max() > 0.1
+    np.testing.assert_allclose(np.concatenate(events), (first + second) / 2, atol=1e-5)
+    weighted = (scenes * [[500], [200]]).sum(axis=0) / 700
+    np.testing.assert_allclose(weighted, (scene_1 + scene_2) / 2, atol=1e-5)
+    np.testing.assert_allclose(scenes.sum(axis=1), 1, atol=1e-6)
+    limits = [read_table(source.parent / name / "thresholds.tsv").adaptive for name in NAMES]
+    np.testing.assert_allclose(detector.thresholds, (limits[0] + limits[1]) / 2)
+
+
+def test_one_student_alone_and_a_student_without_a_scene_branch(source, tmp_path, labels):
+    signal = rng.normal(0, 0.05, 3 * 44100).astype(np.float32)
+    expected = expected_posteriors(source, signal)
+    for name, (events, _) in zip(NAMES, expected, strict=True):
+        alone = load_detector(source, CPU, [name])
+        assert [member.name for member in alone.members] == [name]
+        np.testing.assert_allclose(hear(alone, signal)[0][0], events, atol=1e-5)
+    mixed = make_detector(tmp_path, labels, (True, False))
+    both, first, second = (load_detector(mixed, CPU, only) for only in ([], NAMES[:1], NAMES[1:]))
+    assert both.knows_scenes
+    assert not second.knows_scenes
+    np.testing.assert_array_equal(hear(both, signal)[1], hear(first, signal)[1])
+    assert np.isnan(hear(second, signal)[1]).all()
+
+
+def test_a_file_that_is_no_detector_or_lacks_a_student_is_named(source, tmp_path):
+    with pytest.raises(ResultError, match=r"no student fold-9_seed-9; it has fold-1_seed-0, fold"):
+        load_detector(source, CPU, ["fold-9_seed-9"])
+    with pytest.raises(ResultError, match="there is no detector"):
+        load_detector(tmp_path / "gone", CPU)
+    weights = source.parent / NAMES[0] / "weights.safetensors"
+    with pytest.raises(ResultError, match="is no detector"):
+        load_detector(weights, CPU)
+    damaged = bytearray(source.read_bytes())
+    damaged[-100] ^= 1
+    (tmp_path / "damaged").write_bytes(damaged)
+    with pytest.raises(ResultError, match="SHA-256"):
+        load_detector(tmp_path / "damaged", CPU)
+
+
+def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):
+    kinds = [
+        StudentKind("crnn"),
+        StudentKind("mtl", alpha="0.01"),
+        StudentKind("mtl", alpha="1.0"),
+        StudentKind("soft", beta="1.0", temperature="2.0"),
+    ]
+    names = {"crnn": "CNN-BiGRU", "mtl": "MTL", "soft": "Soft"}
+    rows = [
+        "method alpha beta temperature convention threshold f_score_mean",
+        "CNN-BiGRU nan nan nan frame adaptive 0.4",
+        "MTL 0.01 nan nan frame adaptive 0.3",
+        "MTL 1.0 nan nan frame adaptive 0.6",
+        "Soft nan 1.0 2.0 frame adaptive 0.5",
+        "Soft nan 1.0 2.0 frame oracle 0.9",
+        "CNN-BiGRU nan nan nan segment adaptive 0.8",
+    ]
+    table = tmp_path / "table3.tsv"
+    table.write_text("\n".join(rows).replace(" ", "\t") + "\n")
+    assert best_kind(table, names, kinds) == "mtl/alpha-1.0_beta-none_T-none"
+    assert best_kind(table, names, [kinds[0], kinds[1]]) == kinds[0].folder
+    table.write_text(table.read_text().replace("adaptive", "fixed"))
+    with pytest.raises(ResultError, match="no F-score to choose by"):
+        best_kind(table, names, kinds)
+
+
+# --- Whole recordings
+
+
+def test_results_say_what_whole_arrays_say(source, detector, tmp_path):
+    path, results = wav(tmp_path / "a.wav", subtype="PCM_24"), targets(tmp_path / "out")
+    steps = []
+    found = detect(path, detector, results, advance=lambda *step: steps.append(step))
+    signal = soundfile.read(path, dtype="float32")[0].mean(axis=1)
+    (first, scene_1), (second, scene_2) = expected_posteriors(source, signal)
+    posteriors = (first + second) / 2
+    expected = to_events(posteriors > detector.thresholds, detector.about.events, *HOP)
+    assert len(expected) > 20
+    table = read_table(results["events"])
+    assert list(table.columns) == ["onset", "offset", "event", "confidence", "trained_on"]
+    order = ["event", "onset"]
+    pairs = [each.sort_values(order).reset_index(drop=True) for each in (table, expected)]
+    assert pairs[0][["onset", "offset", "event"]].equals(pairs[1])
+    assert set(table.trained_on) == {"synthetic sound"}
+    for row in table.itertuples():
+        own = posteriors[round(row.onset / 0.02) : round(row.offset / 0.02)]
+        event = detector.about.events.index(row.event)
+        assert row.confidence == pytest.approx(own[:, event].mean(), abs=1e-4)
+    lines = [line.split("\t") for line in results["audacity"].read_text().splitlines()]
+    assert [label for _, _, label in lines] == list(table.event)
+    np.testing.assert_allclose([float(line[0]) for line in lines], table.onset, atol=1e-6)
+    np.testing.assert_allclose([float(line[1]) for line in lines], table.offset, atol=1e-6)
+    scenes = read_table(results["scenes"])
+    assert list(scenes.scene) == list(detector.about.scenes)
+    np.testing.assert_allclose(scenes.posterior, (scene_1 + scene_2) / 2, atol=1e-4)
+    assert found.seconds == pytest.approx(23.46)
+    assert sum(seconds for seconds, _ in steps) == pytest.approx(23.46)
+    assert results["picture"].read_bytes()[:4] == b"\x89PNG"
+
+
+def test_one_threshold_for_all_events(detector, tmp_path):
+    path = wav(tmp_path / "a.wav", 3)
+    none, every = (detect(path, detector, targets(tmp_path), p).events for p in (1.0, 0.0))
+    assert len(none) == 0
+    assert list(every.event) == list(detector.about.events)
+    assert (every.onset == 0).all()
+    assert (every.offset == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "channels", "frames"),
+    [(1 / 44100, 44100, 1, 1), (0.001, 44100, 2, 1), (10, 44100, 1, 500), (20, 8000, 1, 1000),
+     (10.02, 44100, 1, 501), (1.5, 96000, 6, 75)],
+)  # fmt: skip
+def test_lengths_rates_and_channels(detector, tmp_path, seconds, rate, channels, frames):
+    path = wav(tmp_path / "a.wav", seconds, rate, channels)
+    found = detect(path, detector, targets(tmp_path))
+    assert found.seconds == pytest.approx(frames * 0.02)
+    assert found.scenes.sum() == pytest.approx(1)
+
+
+def test_silence_is_a_recording_too(detector, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(44100 * 12), 44100)
+    found = detect(tmp_path / "a.wav", detector, targets(tmp_path))
+    assert found.seconds == pytest.approx(12)
+
+
+def test_a_bad_recording_leaves_no_results_not_even_old_ones(detector, tmp_path):
+    path, results = wav(tmp_path / "a.wav", 2, subtype="FLOAT"), targets(tmp_path)
+    detect(path, detector, results)
+    samples = np.zeros(44100)
+    samples[30_000] = np.inf
+    soundfile.write(path, samples, 44100, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"a\.wav: sample 30000 \(0\.680 s\)"):
+        detect(path, detector, results)
+    assert list(tmp_path.iterdir()) == [path]
+    soundfile.write(path, np.full(44100, 1e30), 44100, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"sample 0 .* far outside -1 \.\. 1"):
+        detect(path, detector, results)
+    soundfile.write(path, np.zeros(1), 96000)
+    with pytest.raises(AudioError, match="shorter than a sample of 44100 Hz"):
+        detect(path, detector, results)
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from softscene.detection import detect
+from softscene.detector import load_detector
+from softscene.recordings import RESULTS
+from softscene.runtime import prepare
+source, detector = sys.argv[1:]
+detector = load_detector(detector, prepare(1, "cpu"))
+detect(source, detector, {key: Path(source + ending) for key, ending in RESULTS.items()})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_length(source, tmp_path):
+    """Most memory that a process ever had, for two minutes and for half an hour, which alone would
+    be 318 MB as samples and 23 MB as log-mel."""
+    most = []
+    for minutes in (2, 30):
+        path, minute = tmp_path / f"{minutes}.wav", rng.normal(0, 0.1, 60 * 8000)
+        with soundfile.SoundFile(path, "w", 8000, 1, "PCM_U8") as file:
+            for _ in range(minutes):
+                file.write(minute * rng.uniform(0.1, 1))
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, path, source],
+            capture_output=True, text=True, check=True, env=environment(),
+        )  # fmt: skip
+        most.append(int(done.stdout) / 1024)
+    assert most[1] < most[0] + 20, most
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+
+
+# --- The picture
+
+
+@pytest.mark.parametrize("frames", [1, 2, 1999, 2000, 2001, 4001, 12345])
+def test_an_overview_is_the_maximum_of_its_frames(frames):
+    log_mel, active = rng.normal(size=(frames, 5)), rng.random((frames, 2))
+    overview = Overview()
+    for start in range(0, frames, 500):
+        overview.push(log_mel[start : start + 500], active[start : start + 500])
+    step = overview.frames
+    assert len(overview.log_mel) == -(-frames // step) <= 2 * COLUMNS
+    assert step == 1 or frames / step > COLUMNS
+    for found, whole in ((overview.log_mel, log_mel), (overview.active, active)):
+        expected = [whole[start : start + step].max(axis=0) for start in range(0, frames, step)]
+        np.testing.assert_array_equal(found, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("value", "longest", "text"),
+    [(0, 4, "0:00.0"), (1.26, 4, "0:01.3"), (75, 100, "1:15"), (59.6, 100, "1:00"),
+     (3725, 4000, "1:02:05"), (0, 4000, "0:00:00")],
+)  # fmt: skip
+def test_times_of_the_axis(value, longest, text):
+    assert clock(value, longest) == text
+
+
+def test_the_picture_shows_lanes_of_what_was_found_and_says_where_it_comes_from(
+    detector, tmp_path, monkeypatch
+):
+    kept = []
+    close = plt.close
+    monkeypatch.setattr("softscene.pictures.plt.close", kept.append)
+    overview, active = Overview(), np.zeros((100, 25))
+    active[20:50, 3], active[70:, 8] = 0.6, 0.9
+    overview.push(rng.normal(size=(100, 64)), active)
+    scenes = np.array([0.1, 0.6, 0.25, 0.05])
+    draw("a$b_{c$.wav\n", 2.0, overview, scenes, detector.about, tmp_path / "a.png")
+    (figure,) = kept
+    upper, lower = figure.axes[:2]
+    assert [label.get_text() for label in lower.get_yticklabels()] == [
+        detector.about.events[3], detector.about.events[8]
+    ]  # fmt: skip
+    shown = lower.images[0].get_array()
+    np.testing.assert_allclose(shown.filled(0), active[:, [3, 8]].T, atol=1e-6)
+    assert lower.images[0].get_extent()[:2] == [0, 2.0]
+    np.testing.assert_allclose(upper.images[0].get_array(), overview.log_mel.T)
+    assert lower.get_xlim() == upper.get_xlim() == (0, 2.0)
+    title = figure.get_suptitle()
+    assert title.startswith("a$b_{c$.wav?\nscene: home 0.60, office 0.25, ")
+    assert "trained on synthetic sound" in title
+    close(figure)
+
+
+def test_the_picture_of_nothing_says_so(detector, tmp_path):
+    overview = Overview()
+    overview.push(rng.normal(size=(3, 64)), np.zeros((3, 25)))
+    draw("日本語.wav", 0.06, overview, np.full(4, np.nan), detector.about, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 0
+
+
+# --- Which files, and what their results are called
+
+
+def make(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def test_a_folder_stands_for_its_audio_files(tmp_path):
+    make(tmp_path / "rec", "b.WAV", "a b.mp3", "x/y/é.flac", "x/._a.wav", ".h/a.wav", "notes.txt")
+    found = find_recordings([tmp_path / "rec"])
+    assert {name: path.relative_to(tmp_path).as_posix() for name, path in found.items()} == {
+        name: name for name in ("rec/a b.mp3", "rec/b.WAV", "rec/x/y/é.flac")
+    }
+    assert find_recordings([tmp_path / "rec/notes.txt", tmp_path / "gone.wav"]) == {
+        "notes.txt": tmp_path / "rec/notes.txt", "gone.wav": tmp_path / "gone.wav"
+    }  # fmt: skip
+
+
+def test_no_two_recordings_have_one_name(tmp_path, monkeypatch):
+    make(tmp_path, "x/a.wav", "y/a.wav", "y/x/a.wav", "z/b.wav", "x/a.flac")
+    monkeypatch.chdir(tmp_path)
+    assert set(find_recordings(["x/a.wav", "x/a.flac", "z/b.wav"])) == {
+        "a.wav", "a.flac", "b.wav"
+    }  # fmt: skip
+    assert set(find_recordings(["x/a.wav", "y/a.wav", "z/b.wav"])) == {
+        "x/a.wav", "y/a.wav", "z/b.wav"
+    }  # fmt: skip
+    twice = find_recordings(["x", "y/x"])
+    assert sorted(twice) == ["x/a.flac", "x/a.wav", "y/x/a.wav"]
+    assert len(find_recordings(["x/a.wav", "./x/a.wav", tmp_path / "x/a.wav"])) == 1
+    assert set(find_recordings(["."])) == {
+        f"{tmp_path.name}/{name}" for name in ("x/a.wav", "x/a.flac", "y/a.wav", "y/x/a.wav",
+                                               "z/b.wav")
+    }  # fmt: skip
+
+
+def test_folders_without_recordings_and_bad_inputs_are_named(tmp_path):
+    make(tmp_path, "empty/a.txt", "braces/{a}.wav")
+    with pytest.raises(
+        AudioError, match=r"empty: has no recordings; endings that are known: \.aif"
+    ):
+        find_recordings([tmp_path / "empty"])
+    assert recordings_of(None) == {}
+    with pytest.raises(ConfigurationError, match="input: there is no folder or file /nowhere"):
+        recordings_of("/nowhere")
+    with pytest.raises(ConfigurationError, match=r"rename these.*\n  braces/\{a\}\.wav"):
+        recordings_of(str(tmp_path / "braces"))
+
+
+# --- The program
+
+
+def run(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, PROGRAM, *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
+    wav(tmp_path / "in" / "good one.flac", 3, 16000)
+    wav(tmp_path / "in" / "deep" / "é.ogg", 2, 8000, 1)
+    (tmp_path / "in" / "bad.wav").write_text("no sound")
+    done = run(
+        tmp_path, "in", "gone.wav", "--detector", source, "--output", "out",
+        "--student", NAMES[1], "--threads", 2, "--threshold", 0.5, "--device", "cpu",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "1 student, soft/alpha-none_beta-1.0_T-1.0 of run tiny, trained on synthetic" in (
+        done.stdout
+    )
+    assert "2 of 4 recordings done; see out" in done.stdout
+    assert "in/bad.wav: cannot be read as audio" in done.stderr
+    assert "gone.wav: there is no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+    made = sorted(path.relative_to(tmp_path / "out").as_posix() for path in every_file(tmp_path))
+    assert made == sorted(
+        f"in/{name}{ending}" for name in ("good one.flac", "deep/é.ogg") for ending in
+        RESULTS.values()
+    )  # fmt: skip
+
+
+def every_file(folder):
+    return [path for path in (folder / "out").rglob("*") if path.is_file()]
+
+
+def test_the_program_says_what_is_wrong_with_its_options(source, tmp_path):
+    for arguments, words in [
+        ([], "required: FILE"),
+        (["a.wav", "--threshold", "2"], "2 given, a number from 0 to 1 expected"),
+        (["a.wav", "--threshold", "x"], "invalid"),
+        (["a.wav", "--threads", "0"], "0 given, a whole number from 1 expected"),
+        (["a.wav", "--detector", "gone"], "there is no detector gone"),
+        (["a.wav", "--detector", source, "--student", "x"], "has no student x; it has fold-1_s"),
+        ([tmp_path], "has no recordings"),
+    ]:
+        done = run(tmp_path, *arguments)
+        assert done.returncode in (1, 2)
+        assert words in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+    wav(tmp_path / "a.wav", 1)
+    (tmp_path / "out").write_text("a file where a folder is wanted")
+    done = run(tmp_path, "a.wav", "--detector", source, "--output", "out")
+    assert done.returncode == 1
+    assert "not done" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_comes_at_once_and_names_the_results(tmp_path):
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0
+    for word in ("--detector", "confidence", "audacity.txt", "Exit code"):
+        assert word in done.stdout
+    code = "import sys; sys.argv = ['x', '--help']; import runpy\n"
+    code += f"try:\n runpy.run_path({str(PROGRAM)!r}, run_name='__main__')\n"
+    code += "except SystemExit: sys.exit(sorted({'torch', 'librosa', 'pandas'} & set(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert loaded.stderr.strip() == "[]", "--help need not load what computes"

@@ -1,0 +1,31 @@
+"""Write the students that are best, or were asked for, and all that they need, as one file."""
+
+from job import run_job
+from softscene.config import StudentKind
+from softscene.detector import StudentFiles, best_kind, export_detector
+from softscene.labels import read_labels
+
+
+def main(snakemake) -> None:
+    given, wanted = snakemake.input, snakemake.params
+    kinds = [StudentKind(**kind) for kind, _, _ in wanted.students]
+    chosen = wanted.chosen or best_kind(given.table3[0], wanted.names, kinds)
+    students = [
+        StudentFiles(kind, f"fold-{fold}_seed-{seed}", *files)
+        for kind, (_, fold, seed), *files in zip(
+            kinds,
+            wanted.students,
+            given.weights,
+            given.parameters,
+            given.statistics,
+            given.thresholds,
+            strict=True,
+        )
+        if kind.folder == chosen
+    ]
+    about = {**wanted.about, "method": wanted.names[students[0].kind.method]}
+    export_detector(students, read_labels(given.labels), snakemake.output[0], about)
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

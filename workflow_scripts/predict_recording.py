@@ -1,0 +1,28 @@
+"""Find the events and the scene of one's own recording."""
+
+from job import run_job
+from softscene.detection import detect
+from softscene.detector import load_detector
+from softscene.progress import Progress
+from softscene.runtime import prepare
+
+
+def main(snakemake) -> None:
+    device = prepare(snakemake.params.threads, snakemake.resources.device)
+    detector = load_detector(snakemake.input.detector, device)
+    progress = Progress("detection", 1, "s")
+
+    def advance(seconds: float, total: float) -> None:
+        progress.total = round(total)
+        progress.advance(round(seconds))
+
+    detect(
+        source=snakemake.input.recording,
+        detector=detector,
+        results=dict(snakemake.output.items()),
+        advance=advance,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)

@@ -1,0 +1,182 @@
+"""The picture of a recording: its log-mel spectrogram, and a lane for each event found."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import librosa
+import matplotlib as mpl
+
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from softscene.detector import About
+from softscene.features import FeatureParameters
+from softscene.figures import STYLE
+from softscene.files import replacing
+
+COLUMNS = 1000  # at least so many of a long recording are drawn, and up to twice as many
+WIDTH, HEIGHT, LANE = 7.2, 2.4, 0.19  # inches: of the picture without lanes, and of a lane
+LONGEST = 70  # characters of a name that fit
+HERTZ = (125, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+class Overview:
+    """A recording's log-mel and active posteriors in at most 2 x ``COLUMNS`` columns.
+
+    A column is the maximum of its frames, so that short events stay visible. Columns are joined in
+    pairs when there are too many: memory does not grow with the recording.
+
+    Attributes
+    ----------
+    frames
+        Frames of a column.
+    """
+
+    def __init__(self) -> None:
+        self.frames, self._count = 1, 0
+        self._columns: np.ndarray | None = None
+        self._bands = 0
+
+    def push(self, log_mel: np.ndarray, active: np.ndarray) -> None:
+        """Take further frames x bands, and frames x events (0 where an event is not active)."""
+        rows, self._bands = np.hstack([log_mel, active]).astype(np.float32), log_mel.shape[1]
+        held = self._count % self.frames  # frames in the last column, if it is not full
+        starts = np.arange(-held, len(rows), self.frames).clip(min=0)
+        parts = np.maximum.reduceat(rows, starts, axis=0)
+        if self._columns is None:
+            self._columns = parts
+        else:
+            if held:
+                parts[0] = np.maximum(parts[0], self._columns[-1])
+                self._columns = self._columns[:-1]
+            self._columns = np.vstack([self._columns, parts])
+        self._count += len(rows)
+        while len(self._columns) > 2 * COLUMNS:
+            pairs = np.arange(0, len(self._columns), 2)
+            self._columns = np.maximum.reduceat(self._columns, pairs, axis=0)
+            self.frames *= 2
+
+    @property
+    def log_mel(self) -> np.ndarray:
+        """Columns x bands."""
+        return self._columns[:, : self._bands]
+
+    @property
+    def active(self) -> np.ndarray:
+        """Columns x events."""
+        return self._columns[:, self._bands :]
+
+
+def draw(
+    name: str,
+    seconds: float,
+    overview: Overview,
+    scenes: np.ndarray,
+    about: About,
+    target: str | Path,
+) -> None:
+    """Draw a recording's picture as PNG.
+
+    Parameters
+    ----------
+    name
+        Of the recording.
+    seconds
+        Its length.
+    overview
+        What was seen of it.
+    scenes
+        Posterior of each scene; NaN where the students know none.
+    about
+        The detector's names, and what it was trained on.
+    target
+        The file.
+    """
+    lanes = np.flatnonzero((overview.active > 0).any(axis=0))
+    rows = max(1, len(lanes))
+    with plt.style.context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in another script
+        figure, (upper, lower) = plt.subplots(
+            2, sharex=True, figsize=(WIDTH, HEIGHT + LANE * rows), layout="constrained",
+            height_ratios=[1.3, LANE * rows],
+        )  # fmt: skip
+        hop = about.features.hop_length / about.features.sample_rate
+        end = len(overview.log_mel) * overview.frames * hop
+        posteriors = _draw_lanes(lower, overview.active[:, lanes], end)
+        energies = _draw_spectrogram(upper, overview.log_mel, end, about.features)
+        for image, label in ((energies, "Log energy"), (posteriors, "Posterior")):
+            figure.colorbar(image, ax=(upper, lower), label=label, pad=0.01, aspect=30)
+        lower.set_yticks(range(rows), [about.events[lane] for lane in lanes] or ["no event found"])
+        lower.set_xlim(0, seconds)
+        lower.set_xlabel("Time [min:s]" if seconds < 3600 else "Time [h:min:s]")
+        lower.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 2, 3, 6, 10]))
+        lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value, seconds)))
+        figure.suptitle(_title(name, scenes, about), fontsize=7.5, parse_math=False)
+        with replacing(target) as partial:
+            figure.savefig(partial)
+        plt.close(figure)
+
+
+def _draw_spectrogram(
+    axes: Axes, log_mel: np.ndarray, end: float, parameters: FeatureParameters
+) -> AxesImage:
+    bands = parameters.bands
+    image = axes.imshow(
+        log_mel.T, extent=(0, end, -0.5, bands - 0.5), origin="lower", aspect="auto",
+        cmap="cividis", interpolation="nearest",
+    )  # fmt: skip
+    edges = librosa.mel_frequencies(bands + 2, fmin=parameters.fmin, fmax=parameters.fmax)
+    ticks = [hertz for hertz in HERTZ if edges[1] <= hertz <= edges[-2]]
+    places = np.interp(ticks, edges[1:-1], np.arange(bands))
+    axes.set_yticks(places, [f"{hertz:g}" for hertz in ticks])
+    axes.set_ylabel("Mel band [Hz]")
+    axes.grid(False)
+    return image
+
+
+def _draw_lanes(axes: Axes, active: np.ndarray, end: float) -> AxesImage:
+    rows = max(1, active.shape[1])
+    shown = np.ma.masked_less_equal(active.T, 0)
+    image = axes.imshow(
+        shown if active.shape[1] else np.ma.masked_all((1, 1)), extent=(0, end, rows - 0.5, -0.5),
+        aspect="auto", cmap=_colours(), vmin=0, vmax=1, interpolation="nearest",
+    )  # fmt: skip
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_yticks(np.arange(rows - 1) + 0.5, minor=True)
+    axes.tick_params(axis="y", which="minor", length=0)
+    axes.grid(False)
+    axes.grid(axis="y", which="minor")
+    return image
+
+
+def _colours() -> Colormap:
+    """Blues of which none is as pale as the paper."""
+    blues = mpl.colormaps["Blues"](np.linspace(0.25, 1, 256))
+    return LinearSegmentedColormap.from_list("posterior", list(blues))
+
+
+def clock(value: float, longest: float) -> str:
+    """A time (s) as min:s, or h:min:s where an axis is an hour long; tenths where it is short."""
+    if longest < 5:
+        return f"0:{value:04.1f}"
+    minutes, seconds = divmod(round(value), 60)
+    if longest < 3600:
+        return f"{minutes}:{seconds:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def _title(name: str, scenes: Sequence[float], about: About) -> str:
+    plain = "".join(sign if sign.isprintable() else "?" for sign in name)
+    short = plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"
+    ranked = sorted(zip(scenes, about.scenes, strict=True), reverse=True)
+    posteriors = ", ".join(f"{scene} {posterior:.2f}" for posterior, scene in ranked)
+    known = "no scene branch" if np.isnan(scenes).any() else f"scene: {posteriors}"
+    return f"{short}\n{known}\n{about.method}, run {about.run}, trained on {about.trained_on}"
