@@ -251,6 +251,8 @@ def test_values_of_the_command_line_get_their_types():
         ("evaluation.conventions.segment", 1e308, ["segment: 1e+308 s given, a multiple of"]),
         ("download.timeout", 1e300, ["download.timeout: 1e+300 given", "up to 86400"]),
         ("evaluation.adaptive_thresholds.step", 1e-300, ["step: 1e-300 given", "from 0.0001"]),
+        ("detector", "mtl", ["detector: 'mtl' given, null or one of crnn/alpha-none_beta-none_T"]),
+        ("input", 2020, ["input: 2020 given, a folder or file of recordings (./2020"]),
     ],
 )
 def test_what_would_fail_later_is_refused_at_once(path, value, words):

@@ -313,11 +313,13 @@ def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
 def _unusable_detector(config: Mapping[str, Any]) -> str | None:
     """A kind of student that is not trained; left alone where the methods themselves are wrong."""
     given = config["detector"]
+    if given is None:
+        return None
     try:
         known = [kind.folder for kind in student_kinds(with_controls(config))]
     except KeyError:
         return None
-    if given is None or given in known:
+    if given in known:
         return None
     return f"detector: {given!r} given, null or one of {', '.join(known)} expected"
 
