@@ -46,7 +46,6 @@ rule predict_recording:
     input:
         recording=own_recording,
         detector=f"{RESULTS}/detector.safetensors",
-        code=code("detection", "streaming", "pictures"),
     output:
         **{name: f"{OWN}/{{recording}}{ending}" for name, ending in DETECTIONS.items()},
     log:

@@ -130,7 +130,7 @@ def _detect(name: str, path: Path, detector: Any, given: argparse.Namespace) -> 
     from softscene.detection import detect  # noqa: PLC0415
 
     results = {key: given.output / f"{name}{ending}" for key, ending in RESULTS.items()}
-    with tqdm(desc=name, total=1, bar_format=BAR, disable=None, leave=False) as bar:
+    with tqdm(desc=name, bar_format=BAR, delay=0.1, disable=None, leave=False) as bar:
 
         def advance(seconds: float, total: float) -> None:
             bar.total = total

@@ -16,7 +16,7 @@ from softscene.predictions import load_probabilities
 from softscene.recordings import RESULTS
 
 from tests.checkout import SMALL
-from tests.conftest import FEATURES, ROOT
+from tests.conftest import FEATURES
 
 STUDENTS = [
     "crnn/alpha-none_beta-none_T-none",
@@ -131,11 +131,10 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     assert scratch.planned(*given) == {"predict_recording": 1}
     assert scratch.planned() == {}, "the paper's own targets do not care"
 
-    program = ROOT / "workflow_scripts" / "detect.py"
-    detector = scratch.path("detector.safetensors")
+    program = scratch.folder / "workflow_scripts" / "detect.py"  # takes its own run's detector
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, program, folder, "--detector", detector],
+        [sys.executable, program, folder],
         cwd=folder, capture_output=True, text=True, check=False, env=environ,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
