@@ -16,6 +16,7 @@ from softscene.archives import read_registry, require_licence
 from softscene.config import (
     NONE,
     check,
+    explored_kinds,
     read_schema,
     require_code,
     student_kinds,

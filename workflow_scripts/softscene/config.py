@@ -34,6 +34,7 @@ Validator = validators.extend(
 LONGEST_NUMBER = 64  # characters; three of them and their names fit into a folder's name
 NONE = "none"  # stands in a student's path for a weight that its method does not have
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
+BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # of the paper's Table 3
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 CONTROLS = {  # what the soft loss learns in place of the teacher's labels, and the method's name
     "smoothed": "MTL with smoothed labels",
@@ -188,6 +189,28 @@ def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]
     return kinds
 
 
+def explored_kinds(
+    kinds: Sequence[StudentKind], folders: Sequence[str] | None
+) -> list[StudentKind]:
+    """The kinds that the explorer shows: those of the folders, in their order.
+
+    By default of each method the one whose weights are nearest to the best of the paper's Table 3.
+    """
+    if folders is not None:
+        return [kind for folder in folders for kind in kinds if kind.folder == folder]
+    methods = list(dict.fromkeys(kind.method for kind in kinds))
+    return [min((k for k in kinds if k.method == each), key=_distance) for each in methods]
+
+
+def _distance(kind: StudentKind) -> float:
+    weights = {name: getattr(kind, name) for name in BEST_WEIGHTS}
+    return sum(
+        abs(float(weight) - BEST_WEIGHTS[name])
+        for name, weight in weights.items()
+        if weight != NONE
+    )
+
+
 def _key_path(keys: Sequence[str | int]) -> str:
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
     return path.lstrip(".")
@@ -293,6 +316,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _feature_contradictions(config)
     yield from _synthetic_contradictions(config["synthetic"] or {})
     yield from _own_data_contradictions(config)
+    yield from _unknown_students(config)
     grid = config["evaluation"]["adaptive_thresholds"]
     if grid["lowest"] > grid["highest"]:
         yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
@@ -356,6 +380,18 @@ def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:
     for key in ("recordings", "seconds"):
         for scene in sorted(SYNTHETIC_SCENES - set(synthetic[key])):
             yield f"synthetic.{key}.{scene}: this key is missing"
+
+
+def _unknown_students(config: Mapping[str, Any]) -> Iterator[str]:
+    """Students to explore that are not trained; not looked for where weights are missing."""
+    named = config["explorer"]["students"] or []
+    methods = config["methods"].values()
+    if not all(weight in each for each in methods for weight in WEIGHTS_OF[each["scene_loss"]]):
+        return
+    known = [kind.folder for kind in student_kinds(config["methods"])]
+    for index, folder in enumerate(named):
+        if folder not in known:
+            yield f"explorer.students[{index}]: no such student{_nearest(folder, known)}"
 
 
 def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:

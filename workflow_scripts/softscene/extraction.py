@@ -138,7 +138,7 @@ def extract_features(
     """
     scenes = read_table(events).drop_duplicates("recording").set_index("recording").scene
     # the longest first, so that no worker is left alone with one at the end
-    recordings = _locate(audio, scenes).sort_values("frames", ascending=False, kind="stable")
+    recordings = locate(audio, scenes).sort_values("frames", ascending=False, kind="stable")
     jobs = [(row.path, row.frames, parameters) for row in recordings.itertuples()]
     progress = Progress("features", len(jobs), "recording")
     problems = []
@@ -155,7 +155,8 @@ def extract_features(
             raise AudioError.of("recordings cannot be used:", problems)
 
 
-def _locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.DataFrame:
+def locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.DataFrame:
+    """``path`` and ``frames`` (samples) of each recording that ``scenes`` has in its index."""
     tables = [
         read_table(table).assign(path=lambda rows, root=folder: f"{root}/" + rows.recording)
         for table, folder in audio.items()

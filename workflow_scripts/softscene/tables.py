@@ -190,7 +190,7 @@ def write_table4(
         }
     ).astype(bool)
     sections = [
-        (_row_title(key), _bold(_readable(part, ["event"]), best.loc[part.index]))
+        (row_title(key), _bold(_readable(part, ["event"]), best.loc[part.index]))
         for key, part in rows.groupby(ROW, sort=False, dropna=False)
     ]
     text = (
@@ -278,7 +278,8 @@ def setting_title(setting: tuple[str, str], conventions: Conventions) -> str:
     return f"{unit[setting[0]]}, {threshold[setting[1]]}"
 
 
-def _row_title(key: tuple) -> str:
+def row_title(key: tuple) -> str:
+    """A row of Table 3 in words: its method's name, then alpha, beta and T where it has them."""
     symbols = ["alpha", "beta", "T"]
     weights = [
         f"{symbol} = {value:g}"

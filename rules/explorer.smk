@@ -1,0 +1,63 @@
+# One page to see and hear what was detected; made on demand: snakemake explorer.
+EXPLORED = explored_kinds(KINDS, config["explorer"]["students"])
+PAGE = [
+    "explorer.html",
+    "explorer.css",
+    "decisions.js",
+    "drawing.js",
+    "player.js",
+    "explorer.js",
+]
+
+
+def of_explored(pattern):
+    """The pattern's paths for the students of the page: by kind and then by fold."""
+    return [
+        expand(pattern, fold=fold, seed=config["seeds"][0], **vars(kind))[0]
+        for kind in EXPLORED
+        for fold in config["folds"]
+    ]
+
+
+rule make_explorer:
+    input:
+        audio=expand(f"{DATA}/{{dataset}}/audio", dataset=DATASETS),
+        recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
+        events=f"{RESULTS}/annotations/events.tsv",
+        features=f"{RESULTS}/features.h5",
+        folds=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
+        probabilities=of_explored(f"{RESULTS}/predictions/{STUDENT}/probabilities.h5"),
+        thresholds=of_explored(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv"),
+        labels=LABELS,
+        terms=own("resources/data_terms.txt"),
+        code=code("explorer", "embedding"),
+        page=[own(f"workflow_scripts/softscene/page/{name}") for name in PAGE],
+    output:
+        f"{RESULTS}/explorer.html",
+    log:
+        f"{RESULTS}/logs/make_explorer.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/make_explorer.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(2000),
+        runtime=60,
+    params:
+        run=config["run"],
+        number=config["explorer"]["recordings"],
+        kinds=[vars(kind) for kind in EXPLORED],
+        names={key: method["name"] for key, method in config["methods"].items()},
+        folds=config["folds"],
+        features=config["features"],
+        synthetic=SYNTHETIC,
+        # Sound of the data, or the authors' list on synthetic sound.
+        terms=not SYNTHETIC or bool(given_lists()),
+    script:
+        "../workflow_scripts/make_explorer.py"
+
+
+rule explorer:
+    input:
+        rules.make_explorer.output,

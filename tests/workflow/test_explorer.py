@@ -1,0 +1,266 @@
+"""The explorer in a real browser, by mouse and keys; its numbers against the stored results."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from softscene import metrics
+from softscene.activity import recording_activity
+from softscene.files import read_table
+from softscene.predictions import load_probabilities
+
+from tests.workflow.test_small import STUDENTS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium")
+COUNTS = ("hits", "extras", "misses", "f-score", "error-rate")
+
+
+@pytest.fixture(scope="module")
+def made(finished):
+    """The finished checkout with its explorer."""
+    done = finished.snakemake("explorer")
+    assert done.returncode == 0, done.stdout
+    return finished
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the browser may be missing
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+
+
+@pytest.fixture
+def page(made, browser):
+    """The page, freshly opened from the file system; it must neither complain nor ask a network."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    address = made.path("explorer.html").as_uri()
+    page.goto(address)
+    page.wait_for_selector("#scores td")
+    yield page
+    assert complaints == []
+    asked = [url for url in requests if not url.startswith(("data:", "blob:"))]
+    assert asked == [address]
+    context.close()
+
+
+def numbers(page, where):
+    """The table of counts as it is read on the screen: a row for each student."""
+    return [
+        [
+            page.inner_text(f"#scores tr[data-student='{i}'] td[data-count='{where}-{name}']")
+            for name in COUNTS
+        ]
+        for i in range(len(STUDENTS))
+    ]
+
+
+def expected(made, labels, recordings, limits):
+    """The same from the stored probabilities, by the evaluation's own counting."""
+    events = read_table(made.path("annotations/events.tsv"))
+    rows = []
+    for student, thresholds in zip(STUDENTS, limits, strict=True):
+        source = made.path("predictions", student, "probabilities.h5")
+        total = None
+        for name, scores in load_probabilities(source, recordings)[0].items():
+            own = events[events.recording == name]
+            active = recording_activity(own, labels.events, len(scores), 0.02)
+            counts = metrics.count(active, scores > thresholds)
+            total = counts if total is None else total + counts
+        rows.append(readable(total))
+    return rows
+
+
+def readable(counts):
+    sums = (counts.true_positives, counts.false_positives, counts.false_negatives)
+    return [
+        *(str(each.sum()) for each in sums),
+        f"{100 * metrics.micro_f_score(counts):.2f} %",
+        f"{metrics.micro_error_rate(counts):.4f}",
+    ]
+
+
+def stored_limits(made, labels, mode):
+    tables = [read_table(made.path("predictions", each, "thresholds.tsv")) for each in STUDENTS]
+    return [table.set_index("event")[mode].loc[list(labels.events)].to_numpy() for table in tables]
+
+
+def shown_recording(page):
+    return page.get_attribute("#recordings [aria-selected=true]", "title")
+
+
+def choose(page, index):
+    page.locator("#recordings [role=option]").nth(index).click()
+    name = page.locator("#recordings [role=option]").nth(index).get_attribute("title")
+    page.wait_for_function("name => document.querySelector('#recording').textContent.includes(name)",
+                           arg=name)  # fmt: skip
+    return name
+
+
+def cursor(page):
+    """Seconds at which the cursor stands."""
+    minutes, seconds = re.match(r"(\d+):([\d.]+)", page.inner_text("#time")).groups()
+    return 60 * int(minutes) + float(seconds)
+
+
+def evaluated(made):
+    table = read_table(made.path("folds/fold-1/recordings.tsv"))
+    return list(table.recording[table.part == "evaluation"])
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "fixed", "oracle"])
+def test_counts_of_each_mode_are_those_of_the_evaluation(page, made, labels, mode):
+    page.check(f"input[value={mode}]")
+    limits = stored_limits(made, labels, mode)
+    names = evaluated(made)
+    assert page.locator("#recordings [role=option]").count() == len(names)
+    for index in range(len(names)):
+        name = choose(page, index)
+        assert numbers(page, "recording") == expected(made, labels, [name], limits)
+    for shown, student in zip(numbers(page, "part"), STUDENTS, strict=True):
+        overall = read_table(made.path("evaluation", student, "overall.tsv"))
+        (row,) = overall[(overall.convention == "frame") & (overall.threshold == mode)].itertuples()
+        assert shown == [
+            str(row.true_positives), str(row.false_positives), str(row.false_negatives),
+            f"{100 * row.f_score:.2f} %", f"{row.error_rate:.4f}",
+        ]  # fmt: skip
+
+
+def test_dragging_the_threshold_changes_detections_and_counts(page, made, labels, tmp_path):
+    name = choose(page, 2)
+    before, lanes = numbers(page, "recording"), page.locator("#plot").screenshot()
+    slider = page.locator("#threshold").bounding_box()
+    height = slider["y"] + slider["height"] / 2
+    page.mouse.move(slider["x"] + slider["width"] / 2, height)
+    page.mouse.down()
+    seen = set()
+    for share in (0.45, 0.4, 0.55, 0.52):
+        page.mouse.move(slider["x"] + share * slider["width"], height, steps=4)
+        level = float(page.inner_text("#threshold-value"))
+        assert level == pytest.approx(share, abs=0.03)
+        limits = [level] * len(STUDENTS)
+        assert page.is_checked("input[value=own]")
+        assert numbers(page, "recording") == expected(made, labels, [name], limits)
+        assert numbers(page, "part") == expected(made, labels, evaluated(made), limits)
+        seen.add(json.dumps(numbers(page, "recording")))
+    page.mouse.up()
+    assert len(seen) >= 3
+    assert json.dumps(before) not in seen
+    assert page.locator("#plot").screenshot() != lanes, "the lanes show it too"
+
+
+def test_the_table_of_events_counts_each_event(page, made, labels):
+    name = choose(page, 2)
+    page.keyboard.press(".")
+    level = float(page.inner_text("#threshold-value"))
+    assert level == 0.51
+    events = read_table(made.path("annotations/events.tsv"))
+    scores = load_probabilities(made.path("predictions", STUDENTS[1], "probabilities.h5"), [name])
+    scores = scores[0][name]
+    own = events[events.recording == name]
+    active = recording_activity(own, labels.events, len(scores), 0.02)
+    counts = metrics.count(active, scores > level)
+    shown = {
+        row.get_attribute("data-event"): row.locator("[data-student='1']").all_inner_texts()
+        for row in page.locator("#events tbody tr").all()
+    }
+    assert shown.keys() >= set(own.event)
+    for event, (threshold, each, f_score) in shown.items():
+        i = labels.events.index(event)
+        triple = counts.true_positives[i], counts.false_positives[i], counts.false_negatives[i]
+        assert threshold == "0.51"
+        assert each == " / ".join(map(str, triple))
+        value = metrics.f_score(*(np.array(number) for number in triple))
+        assert f_score == ("–" if np.isnan(value) else f"{100 * value:.2f} %")
+
+
+def test_a_click_goes_there_and_space_plays_from_there(page):
+    choose(page, 1)
+    plot = page.locator("#plot").bounding_box()
+    page.mouse.click(plot["x"] + 500, plot["y"] + 60)
+    first = cursor(page)
+    page.mouse.click(plot["x"] + 700, plot["y"] + 60)
+    start = cursor(page)
+    assert 0 < first < start < 12
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('#play').textContent.includes('Pause')")
+    page.wait_for_function(
+        "start => parseFloat(document.querySelector('#time').textContent.slice(2)) > start + 0.5",
+        arg=start,
+    )
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('#play').textContent.includes('Play')")
+    assert start + 0.5 < cursor(page) < start + 5
+
+
+def test_a_click_on_an_event_plays_it_and_stops_at_its_end(page, made):
+    name = choose(page, 0)
+    events = read_table(made.path("annotations/events.tsv"))
+    own = events[events.recording == name].sort_values("onset")
+    row = own.iloc[0]
+    page.keyboard.press("e")
+    page.wait_for_function("document.querySelector('#play').textContent.includes('Pause')")
+    page.wait_for_function("document.querySelector('#play').textContent.includes('Play')")
+    assert cursor(page) == pytest.approx(row.offset, abs=0.25)
+
+
+def test_everything_goes_by_keys(page, made, labels):
+    names = evaluated(made)
+    first = shown_recording(page)
+    assert first in names
+    page.keyboard.press("n")
+    page.wait_for_function("old => !document.querySelector('#recording').textContent.includes(old)",
+                           arg=first)  # fmt: skip
+    assert shown_recording(page) != first
+    page.focus("#recordings")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function("old => document.querySelector('#recording').textContent.includes(old)",
+                           arg=first)  # fmt: skip
+    page.focus("#plot")
+    for key, place in {"ArrowRight": 1, "Shift+ArrowRight": 1.02, "ArrowLeft": 0.02, "End": 12}.items():
+        page.keyboard.press(key)
+        assert cursor(page) == pytest.approx(place, abs=0.011), key
+    page.keyboard.press("Home")
+    whole = page.locator("#plot").screenshot()
+    page.keyboard.press("+")
+    assert page.locator("#plot").screenshot() != whole
+    page.keyboard.press("0")
+    assert page.locator("#plot").screenshot() == whole
+    page.keyboard.press(",")
+    assert page.inner_text("#threshold-value") == "0.49"
+    page.keyboard.press("f")
+    assert page.is_checked("input[value=fixed]")
+    page.keyboard.press("?")
+    assert page.is_visible("#help")
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#help")
+
+
+def test_the_sound_is_the_recordings_and_as_long(page, made):
+    """Decoded by the browser itself: its loudness over time is that of the WAV file."""
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (560, 900)], ids=str)
+def test_it_says_synthetic_and_looks_like_something(page, size, tmp_path):
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    assert "Synthetic corpus" in page.inner_text("#note")
+    picture = tmp_path / "explorer.png"
+    page.screenshot(path=picture)
+    with Image.open(picture) as opened:
+        assert opened.size == size
+        colours = opened.convert("RGB").getcolors(maxcolors=size[0] * size[1])
+    assert len(colours) > 500, "a spectrogram is there"
+    assert max(number for number, _ in colours) < 0.9 * size[0] * size[1]
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wider <= 0, "nothing sticks out"

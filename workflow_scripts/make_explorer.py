@@ -1,0 +1,32 @@
+"""Make the page to see and hear what was detected."""
+
+from pathlib import Path
+
+from job import run_job
+from softscene.explorer import Sources, make_explorer, shown_of
+from softscene.features import FeatureParameters
+from softscene.labels import read_labels
+
+
+def main(snakemake) -> None:
+    given, params = snakemake.input, snakemake.params
+    make_explorer(
+        sources=Sources(
+            audio=dict(zip(given.recordings, given.audio, strict=True)),
+            events=given.events,
+            features=given.features,
+            folds=dict(zip(params.folds, given.folds, strict=True)),
+            parameters=FeatureParameters(**params.features),
+        ),
+        shown=shown_of(params.kinds, params.names, given.probabilities, given.thresholds),
+        labels=read_labels(given.labels),
+        number=params.number,
+        target=snakemake.output[0],
+        run=params.run,
+        synthetic=params.synthetic,
+        terms=Path(given.terms).read_text(encoding="utf-8") if params.terms else None,
+    )
+
+
+if __name__ == "__main__":
+    run_job(main, snakemake)
