@@ -74,6 +74,7 @@ DOWNLOAD = {
 
 # What is trained: a teacher for each (fold, seed), and for it a student of each kind.
 KINDS = student_kinds(config["methods"])
+EXPLORED = explored_kinds(KINDS, config["explorer"]["students"])
 TEACHER = "fold-{fold}_seed-{seed}"
 INNER_TEACHER = f"{TEACHER}_without-{{part}}"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
@@ -144,6 +145,15 @@ def student_runs():
     """All (kind, fold, seed)."""
     return [
         (kind, fold, seed) for kind in KINDS for fold in config["folds"] for seed in config["seeds"]
+    ]
+
+
+def of_explored(pattern):
+    """The pattern's paths for the explorer's students, of the first seed: by kind, then fold."""
+    return [
+        expand(pattern, fold=fold, seed=config["seeds"][0], **vars(kind))[0]
+        for kind in EXPLORED
+        for fold in config["folds"]
     ]
 
 

@@ -1,5 +1,4 @@
 # One page to see and hear what was detected; made on demand: snakemake explorer.
-EXPLORED = explored_kinds(KINDS, config["explorer"]["students"])
 PAGE = [
     "explorer.html",
     "explorer.css",
@@ -8,15 +7,6 @@ PAGE = [
     "player.js",
     "explorer.js",
 ]
-
-
-def of_explored(pattern):
-    """The pattern's paths for the students of the page: by kind and then by fold."""
-    return [
-        expand(pattern, fold=fold, seed=config["seeds"][0], **vars(kind))[0]
-        for kind in EXPLORED
-        for fold in config["folds"]
-    ]
 
 
 rule make_explorer:

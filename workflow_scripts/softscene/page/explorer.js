@@ -7,7 +7,8 @@ const FIXED = page.levels.indexOf(0.5);
 const SHORTEST = 1; // seconds of a view
 
 const state = {
-  index: -1, // of the recording
+  chosen: 0, // index of the recording that is to be shown
+  index: 0, // of the one that is shown
   recording: null, // its content, once it is read
   mode: "adaptive",
   level: FIXED, // of the own threshold
@@ -84,10 +85,10 @@ function listRecordings(part) {
 
 /** Read a recording and show it. */
 async function choose(index) {
-  state.index = index;
+  state.chosen = index;
   markChosen();
   const content = json(`recording-${index}`);
-  const { frames } = facts();
+  const { frames } = page.recordings[index];
   const wide = page.levels.length > 255;
   const image = new Image();
   image.src = content.image;
@@ -96,7 +97,8 @@ async function choose(index) {
     ...content.codes.map((text) => unpack(text, frames, wide)),
     image.decode(),
   ]);
-  if (index !== state.index) return; // another was chosen meanwhile
+  if (index !== state.chosen) return; // another was chosen meanwhile
+  state.index = index;
   state.recording = {
     image,
     imageSeconds: image.width * content.frames_a_pixel * page.hop,
@@ -109,7 +111,7 @@ async function choose(index) {
   state.view = { from: 0, to: seconds() };
   byId("recording").replaceChildren(
     `${spoken(facts().scene)}: ${basename(facts().name)} `,
-    make("small", { textContent: `${facts().occurrences} events in the reference, ${facts().name}` }),
+    make("small", { textContent: `${facts().occurrences} events`, title: facts().name }),
   );
   update();
 }
@@ -117,15 +119,15 @@ async function choose(index) {
 function markChosen() {
   const list = byId("recordings");
   for (const option of list.querySelectorAll("[role=option]")) {
-    option.setAttribute("aria-selected", option.id === `option-${state.index}`);
+    option.setAttribute("aria-selected", option.id === `option-${state.chosen}`);
   }
-  list.setAttribute("aria-activedescendant", `option-${state.index}`);
-  byId(`option-${state.index}`).scrollIntoView({ block: "nearest" });
+  list.setAttribute("aria-activedescendant", `option-${state.chosen}`);
+  byId(`option-${state.chosen}`).scrollIntoView({ block: "nearest" });
 }
 
 function chooseNext(step) {
-  const indices = indicesOf(facts().part);
-  const place = indices.indexOf(state.index) + step;
+  const indices = indicesOf(page.recordings[state.chosen].part);
+  const place = indices.indexOf(state.chosen) + step;
   choose(indices[Math.min(Math.max(place, 0), indices.length - 1)]);
 }
 
@@ -161,7 +163,7 @@ function makeRow(event) {
   const active = reference[event];
   const lanes = codes.map((rows, student) => {
     const limit = limitsOf(student)[event];
-    const hit = rows[event].map((code, frame) => (active[frame] && code > limit ? 1 : 0));
+    const hit = rows[event].map((code, frame) => (code > limit ? active[frame] : 0));
     return {
       codes: rows[event],
       highest: page.levels.length - 1,
@@ -365,7 +367,7 @@ function seek(time) {
 /** Play the reference's next event, or the one before. */
 function playEvent(step) {
   const from = state.played ?? player.time;
-  const later = ([, onset]) => onset > from + 1e-3;
+  const later = ([, onset]) => (state.played === null ? onset >= from - 1e-3 : onset > from + 1e-3);
   const earlier = ([, onset]) => onset < from - 1e-3;
   const { occurrences } = state.recording;
   const found = step > 0 ? occurrences.find(later) : occurrences.findLast(earlier);
