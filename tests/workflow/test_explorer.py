@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from playwright.sync_api import sync_playwright
 from scipy.signal import resample_poly
 from softscene import metrics
 from softscene.activity import recording_activity
@@ -41,8 +42,6 @@ def made(finished):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the browser may be missing
-
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=options)
