@@ -7,6 +7,7 @@ const LANE = 9; // a lane of a student
 const BETWEEN = 2; // lanes of an event
 const AROUND = 8; // the lanes of an event
 const METER = 46; // width
+const TILE = 5; // of a hatching
 const FONT = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300];
 
@@ -160,7 +161,9 @@ function drawRow(context, layout, shown, row, index) {
 
 function drawLane(context, layout, { view, hop }, lane, colour, top) {
   drawProbabilities(context, layout, view, hop, lane, colour, top);
-  const hatch = context.createPattern(hatching(colour), "repeat");
+  const tile = hatching(colour);
+  const hatch = context.createPattern(tile, "repeat");
+  hatch.setTransform(new DOMMatrix().scale(TILE / tile.width)); // it counts in the screen's pixels
   for (const [first, behind] of lane.detected) {
     context.fillStyle = cssColour("--paper");
     drawBar(context, layout, view, first * hop, behind * hop, top, LANE);
@@ -206,7 +209,7 @@ function hatching(colour) {
   if (hatchings.has(colour)) return hatchings.get(colour);
   const tile = document.createElement("canvas");
   const ratio = Math.ceil(window.devicePixelRatio || 1);
-  const size = 5 * ratio;
+  const size = TILE * ratio;
   tile.width = tile.height = size;
   const context = tile.getContext("2d");
   context.strokeStyle = colour;
