@@ -27,6 +27,15 @@ LOUDNESS = """async (index) => {
   return Array.from({ length: Math.floor(samples.length / 960) }, (_, i) => Math.sqrt(
     samples.subarray(960 * i, 960 * (i + 1)).reduce((sum, each) => sum + each * each, 0) / 960));
 }"""
+# Whether each column of the plot has a colour in so many rows of pixels, from a height on.
+SOLID = """([top, rows, colour]) => {
+  const canvas = document.getElementById("base");
+  const { data } = canvas.getContext("2d").getImageData(0, top, canvas.width, rows);
+  const has = (x, y) => colour.every((each, i) => data[4 * (y * canvas.width + x) + i] === each);
+  return Array.from({ length: canvas.width }, (_, x) =>
+    [...Array(rows).keys()].every((y) => has(x, y)));
+}"""
+LEFT, RIGHT, SPECTROGRAM, AXIS, AROUND = 148, 68, 150, 26, 8  # pixels, see drawing.js
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium")
 COUNTS = ("hits", "extras", "misses", "f-score", "error-rate")
@@ -226,24 +235,55 @@ def test_a_click_goes_there_and_space_plays_from_there(page):
 def test_an_event_is_played_to_its_end(page, made, way):
     name = choose(page, 0)
     events = read_table(made.path("annotations/events.tsv"))
-    row = events[events.recording == name].sort_values("onset", kind="stable").iloc[0]
+    own = events[events.recording == name].sort_values("onset", kind="stable")
+    onsets = own.drop_duplicates("onset").reset_index()
+    number = (onsets.offset < 10).idxmax()
+    row = onsets.loc[number]
+    assert row.offset < 10, "it is not the recording's end that stops it"
     if way == "key":
-        page.keyboard.press("e")
+        for _ in range(number + 1):
+            page.keyboard.press("e")
     else:
         page.mouse.click(*place_of(page, row))
     wait_until(page, "Pause")
     wait_until(page, "Play")
-    assert row.offset <= cursor(page) < row.offset + 0.3
+    assert row.offset - 0.01 <= cursor(page) < row.offset + 1
+
+
+def top_of(page, event):
+    """Where a row of lanes begins in the plot: they stand in the order of the table of events."""
+    rows = [each.inner_text() for each in page.locator("#events tbody th").all()]
+    return SPECTROGRAM + AXIS + rows.index(event) * (AROUND + 11 + len(STUDENTS) * 11)
 
 
 def place_of(page, row):
-    """Where the middle of an occurrence lies on the screen, found as a reader would: by its row."""
-    rows = [each.inner_text() for each in page.locator("#events tbody th").all()]
+    """Where the middle of an occurrence lies on the screen."""
     plot = page.locator("#plot").bounding_box()
-    left, right, top, height = 148, 68, 150 + 26, 8 + 11 + len(STUDENTS) * 11
     middle = (row.onset + row.offset) / 2 / 12
-    x = plot["x"] + 1 + left + middle * (plot["width"] - 2 - left - right)
-    return x, plot["y"] + 1 + top + rows.index(row.event) * height + 10
+    x = plot["x"] + 1 + LEFT + middle * (plot["width"] - 2 - LEFT - RIGHT)
+    return x, plot["y"] + 1 + top_of(page, row.event) + AROUND / 2 + 5
+
+
+def test_a_lane_is_solid_where_it_is_right_and_only_there(page, made, labels):
+    name = choose(page, 2)
+    for _ in range(10):
+        page.keyboard.press(",")
+    event = labels.events.index("keyboard typing")
+    source = made.path("predictions", STUDENTS[0], "probabilities.h5")
+    scores = load_probabilities(source, [name])[0][name][:, event]
+    events = read_table(made.path("annotations/events.tsv"))
+    own = events[events.recording == name]
+    hits = recording_activity(own, labels.events, len(scores), 0.02)[:, event] & (scores > 0.4)
+
+    top = top_of(page, "keyboard typing") + AROUND / 2 + 11 + 2  # of the first student's lane
+    solid = np.array(page.evaluate(SOLID, [top + 2, 5, [0, 114, 178]]))[LEFT:-RIGHT]
+    frames = np.linspace(0, len(hits), len(solid) + 1)
+    near = [hits[max(0, int(x) - 4) : int(x) + 5] for x in frames[:-1]]  # bars have a least width
+    right, wrong = (np.array([each.all() for each in part]) for part in (near, [~n for n in near]))
+    assert right.sum() > 20
+    assert wrong.sum() > 100
+    assert solid[right].all()
+    assert not solid[wrong].any()
 
 
 def test_everything_goes_by_keys(page, made, labels):
