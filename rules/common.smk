@@ -148,6 +148,25 @@ def student_runs():
     ]
 
 
+def of_chosen(pattern):
+    """The pattern's paths for all (fold, seed) of each student that claims are about."""
+    places = {"fold": config["folds"], "seed": config["seeds"]}
+    return [path for each in CHOSEN for path in expand(pattern, **places, **vars(each.kind))]
+
+
+def of_teachers(pattern):
+    """The pattern's paths for all teachers; none where no student learns from one."""
+    places = {"fold": config["folds"], "seed": config["seeds"]}
+    return expand(pattern, **places) if TEMPERATURES else []
+
+
+def by_name(value):
+    """Keys of a configuration in one order, whichever file gave them first."""
+    if not isinstance(value, dict):
+        return value
+    return {key: by_name(inner) for key, inner in sorted(value.items())}
+
+
 def of_explored(pattern):
     """The pattern's paths for the explorer's students, of the first seed: by kind, then fold."""
     return [
