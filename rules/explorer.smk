@@ -11,8 +11,8 @@ PAGE = [
 
 rule make_explorer:
     input:
-        audio=expand(f"{DATA}/{{dataset}}/audio", dataset=DATASETS),
-        recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
+        audio=AUDIO,
+        recordings=RECORDINGS,
         events=f"{RESULTS}/annotations/events.tsv",
         features=f"{RESULTS}/features.h5",
         folds=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
