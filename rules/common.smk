@@ -177,8 +177,13 @@ def of_explored(pattern):
 
 
 def detector_students():
-    """All (kind, fold, seed) that the detector may be made of."""
-    return [each for each in student_runs() if config["detector"] in (None, each[0].folder)]
+    """All (kind, fold, seed) that the detector may be made of; of controls only if they are named."""
+    chosen, controls = config["detector"], {each.kind for each in CONTENDERS if each.is_control}
+    return [
+        run
+        for run in student_runs()
+        if run[0].folder == chosen or (not chosen and run[0] not in controls)
+    ]
 
 
 def own_recording(wildcards):

@@ -1,13 +1,14 @@
 # What is told of a run before it starts: time and core-hours, by the benchmarks that are there.
-from softscene.costs import ORDER, TRAININGS, Stage, costs, planned_jobs, survey
+from softscene.costs import costs, survey
 from softscene.estimate import forecast
+from softscene.plan import ORDER, TRAININGS, Stage, planned_jobs
 
 
 def stages():
     """What the estimate needs to know of each rule."""
-    found = {}
+    found, there = {}, {rule.name for rule in workflow.rules}
     for name in ORDER:
-        if SYNTHETIC or name != "make_corpus":
+        if name in there:
             made = getattr(rules, name)
             needs = made.rule.resources
             found[name] = Stage(
@@ -43,7 +44,8 @@ def tell_costs():
     todo = list(workflow.dag.needrun_jobs())
     if not any(job.rule.name in TRAININGS for job in todo):
         return
-    jobs, paths = planned_jobs(config, DATASETS, stages()), {str(job.benchmark) for job in todo}
+    jobs = planned_jobs(config, DATASETS, PAPER_TABLE3, stages())
+    paths = {str(job.benchmark) for job in todo}
     left = [job for job in jobs if str(job.path(job.stage.benchmark)) in paths]
     found = costs(jobs, survey(jobs, config))
     line, expected = forecast(left, found, cores(), limits())

@@ -9,8 +9,9 @@ rule estimate:
     # output and no benchmark: it runs each time.
     input:
         labels=LABELS,
+        own=own_audio if OWN else [],
         scene_statistics=own("resources/scene_statistics.tsv"),
-        published=own("resources/published_table3.csv"),
+        published=PAPER_TABLE3,
     log:
         f"{RESULTS}/logs/estimate.log",
     conda:

@@ -33,8 +33,3 @@ rule plot_figure3:
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_figure3.py"
-
-
-rule figures:
-    input:
-        rules.plot_figure3.output,

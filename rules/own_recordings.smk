@@ -1,7 +1,5 @@
 # Own recordings: the best students as one file, and what they find in each file of a folder.
 
-OWN = f"{RESULTS}/own"
-
 
 rule export_detector:
     input:
@@ -47,7 +45,7 @@ rule predict_recording:
         recording=own_recording,
         detector=f"{RESULTS}/detector.safetensors",
     output:
-        **{name: f"{OWN}/{{recording}}{ending}" for name, ending in DETECTIONS.items()},
+        **{name: f"{RESULTS}/own/{{recording}}{ending}" for name, ending in DETECTIONS.items()},
     log:
         f"{RESULTS}/logs/predict_recording/{{recording}}.log",
     benchmark:

@@ -1,4 +1,4 @@
-# The report: paired comparisons, the figures that only it has, and the page.
+# The report: paired comparisons, all figures but Fig. 3, and the page.
 from softscene.contenders import choose, contenders_of
 
 PAPER_TABLE3 = own("resources/published_table3.csv")
@@ -181,10 +181,8 @@ SHOWN = by_name({key: value for key, value in config.items() if key != "download
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 
 
-# What it says of commit, machine, versions and hours is as it finds them: they are no inputs.
-
-
 rule make_report:
+    # What it says of commit, machine, versions and hours is as it finds them: they are no inputs.
     input:
         **(OF_TEACHERS if TEMPERATURES else {}),
         table3=f"{RESULTS}/tables/table3.tsv",
@@ -224,3 +222,11 @@ rule make_report:
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_report.py"
+
+
+rule figures:
+    input:
+        rules.plot_figure3.output,
+        rules.plot_table1.output,
+        rules.plot_learning_curves.output,
+        [rules.plot_confusion.output, rules.plot_soft_labels.output] if TEMPERATURES else [],

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from job import run_job
 from softscene import probe
-from softscene.costs import Stage, costs, survey, unknown_trainings
+from softscene.costs import costs, survey, unknown_trainings
 from softscene.estimate import estimate_text, machines, studies
 from softscene.labels import read_labels
+from softscene.plan import Stage
 
 TERMINAL = sys.stdout
 
@@ -22,7 +23,7 @@ def main(snakemake) -> None:
     found, notes = costs(jobs, seen, start=start), []
     if missing := unknown_trainings(found):
         made = [Path(path) for path in given.clips if Path(path).exists()]
-        clips = probe.development_clips(given.config, files.scene_statistics, made)
+        clips = probe.development_clips(given.config, files.scene_statistics, made, files.own)
         labels = read_labels(files.labels)
         classes = len(labels.events), len(labels.scenes)
         probed, device = probe.probe(missing, given.config, clips, classes, start)

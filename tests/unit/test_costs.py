@@ -6,21 +6,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from softscene import probe
-from softscene.costs import (
-    ORDER,
-    Cost,
-    Job,
-    Stage,
-    costs,
-    only_rows,
-    planned_jobs,
-    read_benchmark,
-    still_to_do,
-    survey,
-    unknown_trainings,
-)
+from softscene.config import with_controls
+from softscene.costs import Cost, costs, read_benchmark, survey, unknown_trainings
 from softscene.dataset import Clips
 from softscene.estimate import (
     Machine,
@@ -32,6 +22,7 @@ from softscene.estimate import (
     studies,
     study_row,
 )
+from softscene.plan import ORDER, Job, Stage, only_rows, planned_jobs, still_to_do
 from softscene.schedule import core_seconds, wall_seconds
 
 from tests.conftest import PAPER, ROOT
@@ -139,19 +130,21 @@ def test_any_graph_is_scheduled_as_second_by_second_and_within_the_bounds(seed):
 
 
 def test_the_paper_has_the_jobs_that_it_describes():
-    jobs = planned_jobs(PAPER, DATASETS)
+    jobs = planned_jobs(PAPER, DATASETS, PUBLISHED)
     count = Counter(each.rule for each in jobs)
     assert count["train_teacher"] == count["dump_soft_labels"] == 4 * 3
     students = (1 + 5 + 5 * 3) * 4 * 3
     assert [count[f"{verb}_student"] for verb in ("train", "predict", "evaluate")] == [students] * 3
     assert (count["make_corpus"], count["download_dataset"], count["make_fold"]) == (0, 3, 4)
     assert len({each.name for each in jobs}) == len(jobs)
-    table3 = Counter(each.rule for each in planned_jobs(only_rows(PAPER, PUBLISHED), DATASETS))
+    table3 = Counter(
+        each.rule for each in planned_jobs(only_rows(PAPER, PUBLISHED), DATASETS, PUBLISHED)
+    )
     assert (table3["train_student"], table3["train_teacher"]) == (4 * 12, 12)
 
 
 def test_a_job_waits_for_those_that_it_reads_and_for_no_others():
-    jobs = {each.name: each for each in planned_jobs(PAPER, DATASETS)}
+    jobs = {each.name: each for each in planned_jobs(PAPER, DATASETS, PUBLISHED)}
     soft = jobs["train_student soft none 1.0 2.0 3 1"]
     assert soft.after == ("make_fold 3", "dump_soft_labels 3 1")
     assert jobs["train_student mtl 0.01 none none 3 1"].after == ("make_fold 3",)
@@ -161,8 +154,33 @@ def test_a_job_waits_for_those_that_it_reads_and_for_no_others():
 
 def test_no_teacher_without_a_student_that_learns_from_it():
     methods = {key: PAPER["methods"][key] for key in ("crnn", "mtl")}
-    jobs = planned_jobs({**PAPER, "methods": methods}, DATASETS)
+    jobs = planned_jobs({**PAPER, "methods": methods}, DATASETS, PUBLISHED)
     assert not [each for each in jobs if each.rule in ("train_teacher", "dump_soft_labels")]
+
+
+def test_controls_wait_for_the_labels_that_they_learn():
+    controls = ["smoothed", "shuffled", "cross_fitted", "scene_mean"]
+    methods = with_controls({**PAPER, "controls": controls})
+    found = planned_jobs({**PAPER, "methods": methods}, DATASETS, PUBLISHED)
+    jobs, count = {each.name: each for each in found}, Counter(each.rule for each in found)
+    rules = ["smooth_labels 1.0", "shuffle_labels", "join_held_out_labels", "average_labels 1.0"]
+    for control, rule in zip(controls, rules, strict=True):
+        student = jobs[f"train_student {control} none 1.0 1.0 2 1"]
+        assert student.after == ("make_fold 2", f"{rule} 2 1")
+    parts = [f"dump_held_out_labels 2 1 {part}" for part in (1, 2, 3, 4)]
+    assert jobs["join_held_out_labels 2 1"].after == tuple(parts)
+    assert jobs["train_inner_teacher 2 1 3"].after == ("make_inner_fold 2 3",)
+    assert (count["make_inner_fold"], count["train_inner_teacher"]) == (4 * 4, 4 * 3 * 4)
+    methods = {"crnn": methods["crnn"], "cross_fitted": methods["cross_fitted"]}
+    alone = planned_jobs({**PAPER, "methods": methods}, DATASETS, PUBLISHED)
+    assert "train_teacher" not in {each.rule for each in alone}, "its own teachers do"
+
+
+def test_data_of_ones_own_are_imported_and_not_downloaded():
+    own = {"audio": "sound", "annotations": "events.tsv", "folds": 2}
+    jobs = planned_jobs({**PAPER, "data": {**PAPER["data"], "own": own}}, DATASETS, PUBLISHED)
+    assert [each.name for each in jobs][:3] == ["import_data", "make_table1", "extract_features"]
+    assert jobs[2].after == ("import_data",)
 
 
 def test_rows_that_are_not_configured_are_not_counted():
@@ -175,18 +193,21 @@ def test_rows_that_are_not_configured_are_not_counted():
 
 
 def test_what_is_left_is_what_targets_lack_and_what_follows():
-    jobs = planned_jobs({**PAPER, "folds": [1], "seeds": [0]}, DATASETS)
+    jobs = planned_jobs({**PAPER, "folds": [1], "seeds": [0]}, DATASETS, PUBLISHED)
     names = {each.name for each in jobs}
     student = "student mtl 0.01 none none 1 0"
 
     def left(*lost):
         return {each.name for each in still_to_do(jobs, names - set(lost))}
 
-    behind = {f"evaluate_{student}", "make_table3", "make_table4", "plot_figure3"}
+    last = {"compare_methods", "make_report", "export_detector"}
+    behind = {f"evaluate_{student}", "make_table3", "make_table4", "plot_figure3", *last}
     assert left() == set()
     assert left(f"train_{student}") == set(), "nothing lacks its weights"
     assert left(f"evaluate_{student}") == set(), "the tables are there"
-    assert left("make_table4") == {"make_table4"}
+    assert left("make_table4") == {"make_table4", "make_report"}
+    drawn = "train_student mtl 0.0001 none none 1 0"
+    assert "plot_learning_curves" in {each.name for each in still_to_do(jobs, names, [drawn])}
     assert {each.name for each in still_to_do(jobs, names, [f"train_{student}"])} == behind | {
         f"train_{student}", f"predict_{student}"
     }  # fmt: skip
@@ -232,7 +253,7 @@ def run(tmp_path):
         log=f"{place}.log",
         outputs=[f"{place}.safetensors", f"{place}/parameters.json"],
     )
-    make.jobs = planned_jobs(SMALL, DATASETS, {"train_student": make.stage})
+    make.jobs = planned_jobs(SMALL, DATASETS, PUBLISHED, {"train_student": make.stage})
     make.survey = lambda: survey(
         [each for each in make.jobs if each.rule == "train_student"], SMALL
     )
@@ -356,9 +377,10 @@ def test_the_text_says_what_is_from_where(run):
     assert "predict_student 6 6 3.0 0.01 start only" in rows
     assert "a note" in rows
     assert "mtl_1.tsv: no benchmark, or only the beginning of one" in text
-    # Trainings of 1.5 + 1 + 3 hours, and 3 s for 3 soft labels, 6 x 2 scores, 2 tables, a figure.
-    left = duration(5.5 * 3600 + 3 * (3 + 12 + 3))
-    assert any(row.startswith(f"left of mine 25 5.5 {left} ") for row in rows), text
+    # Trainings of 1.5 + 1 + 3 hours, and 3 s for 3 soft labels, 6 x 2 scores, 3 tables, 5 figures,
+    # the page, the detector.
+    left = duration(5.5 * 3600 + 3 * (3 + 12 + 3 + 5 + 2))
+    assert any(row.startswith(f"left of mine 32 5.5 {left} ") for row in rows), text
 
 
 def test_the_line_before_a_run_gives_numbers_only_where_it_knows_all_trainings(run):
@@ -408,6 +430,14 @@ def test_clips_of_an_epoch():
     synthetic = {"annotations": None, "recordings": {"home": 6, "office": 2},
                  "seconds": {"home": 30.0, "office": 12.0}}  # fmt: skip
     assert probe.development_clips({**PAPER, "synthetic": synthetic}, statistics, []) == round(16.5)
+
+
+def test_clips_of_data_of_ones_own(tmp_path):
+    for name, seconds in (("a", 10.0), ("b", 25.0), ("c", 0.5)):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(int(44100 * seconds)), 44100)
+    own = sorted(tmp_path.iterdir())
+    given = {**PAPER, "folds": [1, 2, 3]}  # 1, 3 and 1 clips, of which two folds develop
+    assert probe.development_clips(given, "not read", [], own) == round((1 + 3 + 1) * 2 / 3)
 
 
 def test_clips_of_folds_that_are_made(tmp_path):

@@ -7,13 +7,14 @@ import time
 from collections import Counter
 
 import pytest
-from softscene.config import read_yaml
-from softscene.costs import planned_jobs
+from softscene.config import read_yaml, with_controls
 from softscene.files import read_table
+from softscene.plan import planned_jobs
 
 from tests.checkout import SMALL, STUDENT, TARGETS, wait_for
-from tests.conftest import PAPER
+from tests.conftest import PAPER, ROOT
 
+TABLE3 = ROOT / "resources/published_table3.csv"
 TRAINED = ("students", "predictions", "evaluation", "tables")
 DATASETS = [
     "TUT-sound-events-2016-development",
@@ -42,10 +43,11 @@ def configured(checkout, name):
         merged[key] = {**merged[key], **value} if isinstance(merged[key], dict) else value
     for key, method in merged["methods"].items():
         merged["methods"][key] = {**PAPER["methods"][key], **method}
+    merged["methods"] = with_controls(merged)
     return merged
 
 
-@pytest.mark.parametrize("config", [SMALL, None, "config.demo.yaml"])
+@pytest.mark.parametrize("config", [SMALL, None, "config.demo.yaml", "config.controls.yaml"])
 def test_jobs_and_what_they_wait_for_are_those_of_the_dag(finished, tmp_path, config):
     """All pairs of jobs of which one must end before the other begins, counted by their rules."""
     done = finished.snakemake("--dag", "--forceall", config=config, cores=None)
@@ -53,7 +55,7 @@ def test_jobs_and_what_they_wait_for_are_those_of_the_dag(finished, tmp_path, co
     before = {number: set() for number in rules}
     for first, then in re.findall(r"^\s*(\d+) -> (\d+)", done.stdout, re.MULTILINE):
         before[then].add(first)
-    ours = planned_jobs(configured(finished, config) if config else PAPER, DATASETS)
+    ours = planned_jobs(configured(finished, config) if config else PAPER, DATASETS, TABLE3)
     names = {job.name: job.rule for job in ours}
     expected = ordered_pairs({job.name: set(job.after) for job in ours}, names)
     counted = {rule: n for rule, n in Counter(rules.values()).items() if rule not in TARGETS}
@@ -81,7 +83,7 @@ def test_before_anything_ran_it_measures_and_makes_nothing(fresh):
         assert cells[:2] == [str(jobs), str(jobs)]
         assert float(cells[2]) > 0
         assert cells[-1] == "probed"
-    assert "run small: 0 of 24 jobs are done" in printed
+    assert "run small: 0 of 31 jobs are done" in printed
     assert rows["make_fold"][-1] == "start only"
     assert "for 27 clips an epoch" in printed  # 3/4 of 4 x (2 + 2 + 3 + 2)
     assert files(fresh) == {".gitignore", "estimate.log"}
@@ -92,14 +94,14 @@ def test_it_needs_no_consent_and_downloads_nothing(fresh):
     rows, printed = estimate(fresh, config=None)
     assert rows["train_student (soft)"][:2] == ["180", "180"]
     assert rows["train_student (soft)"][-1] == "probed"
-    assert rows["Table 3's published rows, from nothing"][0] == "183"
+    assert rows["Table 3's published rows, from nothing"][0] == "190"
     assert "non-commercial" not in printed
     assert files(fresh) == {".gitignore", "estimate.log"}
 
 
 def test_behind_a_run_it_gives_what_snakemake_measured(finished):
     rows, printed = estimate(finished)
-    assert "run small: 24 of 24 jobs are done" in printed
+    assert "run small: 31 of 31 jobs are done" in printed
     assert "probed on" not in printed
     assert rows["left of small"][:3] == ["0", "0.0", "0 s"]
     for rule, jobs in (("predict_student", 3), ("make_corpus", 1), ("download_dataset", 3)):

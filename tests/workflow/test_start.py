@@ -42,6 +42,13 @@ USED = {
     "make_table3": {"markdown_it"},
     "make_table4": {"markdown_it"},
     "plot_figure3": {"PIL", "markdown_it", "matplotlib"},
+    "compare_methods": {"markdown_it", "scipy"},
+    "plot_table1": {"PIL", "matplotlib"},
+    "plot_learning_curves": {"PIL", "matplotlib"},
+    "plot_confusion": {"PIL", "matplotlib"},
+    "plot_soft_labels": {"PIL", "matplotlib"},
+    "make_report": {"PIL", "jinja2", "markdown_it", "matplotlib", "scipy", "torch"},
+    "export_detector": {"h5py", "markdown_it", "torch"},
 }
 
 

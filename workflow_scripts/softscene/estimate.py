@@ -7,17 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softscene.costs import (
-    Cost,
-    Group,
-    Job,
-    Stage,
-    Survey,
-    only_rows,
-    planned_jobs,
-    still_to_do,
-    unknown_trainings,
-)
+from softscene.costs import Cost, Survey, unknown_trainings
+from softscene.plan import Group, Job, Stage, only_rows, planned_jobs, still_to_do
 from softscene.schedule import core_seconds, wall_seconds
 
 CORES = (2, 8, 64)
@@ -73,14 +64,14 @@ def studies(
     Parameters
     ----------
     config, datasets, stages
-        As for :func:`softscene.costs.planned_jobs`.
+        As for :func:`softscene.plan.planned_jobs`.
     published
         The published Table 3.
     """
     rows = only_rows(config, published)
-    found = {"all tables and Fig. 3": planned_jobs(config, datasets, stages)}
+    found = {"all tables and Fig. 3": planned_jobs(config, datasets, published, stages)}
     if rows["methods"]:
-        found["Table 3's published rows"] = planned_jobs(rows, datasets, stages)
+        found["Table 3's published rows"] = planned_jobs(rows, datasets, published, stages)
     return found
 
 

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+import soundfile
 import torch
 
 from softscene import training
 from softscene.checkpoints import History
-from softscene.costs import LIKE, TRAININGS, Group
 from softscene.dataset import Clips
 from softscene.drawing import FOLDS
 from softscene.files import read_table
 from softscene.folds import DEVELOPMENT
 from softscene.networks import NetworkParameters
+from softscene.plan import LIKE, TRAININGS, Group
 from softscene.runtime import prepare
 from softscene.training import SceneObjective, TrainingParameters
 
@@ -59,7 +60,10 @@ def seconds_since_start() -> float:
 
 
 def development_clips(
-    config: Mapping[str, Any], scene_statistics: str | Path, folds: Collection[Path]
+    config: Mapping[str, Any],
+    scene_statistics: str | Path,
+    folds: Collection[Path],
+    own: Collection[str | Path] = (),
 ) -> int:
     """Clips of a fold's development part: mean of ``folds``, or as many as there will be.
 
@@ -71,18 +75,23 @@ def development_clips(
         Recordings and minutes of each scene of the paper's data.
     folds
         ``clips.tsv`` of the folds that are made already.
+    own
+        The recordings of data of one's own, in folds of the same size.
     """
     if folds:
         return round(np.mean([(read_table(path).part == DEVELOPMENT).sum() for path in folds]))
     features, synthetic = config["features"], config["synthetic"]
     clip = config["clips"]["frames"] * features["hop_length"] / features["sample_rate"]
-    if synthetic and not synthetic["annotations"]:
+    number = len(FOLDS)
+    if own:
+        sizes, number = [(1, soundfile.info(path).duration) for path in own], len(config["folds"])
+    elif synthetic and not synthetic["annotations"]:
         sizes = [(n, synthetic["seconds"][scene]) for scene, n in synthetic["recordings"].items()]
     else:  # a scene's recordings are taken to be equally long
         table = read_table(scene_statistics)
         sizes = zip(table.recordings, 60 * table.minutes / table.recordings, strict=True)
     clips = sum(n * math.ceil(round(seconds / clip, 6)) for n, seconds in sizes)
-    return round(clips * (len(FOLDS) - 1) / len(FOLDS))
+    return round(clips * (number - 1) / number)
 
 
 def probe(
@@ -119,17 +128,26 @@ def probe(
     cpu = device.type == "cpu"
     watch = Stopwatch(time.process_time if cpu and threads == 1 else time.monotonic)
     clip = config["clips"]["frames"], config["features"]["bands"]
-    network, found = NetworkParameters.configured(config["network"], clip, classes), {}
-    for rule, loss in sorted(groups):
+    network = NetworkParameters.configured(config["network"], clip, classes)
+    found, each = {}, {}
+    for rule, loss in sorted(groups, reverse=True):  # teachers before inner ones
         given = config[TRAININGS[rule]]
         size = min(given["batch_size"], LARGEST) if cpu else given["batch_size"]
         few = TrainingParameters(3 if cpu else 12, size, given["learning_rate"])
-        if (same := found.get((rule, LIKE.get(loss, "")))) is None:
+        like = LIKE.get((rule, loss))
+        if like not in each:
             data = _noise(size, clip, classes)
             _train(rule, loss, data, network, few, device, watch)
-            same = start + given["epochs"] * clips * watch.fastest / size
-        found[rule, loss] = same
+        each[rule, loss] = each[like] if like in each else watch.fastest / size
+        found[rule, loss] = (
+            start + given["epochs"] * clips * _share(rule, config) * each[rule, loss]
+        )
     return found, device.type
+
+
+def _share(rule: str, config: Mapping[str, Any]) -> float:
+    """Of the clips: an inner teacher leaves out one of so many parts."""
+    return 1 - 1 / config["control_settings"]["parts"] if rule == "train_inner_teacher" else 1
 
 
 def _train(
@@ -141,7 +159,7 @@ def _train(
     device: torch.device,
     watch: Stopwatch,
 ) -> None:
-    if rule == "train_teacher":
+    if "teacher" in rule:
         training.train_teacher(data, network, few, 0, device, "probe", watch)
     else:  # the hard loss stands for the soft one: the same network
         objective = SceneObjective("none" if loss == "none" else "hard", 1.0)

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Mapping, Sequence
 
-from softscene.costs import Job
+from softscene.plan import Job
 
 Seconds = Mapping[str, float]
 """Name of a job -> its wall time in s."""

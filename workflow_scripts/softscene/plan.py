@@ -1,0 +1,320 @@
+"""The jobs of a run, done or not, and what each waits for; the rules, as the estimate sees them."""
+
+import csv
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from softscene.config import canonical, student_kinds
+from softscene.contenders import TEACHER, choose, contenders_of
+
+_FOLD, _TEACHER = ("fold",), ("fold", "seed")
+_STUDENT = ("method", "alpha", "beta", "temperature", "fold", "seed")
+_LABELS = {
+    TEACHER: "dump_soft_labels",
+    "smoothed": "smooth_labels",
+    "shuffled": "shuffle_labels",
+    "scene_mean": "average_labels",
+    "cross_fitted": "join_held_out_labels",
+}
+ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "make_corpus": ((), ()),
+    "import_data": ((), ()),
+    "download_annotations": ((), ("make_corpus",)),
+    "download_dataset": (("dataset",), ("download_annotations",)),
+    "merge_annotations": ((), ("download_dataset",)),
+    "audit_annotations": ((), ("merge_annotations",)),
+    "make_table1": ((), ("import_data", "merge_annotations")),
+    "extract_features": ((), ("import_data", "merge_annotations")),
+    "make_fold": (_FOLD, ("extract_features",)),
+    "train_teacher": (_TEACHER, ("make_fold",)),
+    "dump_soft_labels": (_TEACHER, ("train_teacher",)),
+    "smooth_labels": (("temperature", *_TEACHER), ("dump_soft_labels",)),
+    "shuffle_labels": (_TEACHER, ("dump_soft_labels",)),
+    "average_labels": (("temperature", *_TEACHER), ("dump_soft_labels",)),
+    "make_inner_fold": (("fold", "part"), ("make_fold",)),
+    "train_inner_teacher": ((*_TEACHER, "part"), ("make_inner_fold",)),
+    "dump_held_out_labels": ((*_TEACHER, "part"), ("train_inner_teacher",)),
+    "join_held_out_labels": (_TEACHER, ("dump_held_out_labels",)),
+    "train_student": (_STUDENT, ("make_fold", *_LABELS.values())),
+    "predict_student": (_STUDENT, ("train_student",)),
+    "evaluate_student": (_STUDENT, ("predict_student",)),
+    "make_table3": ((), ("evaluate_student",)),
+    "make_table4": ((), ("evaluate_student",)),
+    "plot_figure3": ((), ("make_table3",)),
+    "compare_methods": ((), ("evaluate_student",)),
+    "plot_table1": ((), ("make_table1",)),
+    "plot_learning_curves": ((), ("train_teacher", "train_student")),
+    "plot_confusion": ((), ("train_teacher",)),
+    "plot_soft_labels": ((), ("dump_soft_labels",)),
+    "make_report": (
+        (),
+        ("import_data", "audit_annotations", "make_table4", "plot_figure3", "compare_methods",
+         "plot_table1", "plot_learning_curves", "plot_confusion", "plot_soft_labels"),
+    ),
+    "export_detector": ((), ("make_table3",)),
+}  # fmt: skip
+"""Rule -> the wildcards of its jobs, and the rules before it.
+
+A job waits for those jobs of a rule before it whose wildcards agree with its own; students only for
+the labels that they learn.
+"""
+_DOWNLOADS = ("download_annotations", "download_dataset", "merge_annotations", "audit_annotations")
+_OF_TEACHERS = ("plot_confusion", "plot_soft_labels")
+TRAININGS = {
+    "train_teacher": "teacher",
+    "train_inner_teacher": "teacher",
+    "train_student": "student",
+}
+"""Rule -> the key of the configuration that says how long it trains."""
+TARGETS = (
+    "import_data",
+    "audit_annotations",
+    "make_table1",
+    "make_table3",
+    "make_table4",
+    "plot_figure3",
+    "plot_table1",
+    "plot_learning_curves",
+    "plot_confusion",
+    "plot_soft_labels",
+    "make_report",
+    "export_detector",
+)
+"""What a run is for: what is missing elsewhere is made where one of these lacks it."""
+
+Group = tuple[str, str]
+"""Rule and, of a student's training, its scene loss: such jobs are taken to cost the same."""
+LIKE: dict[Group, Group] = {
+    ("train_student", "hard"): ("train_student", "soft"),
+    ("train_student", "soft"): ("train_student", "hard"),
+    ("train_inner_teacher", ""): ("train_teacher", ""),
+}
+"""Training -> another of the same network."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a rule's jobs have in common; paths have their wildcards in braces.
+
+    Attributes
+    ----------
+    benchmark, log, outputs
+        Paths; none for jobs that are only counted.
+    threads, mem_mb, gpu
+        What a job occupies.
+    """
+
+    benchmark: str = ""
+    log: str = ""
+    outputs: Sequence[str] = ()
+    threads: int = 1
+    mem_mb: int = 0
+    gpu: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a run.
+
+    Attributes
+    ----------
+    name
+        Rule and wildcards: no other job has it.
+    rule, wildcards, stage
+        What it is.
+    loss
+        The scene loss of a student's training, else empty.
+    after
+        Names of the jobs that it waits for.
+    """
+
+    name: str
+    rule: str
+    wildcards: Mapping[str, str]
+    stage: Stage
+    loss: str = ""
+    after: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> Group:
+        """Jobs that are taken to cost the same."""
+        return self.rule, self.loss
+
+    def path(self, pattern: str) -> Path:
+        """A path of the job."""
+        return Path(pattern.format(**self.wildcards))
+
+
+def planned_jobs(
+    config: Mapping[str, Any],
+    datasets: Sequence[str],
+    published: str | Path,
+    stages: Mapping[str, Stage] | None = None,
+) -> list[Job]:
+    """All jobs of a run, done or not, each behind those that it waits for.
+
+    Parameters
+    ----------
+    config
+        The checked configuration, its controls among the methods.
+    datasets
+        Names of the data sets that are downloaded.
+    published
+        The published Table 3, by which it is chosen whose learning curves are drawn.
+    stages
+        Rule -> what its jobs share; a rule that is not there needs a core and no memory.
+    """
+    runs = _runs(config, published)
+    jobs: dict[str, dict[tuple[str, ...], Job]] = {}
+    for rule, (names, _) in ORDER.items():
+        stage = (stages or {}).get(rule, Stage())
+        jobs[rule] = {}
+        for values, run in _places(rule, names, config, runs, datasets).items():
+            wildcards = dict(zip(names, values, strict=True))
+            after = tuple(job.name for job in _earlier(rule, wildcards, run, runs, jobs))
+            loss = run["loss"] if rule == "train_student" else ""
+            jobs[rule][values] = Job(" ".join([rule, *values]), rule, wildcards, stage, loss, after)
+    return [job for each in jobs.values() for job in each.values()]
+
+
+def _runs(config: Mapping[str, Any], published: str | Path) -> list[dict[str, Any]]:
+    """Of each student: wildcards, scene loss, the labels that it learns, whether it is drawn."""
+    runs, kinds = [], student_kinds(config["methods"])
+    chosen = choose(contenders_of([vars(kind) for kind in kinds], config["methods"]), published)
+    drawn = {each.kind for each in chosen}
+    for kind in kinds:
+        method = config["methods"][kind.method]
+        labels = method.get("labels", TEACHER) if method["scene_loss"] == "soft" else None
+        what = {"loss": method["scene_loss"], "labels": labels, "drawn": kind in drawn}
+        for fold, seed in itertools.product(config["folds"], config["seeds"]):
+            runs.append({**vars(kind), "fold": str(fold), "seed": str(seed), **what})
+    return runs
+
+
+def _places(
+    rule: str,
+    names: Sequence[str],
+    config: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
+    datasets: Sequence[str],
+) -> dict[tuple[str, ...], Mapping[str, Any]]:
+    """Of each job of a rule: the values of its wildcards, and a student that it is made for."""
+    own, synthetic = config["data"]["own"] is not None, config["synthetic"] is not None
+    if (rule in _DOWNLOADS and own) or (rule == "import_data" and not own):
+        return {}
+    if rule == "make_corpus" and not synthetic:
+        return {}
+    if names == ("dataset",):
+        return {(name,): {} for name in datasets}
+    if rule in _TEACHING:  # a teacher is trained where a student learns from it
+        runs = [run for run in runs if rule in _before(_LABELS.get(run["labels"]))]
+    if rule in _OF_TEACHERS and not any(run["labels"] == TEACHER for run in runs):
+        return {}
+    if not names:
+        return {(): {}}
+    parts = range(1, config["control_settings"]["parts"] + 1) if "part" in names else [None]
+    every = ({**run, "part": str(part)} for run in runs for part in parts)
+    return {tuple(run[name] for name in names): run for run in every}
+
+
+def _before(rule: str | None) -> set[str]:
+    """A rule and all before it."""
+    return {rule}.union(*(_before(each) for each in ORDER[rule][1])) if rule else set()
+
+
+_TEACHING = set().union(*map(_before, _LABELS.values())) - _before("make_fold")
+
+
+def _earlier(
+    rule: str,
+    wildcards: Mapping[str, str],
+    run: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
+    jobs: Mapping[str, Mapping[tuple[str, ...], Job]],
+) -> list[Job]:
+    """The jobs that one waits for."""
+    before = ORDER[rule][1]
+    if rule == "train_student":
+        before = [each for each in ("make_fold", _LABELS.get(run["labels"])) if each]
+    found = [job for each in before for job in _agreeing(jobs[each], each, wildcards)]
+    if rule == "plot_learning_curves":
+        drawn = {tuple(each[name] for name in _STUDENT) for each in runs if each["drawn"]}
+        undrawn = jobs["train_student"].keys() - drawn
+        found = [job for job in found if tuple(job.wildcards.values()) not in undrawn]
+    return found
+
+
+def _agreeing(
+    jobs: Mapping[tuple[str, ...], Job], rule: str, wildcards: Mapping[str, str]
+) -> Iterator[Job]:
+    """The jobs of a rule whose wildcards are these, as far as they share them."""
+    names = ORDER[rule][0]
+    if wildcards.keys() >= set(names):  # one at most, and looked up: there may be thousands
+        found = jobs.get(tuple(wildcards[name] for name in names))
+        return iter([found] if found else [])
+    return (
+        job
+        for job in jobs.values()
+        if all(wildcards.get(name, value) == value for name, value in job.wildcards.items())
+    )
+
+
+def only_rows(config: Mapping[str, Any], published: str | Path) -> dict[str, Any]:
+    """The configuration of a published table's rows alone, as far as they are configured.
+
+    Parameters
+    ----------
+    config
+        The checked configuration.
+    published
+        CSV with ``method`` (its name), ``alpha``, ``beta`` and ``temperature``.
+    """
+    with Path(published).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    methods = {}
+    for key, method in config["methods"].items():
+        own = [row for row in rows if row["method"] == method["name"]]
+        kept = {
+            name: [value for value in method[name] if canonical(value) in _numbers(own, name)]
+            for name in ("alpha", "beta", "temperature")
+            if name in method
+        }
+        if own and all(kept.values()):
+            methods[key] = {**method, **kept}
+    return {**config, "methods": methods}
+
+
+def _numbers(rows: Sequence[Mapping[str, str]], name: str) -> set[str]:
+    return {canonical(float(row[name])) for row in rows if row[name]}
+
+
+def still_to_do(
+    jobs: Sequence[Job], done: Collection[str], changed: Collection[str] = ()
+) -> list[Job]:
+    """The jobs that a run would start: what its targets lack, and what follows from what is made.
+
+    Parameters
+    ----------
+    jobs
+        Each behind those that it waits for.
+    done
+        Names of the jobs whose results are there.
+    changed
+        Names of jobs that are done again in any case.
+    """
+    todo = set(changed)
+    before = None
+    while todo != before:
+        before = set(todo)
+        lacking = {name for job in jobs if job.name in todo for name in job.after}
+        for job in reversed(jobs):
+            if job.name not in done and (job.rule in TARGETS or job.name in lacking):
+                todo.add(job.name)
+                lacking.update(job.after)
+        for job in jobs:
+            if not todo.isdisjoint(job.after):
+                todo.add(job.name)
+    return [job for job in jobs if job.name in todo]
