@@ -137,12 +137,13 @@ def differences(scores: pd.DataFrame, one: Contender, other: Contender, score: s
     DataFrame
         ``fold``, ``seed``, ``difference``; pairs in which either has no such score are left out.
     """
-    columns = ["fold", "seed", score]
-    both = of(scores, one)[columns].merge(of(scores, other)[columns], on=["fold", "seed"])
-    both = both.assign(difference=both[f"{score}_x"] - both[f"{score}_y"])
-    return both.dropna(subset="difference").sort_values(["fold", "seed"], ignore_index=True)[
-        ["fold", "seed", "difference"]
-    ]
+    found = _placed(scores, one)[score] - _placed(scores, other)[score]
+    return found.rename("difference").dropna().reset_index()
+
+
+def _placed(scores: pd.DataFrame, contender: Contender) -> pd.DataFrame:
+    """A student's scores by fold and seed."""
+    return of(scores, contender).set_index(["fold", "seed"])[list(SCORES)].sort_index()
 
 
 def compare(scores: pd.DataFrame, one: Contender, other: Contender, score: str) -> Estimate:
@@ -173,13 +174,20 @@ def table_of_comparisons(
         Both students' columns (the second's are called ``against_...``), ``keys``, ``score`` and
         what :class:`Estimate` has; its ``mean`` is called ``difference``.
     """
-    groups = list(scores.groupby(list(keys), sort=False))
+    pairs = list(pairs)
+    every = {each.row: each for pair in pairs for each in pair}
+    groups = {
+        place: {row: _placed(group, each) for row, each in every.items()}
+        for place, group in scores.groupby(list(keys), sort=False)
+    }
     rows = []
     for one, other in pairs:
         names = dict(zip([*ROW, *AGAINST], [*one.row, *other.row], strict=True))
-        for place, group in groups:
+        for place, placed in groups.items():
+            apart = placed[one.row] - placed[other.row]
             for score in SCORES:
-                found = asdict(compare(group, one, other, score))
+                known = apart[score].dropna()
+                found = asdict(estimate(known, known.index.get_level_values("fold")))
                 found = {"difference": found.pop("mean")} | found
                 rows.append(names | dict(zip(keys, place, strict=True)) | {"score": score} | found)
     return pd.DataFrame(rows)
