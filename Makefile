@@ -18,7 +18,6 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
 	snakemake --configfile $(CONFIG) --cores $(CORES) $(ARGS)
-	@$(MAKE) --no-print-directory report CONFIG=$(CONFIG)
 	@python workflow_scripts/show_results.py results/$(RUN)
 
 paper: $(ENV)
