@@ -109,6 +109,10 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
     hop = configuration["features"]["hop_length"] / configuration["features"]["sample_rate"]
     default = read_yaml(files["default"], "configuration")
     took = provenance.hours(study.benchmarks)
+    places = len(configuration["folds"]) * len(configuration["seeds"])
+    crossed = any(
+        each.get("labels") == "cross_fitted" for each in configuration["methods"].values()
+    )
     return {
         "made": provenance.today(),
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
@@ -116,7 +120,8 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
         "source": configuration["annotations"]["source"],
         "folds": configuration["folds"],
         "seeds": configuration["seeds"],
-        "students": len(study.kinds) * len(configuration["folds"]) * len(configuration["seeds"]),
+        "students": len(study.kinds) * places,
+        "inner_teachers": crossed * places * configuration["control_settings"]["parts"],
         "kinds": len(study.kinds),
         "differences": [
             (key, _plain(here), _plain(there))
