@@ -32,7 +32,7 @@ report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFI
 	@test -f results/$(RUN)/tables/table3.tsv || \
 	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
 	snakemake --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
-	snakemake --configfile $(CONFIG) --report results/$(RUN)/workflow.html
+	snakemake --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
 
 unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
 	@python -c 'import sys; from softscene.lifetime import claimant; \

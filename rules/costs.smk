@@ -22,6 +22,15 @@ def stages():
     return found
 
 
+def benchmarks(wildcards):
+    """Rule -> the benchmark files of its jobs in this run, done or not; but not the report's own."""
+    found = {}
+    for job in planned_jobs(config, DATASETS, PAPER_TABLE3, stages()):
+        if job.rule != "make_report":
+            found.setdefault(job.rule, []).append(str(job.path(job.stage.benchmark)))
+    return found
+
+
 def cores():
     """Cores that there are; of a cluster, those of as many trainings as may be there at a time."""
     cluster = not workflow.local_exec

@@ -42,8 +42,8 @@ rule make_explorer:
         folds=config["folds"],
         features=config["features"],
         synthetic=SYNTHETIC,
-        # Sound of the data, or the authors' list on synthetic sound.
-        terms=not SYNTHETIC or bool(given_lists()),
+        # TUT's sound, or the authors' list on synthetic sound.
+        terms=DOWNLOADED or (SYNTHETIC and bool(given_lists())),
     script:
         "../workflow_scripts/make_explorer.py"
 

@@ -218,7 +218,7 @@ rule make_report:
         configuration=SHOWN,
         kinds=[vars(kind) for kind in KINDS],
         folder=str(workflow.basedir),
-        benchmarks=f"{RESULTS}/benchmarks",
+        benchmarks=lambda wildcards: benchmarks(wildcards),
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_report.py"

@@ -50,7 +50,13 @@ def test_hours_are_sums_of_benchmarks_by_rule(tmp_path):
         write_table(pd.DataFrame([row], columns=columns), tmp_path / name)
     (tmp_path / "broken.tsv").write_text("")
     (tmp_path / "other.tsv").write_text("a\tb\n1\t2\n")
-    found = hours(tmp_path).set_index("rule")
+    write_table(pd.DataFrame([(9, "0:00:09", 1, 1)], columns=columns), tmp_path / "train/x/3.tsv")
+    names = {
+        "train": ["train/x/1.tsv", "train/x/2.tsv", "train/x/not_run.tsv"],  # 3 is of another study
+        "make": ["make.tsv", "broken.tsv", "other.tsv"],
+    }
+    given = {rule: [tmp_path / name for name in paths] for rule, paths in names.items()}
+    found = hours(given).set_index("rule")
     assert set(found.index) == {"train", "make"}
     assert list(found.loc["train"]) == [2, 1.5, 0.75, 300]
     assert found.loc["make", "hours"] == pytest.approx(0.01)
@@ -58,7 +64,7 @@ def test_hours_are_sums_of_benchmarks_by_rule(tmp_path):
 
 
 def test_without_benchmarks_there_are_no_hours(tmp_path):
-    found = hours(tmp_path / "none")
+    found = hours({"train": [tmp_path / "none.tsv"]})
     assert found.empty
     assert found.hours.sum() == 0
 

@@ -108,7 +108,8 @@ def page_of(study, synthetic=False, without=(), **changes):
     folder, files = study
     configuration = {**PAPER, "methods": METHODS, "run": "mine"} | changes
     target = folder / "report.html"
-    given = Study(configuration, KINDS, str(ROOT), str(folder / "benchmarks"), synthetic)
+    done = [str(path) for path in (folder / "benchmarks").rglob("*.tsv")]
+    given = Study(configuration, KINDS, str(ROOT), {"train_student": done}, synthetic)
     make_report(given, {key: files[key] for key in files if key not in without}, target)
     return Page(target.read_text(encoding="utf-8"))
 

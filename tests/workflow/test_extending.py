@@ -146,6 +146,17 @@ def test_own_data_go_through_to_the_tables(own_data):
     assert own_data.planned(*own_data.args, config=None) == {}
 
 
+def test_pages_call_own_data_own(own_data):
+    """No page says that they are TUT's, or under TUT's terms."""
+    done = own_data.snakemake("explorer", *own_data.args, config=None)
+    assert done.returncode == 0, done.stdout
+    report = (own_data.folder / "results/mine/report.html").read_text()
+    assert "mine/annotations.tsv, mine/audio: 8 recordings" in report
+    assert "The recordings are not the paper's" in report
+    assert "TUT Sound Events" not in report
+    assert "non-commercial" not in (own_data.folder / "results/mine/explorer.html").read_text()
+
+
 def test_automatic_folds_evaluate_each_whole_recording_once(own_data):
     parts = [
         read_table(own_data.folder / f"results/mine/folds/fold-{fold}/recordings.tsv")

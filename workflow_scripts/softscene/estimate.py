@@ -15,8 +15,9 @@ CORES = (2, 8, 64)
 """Of the machines that are compared."""
 HOW = """\
 seconds each  the median of so many finished jobs; "as soft": of those with that scene loss, which
-              have the same network; "probed": some steps on random numbers, done just now; "start
-              only": it takes longer, but only the start of a process is known
+              have the same network; "as train_teacher": of those, which have more clips; "probed":
+              some steps on random numbers, done just now; "start only": it takes longer, but only
+              the start of a process is known
 core-hours    seconds x threads
 times         on so many cores, each job as soon as those it waits for are done and there is room
 left          what the results lack; changed code or inputs are seen by `snakemake -n` only"""

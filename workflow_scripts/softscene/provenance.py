@@ -71,8 +71,13 @@ def today() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def hours(benchmarks: str | Path) -> pd.DataFrame:
-    """What jobs took, by Snakemake's benchmark files as they are there now.
+def hours(benchmarks: Mapping[str, Sequence[str | Path]]) -> pd.DataFrame:
+    """What jobs took, by Snakemake's benchmark files as far as they are there now.
+
+    Parameters
+    ----------
+    benchmarks
+        Rule -> its jobs' files.
 
     Returns
     -------
@@ -82,14 +87,16 @@ def hours(benchmarks: str | Path) -> pd.DataFrame:
         out, as they are no input of what calls this.
     """
     parts = []
-    for path in sorted(Path(benchmarks).rglob("*.tsv")):
-        try:
-            table = read_table(path)
-        except ResultError:
-            continue  # being written
-        if {"s", "cpu_time", "max_rss"} <= set(table.columns):
-            rule = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-            parts.append(table.tail(1).assign(rule=rule))
+    for rule, paths in benchmarks.items():
+        for path in paths:
+            if not Path(path).exists():
+                continue
+            try:
+                table = read_table(path)
+            except ResultError:
+                continue  # being written
+            if {"s", "cpu_time", "max_rss"} <= set(table.columns):
+                parts.append(table.tail(1).assign(rule=rule))
     columns = ["rule", "jobs", "hours", "cpu_hours", "memory"]
     if not parts:
         return pd.DataFrame(columns=columns)

@@ -37,7 +37,7 @@ class Study:
     folder
         Of the workflow, for its commit.
     benchmarks
-        Folder of the benchmark files, which are read as far as they are there.
+        Rule -> the benchmark files of its jobs, which are read as far as they are there.
     synthetic
         Whether the corpus is.
     """
@@ -45,7 +45,7 @@ class Study:
     configuration: Mapping[str, object]
     kinds: Sequence[Mapping[str, str]]
     folder: str
-    benchmarks: str
+    benchmarks: Mapping[str, Sequence[str]]
     synthetic: bool
 
 
@@ -118,6 +118,7 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
         "audit": _records(provenance.count_audit(files["audit"])),
         "source": configuration["annotations"]["source"],
+        "own": configuration["data"]["own"],
         "folds": configuration["folds"],
         "seeds": configuration["seeds"],
         "students": len(study.kinds) * places,
