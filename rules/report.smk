@@ -177,7 +177,8 @@ OF_TEACHERS = {
     "soft_map": f"{RESULTS}/figures/soft_labels.png",
 }
 # What changes no result runs nothing again, and so does not stand on the page.
-SHOWN = by_name({key: value for key, value in config.items() if key != "download"})
+UNSHOWN = {"download", "explorer", "detector", "input"}
+SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 
 

@@ -237,3 +237,19 @@ def test_nothing_is_left_of_a_finished_training(clips, tmp_path):
     assert {path.name for path in Path(tmp_path).iterdir()} > {"checkpoint.owner"}
     checkpoints.clear()
     assert {path.name for path in Path(tmp_path).iterdir()} == set(results(tmp_path))
+
+
+def test_the_same_tensors_and_facts_are_the_same_bytes(tmp_path):
+    """In whatever order they come, and although the library writes facts in any order."""
+    tensors = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.tensor([1, 2])}
+    facts = {f"fact {i}": 'ü "quoted" \\ \n' * i for i in range(9)}
+    written = set()
+    for step in (1, -1):
+        save_tensors(
+            dict(list(tensors.items())[::step]), tmp_path / "a", **dict(list(facts.items())[::step])
+        )
+        written.add((tmp_path / "a").read_bytes())
+    assert len(written) == 1
+    found, said = load_tensors(tmp_path / "a")
+    assert said == facts
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)

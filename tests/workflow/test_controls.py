@@ -11,7 +11,7 @@ from softscene.files import read_table
 from softscene.folds import whole_recording
 
 from tests.checkout import Checkout
-from tests.workflow.test_small import CHAIN
+from tests.workflow.test_small import CHAIN, CURVES
 
 GIVEN = ["--config", f"controls=[{','.join(CONTROLS)}]", "control_settings={parts: 2}"]
 RUN = "fold-1_seed-0"
@@ -41,7 +41,7 @@ def logits_of(table):
 
 
 def test_controls_train_nothing_of_a_finished_run_again(controlled):
-    own = {"train_student": 4, "predict_student": 4, "evaluate_student": 4, **CHAIN}
+    own = {"train_student": 4, "predict_student": 4, "evaluate_student": 4, **CHAIN, **CURVES}
     labels = dict.fromkeys(
         ("smooth_labels", "shuffle_labels", "average_labels", "join_held_out_labels"), 1
     )

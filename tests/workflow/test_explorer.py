@@ -15,7 +15,7 @@ from softscene.activity import recording_activity
 from softscene.files import read_table
 from softscene.predictions import load_probabilities
 
-from tests.checkout import wait_for
+from tests.checkout import Checkout, wait_for
 from tests.workflow.test_small import STUDENTS
 
 # Root mean square of each 20 ms of a recording's sound, at 48 kHz.
@@ -42,11 +42,14 @@ COUNTS = ("hits", "extras", "misses", "f-score", "error-rate")
 
 
 @pytest.fixture(scope="module")
-def made(finished):
-    """The finished checkout with its explorer."""
-    done = finished.snakemake("explorer")
-    assert done.returncode == 0, done.stdout
-    return finished
+def made(finished, tmp_path_factory):
+    """A copy of the finished checkout, with its explorer."""
+    folder = tmp_path_factory.mktemp("explored") / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    with Checkout(folder) as checkout:
+        done = checkout.snakemake("explorer")
+        assert done.returncode == 0, done.stdout
+        yield checkout
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from softscene.errors import TrainingError, how_to_remake
 from softscene.files import replacing
 
 CHECKSUM = "sha256"
+FACTS = "__metadata__"  # their key in the header
 
 
 def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> str:
@@ -31,7 +32,20 @@ def save_tensors(tensors: Mapping[str, Tensor], target: str | Path, **facts: str
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     content = save(plain, {**facts, CHECKSUM: digest(plain, facts)})
     with replacing(target) as partial:
-        partial.write_bytes(content)
+        partial.write_bytes(_in_order(content))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors with its facts by name, which the library writes in any order.
+
+    Its form: the header's length in eight bytes, the header in JSON, the tensors.
+    """
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:begin])
+    header[FACTS] = dict(sorted(header[FACTS].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of eight
+    return len(text).to_bytes(8, "little") + text + content[begin:]
 
 
 def load_tensors(source: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
