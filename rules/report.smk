@@ -218,7 +218,6 @@ rule make_report:
     params:
         configuration=SHOWN,
         kinds=[vars(kind) for kind in KINDS],
-        folder=str(workflow.basedir),
         benchmarks=lambda wildcards: benchmarks(wildcards),
         synthetic=SYNTHETIC,
     script:

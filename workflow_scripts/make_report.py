@@ -1,12 +1,14 @@
 """Write the report of the run."""
 
+from pathlib import Path
+
 from job import run_job
 from softscene.report import Study, make_report
 
 
 def main(snakemake) -> None:
     make_report(
-        Study(**dict(snakemake.params.items())),
+        Study(folder=str(Path(snakemake.scriptdir).parent), **dict(snakemake.params.items())),
         files=dict(snakemake.input.items()),
         target=snakemake.output[0],
     )
