@@ -15,6 +15,7 @@ FAINT = Contender(StudentKind("soft", beta="0.0001", temperature="1.0"), "Soft",
 SHUFFLED = Contender(
     StudentKind("shuffled", beta="1.0", temperature="1.0"), "Shuffled", "soft", "shuffled"
 )
+FOCAL = Contender(StudentKind("focal", alpha="0.0001"), "Focal", "hard", own=True)
 PLACES = [(fold, seed) for fold in (1, 2, 3, 4) for seed in (0, 1, 2)]
 
 

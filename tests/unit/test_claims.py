@@ -16,13 +16,16 @@ from softscene.claims import (
     judge_claims,
     judge_control,
 )
-from softscene.contenders import Chosen, choose, contenders_of
+from softscene.comparisons import pairs_of
+from softscene.config import StudentKind
+from softscene.contenders import Chosen, Contender, choose, contenders_of
 from softscene.statistics import Estimate
 
 from tests.conftest import ROOT
 from tests.unit.comparable import (
     CRNN,
     FAINT,
+    FOCAL,
     HEAVY,
     LIGHT,
     PLACES,
@@ -35,6 +38,11 @@ from tests.unit.comparable import (
 PUBLISHED = ROOT / "resources" / "published_table3.csv"
 PAPER = {CRNN: 0.42, LIGHT: 0.46, HEAVY: 0.29, SOFT: 0.50, FAINT: 0.47}
 NO = float("nan")
+OWN_BASELINE = Contender(StudentKind("wide"), "Wide", "none", own=True)
+OWN_SOFT = Contender(StudentKind("mine", beta="1.0", temperature="1.0"), "Mine", "soft", own=True)
+OWN_CONTROL = Contender(
+    StudentKind("noise", beta="1.0", temperature="1.0"), "Noise", "soft", "shuffled", own=True
+)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +149,39 @@ def test_a_control_is_never_taken_for_the_papers_method():
     verdicts, table = verdicts_of(means)
     assert verdicts["soft_over_crnn"] == [UNTOLD, UNTOLD]
     assert table[table.claim == "soft_over_crnn"].difference.isna().all()
+
+
+def test_a_method_of_ones_own_is_never_taken_for_the_papers_method():
+    """It has a published weight, stands behind the library's, and would turn each claim round."""
+    turned = {FOCAL: 0.9, OWN_BASELINE: 0.9, **PAPER, OWN_SOFT: 0.0}
+    verdicts, table = verdicts_of(turned, [*PAPER, FOCAL, OWN_BASELINE, OWN_SOFT])
+    assert all(found == [REPRODUCED, REPRODUCED] for found in verdicts.values()), verdicts
+    pd.testing.assert_frame_equal(
+        table.filter(["claim", "comparison", "pairs", "verdict"]),
+        verdicts_of(PAPER)[1].filter(["claim", "comparison", "pairs", "verdict"]),
+    )
+    spread = table[(table.claim == "soft_spreads_less") & (table.score == "f_score")]
+    assert spread.difference.tolist() == pytest.approx([0.03 - 0.17] * 2, abs=0.005)
+    own = {FOCAL: 0.46, OWN_BASELINE: 0.42, OWN_SOFT: 0.5}
+    verdicts, table = verdicts_of(own)
+    assert all(found == [UNTOLD, UNTOLD] for found in verdicts.values())
+    assert table.reason.str.contains("the configuration lacks").all()
+
+
+def test_a_method_of_ones_own_stands_for_no_method():
+    own = [FOCAL, OWN_BASELINE, OWN_SOFT, OWN_CONTROL]
+    assert list(choose(own, PUBLISHED)) == []
+    assert choose([*own, CRNN, LIGHT, SOFT], PUBLISHED) == Chosen(CRNN, LIGHT, None, SOFT)
+
+
+def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():
+    methods = {
+        "crnn": {"name": "CNN-BiGRU", "scene_loss": "none"},
+        "focal": {"name": "Focal", "scene_loss": "hard", "code": "methods/focal.py"},
+    }
+    contenders = contenders_of([vars(CRNN.kind), vars(FOCAL.kind)], methods)
+    assert contenders == [CRNN, FOCAL]
+    assert pairs_of(contenders, choose(contenders, PUBLISHED)) == [(FOCAL, CRNN)]
 
 
 def test_folds_that_contradict_each_other_are_said_to():

@@ -176,6 +176,19 @@ def test_controls_wait_for_the_labels_that_they_learn():
     assert "train_teacher" not in {each.rule for each in alone}, "its own teachers do"
 
 
+def test_curves_are_not_drawn_of_methods_of_ones_own():
+    """They stand for no method of the paper, as in rules/report.smk."""
+    focal = {**PAPER["methods"]["mtl"], "name": "Focal", "code": "methods/focal.py"}
+    methods = {"focal": focal, **{key: PAPER["methods"][key] for key in ("crnn", "mtl")}}
+    jobs = planned_jobs({**PAPER, "methods": methods}, DATASETS, PUBLISHED)
+    (curves,) = [each for each in jobs if each.rule == "plot_learning_curves"]
+    drawn = {name.split()[1] for name in curves.after if name.startswith("train_student")}
+    assert drawn == {"crnn", "mtl"}
+    methods = {"focal": focal}
+    jobs = planned_jobs({**PAPER, "methods": methods}, DATASETS, PUBLISHED)
+    assert [each.after for each in jobs if each.rule == "plot_learning_curves"] == [()]
+
+
 def test_data_of_ones_own_are_imported_and_not_downloaded():
     own = {"audio": "sound", "annotations": "events.tsv", "folds": 2}
     jobs = planned_jobs({**PAPER, "data": {**PAPER["data"], "own": own}}, DATASETS, PUBLISHED)

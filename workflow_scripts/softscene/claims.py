@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from softscene.contenders import SYMBOLS, TEACHER, Chosen, Contender
+from softscene.contenders import SYMBOLS, TEACHER, Chosen, Contender, without_own
 from softscene.statistics import (
     CONFIDENCE,
     ENOUGH_PAIRS,
@@ -108,7 +108,7 @@ def judge_claims(
     scores
         Micro-averaged, with fold and seed, of all settings.
     contenders
-        All that are trained.
+        All that are trained; the claims are about none of the user's own code.
     published
         Table 3 as published.
 
@@ -120,6 +120,7 @@ def judge_claims(
         ``verdict`` and its ``reason``.
     """
     paper = pd.read_csv(published)
+    contenders = without_own(contenders)
     rows = []
     for convention, threshold in SETTINGS:
         part = scores[(scores.convention == convention) & (scores.threshold == threshold)]

@@ -26,12 +26,15 @@ class Contender:
         ``none``, ``hard`` or ``soft``.
     labels
         Where soft labels come from: ``teacher``, or the name of a control.
+    own
+        Whether it runs code of the user's own, and so is no method of the paper.
     """
 
     kind: StudentKind
     name: str
     loss: str
     labels: str = TEACHER
+    own: bool = False
 
     @property
     def title(self) -> str:
@@ -66,9 +69,15 @@ def contenders_of(
             methods[kind["method"]]["name"],
             methods[kind["method"]]["scene_loss"],
             methods[kind["method"]].get("labels", TEACHER),
+            "code" in methods[kind["method"]],
         )
         for kind in kinds
     ]
+
+
+def without_own(contenders: Sequence[Contender]) -> list[Contender]:
+    """Those of the library's code: only these can be the paper's methods or their controls."""
+    return [each for each in contenders if not each.own]
 
 
 @dataclass(frozen=True)
@@ -109,11 +118,12 @@ def choose(contenders: Sequence[Contender], published: str | Path) -> Chosen:
     Parameters
     ----------
     contenders
-        All that are trained.
+        All that are trained; those of the user's own code stand for no method.
     published
         Table 3 as published: ``method``, weights, ``f_score_percent``.
     """
     paper = pd.read_csv(published)
+    contenders = without_own(contenders)
     hard = _of(contenders, "hard")
     scores = paper[paper.alpha.notna()].sort_values("f_score_percent")
     best, worst = scores.alpha.iloc[-1], scores.alpha.iloc[0]
