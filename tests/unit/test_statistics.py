@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from softscene.config import StudentKind
-from softscene.files import write_table
+from softscene.files import read_table, write_table
 from softscene.statistics import (
     collect_pairs,
     compare,
@@ -157,6 +157,18 @@ def test_the_table_of_comparisons_turns_round_with_its_pairs():
     np.testing.assert_allclose(there.low, -back.high.to_numpy(), atol=1e-3)
     f_scores = there[there.score == "f_score"].set_index("threshold").difference
     assert f_scores["oracle"] - f_scores["adaptive"] == pytest.approx(0.1)
+
+
+def test_the_table_of_no_comparisons_can_be_read(tmp_path):
+    """A run of one method compares nothing, and its report reads the table all the same."""
+    scores = scores_of({CRNN: 0.4})
+    keys = ["convention", "threshold"]
+    none = table_of_comparisons(scores, [], keys)
+    write_table(none, tmp_path / "none.tsv")
+    found = read_table(tmp_path / "none.tsv")
+    assert found.empty
+    some = table_of_comparisons(scores, [(CRNN, CRNN)], keys)
+    assert list(found.columns) == list(some.columns)
 
 
 def test_means_are_those_of_table_3(tmp_path):

@@ -8,7 +8,7 @@ bootstraps over four folds cover far less than they say.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -172,7 +172,8 @@ def table_of_comparisons(
     -------
     DataFrame
         Both students' columns (the second's are called ``against_...``), ``keys``, ``score`` and
-        what :class:`Estimate` has; its ``mean`` is called ``difference``.
+        what :class:`Estimate` has; its ``mean`` is called ``difference``. Without pairs it has no
+        rows.
     """
     pairs = list(pairs)
     every = {each.row: each for pair in pairs for each in pair}
@@ -190,4 +191,5 @@ def table_of_comparisons(
                 found = asdict(estimate(known, known.index.get_level_values("fold")))
                 found = {"difference": found.pop("mean")} | found
                 rows.append(names | dict(zip(keys, place, strict=True)) | {"score": score} | found)
-    return pd.DataFrame(rows)
+    names = [field.name for field in fields(Estimate) if field.name != "mean"]
+    return pd.DataFrame(rows, columns=[*ROW, *AGAINST, *keys, "score", "difference", *names])
