@@ -211,15 +211,16 @@ def test_controls_have_a_sentence_and_their_differences(study, page):
     heads, *rows = next(
         tables[0] for caption, tables in page.tables.items() if "behind it" in caption
     )
-    assert heads[2::3] == ["soft labels less one-hot", "control less one-hot",
+    assert heads[3::3] == ["soft labels less one-hot", "control less one-hot",
                            "soft labels less control", "control less no scene branch"]  # fmt: skip
     keys = ("gain", "control_hard", "soft_control", "control_baseline")
     for row, score, scale, digits in zip(
         rows, ("f_score", "error_rate"), (100, 1), (2, 4), strict=True
     ):
-        shown = [cell.replace(MINUS, "-") for cell in row[2::3]]
+        shown = [cell.replace(MINUS, "-") for cell in row[3::3]]
         assert shown == [f"{table.loc[score, key] * scale:+.{digits}f}" for key in keys]
-        assert row[4::3] == ["12"] * 4
+        assert row[2] == f"{table.share[score]:.0%}"
+        assert row[5::3] == ["12"] * 4
 
 
 def test_the_best_method_of_each_event_is_marked(study, page):

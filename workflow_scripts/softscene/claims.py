@@ -20,6 +20,7 @@ from softscene.statistics import (
 
 REPRODUCED, NOT_REPRODUCED, UNTOLD = "reproduced", "not reproduced", "cannot be told"
 EXPLAINS, EXPLAINS_PART = "explains the gain", "explains a part of the gain"
+EXPLAINS_SOME = "explains the gain or a part of it"
 EXPLAINS_NOT = "does not explain the gain"
 BETTER = {"f_score": 1, "error_rate": -1}  # side of zero on which a difference is an improvement
 SCALE = {"f_score": 100.0, "error_rate": 1.0}
@@ -204,6 +205,18 @@ def _reason(found: Estimate | None, wanted: int, lacking: Sequence[str]) -> str:
     """Why the verdict is what it is, for reading."""
     if found is None:
         return f"the configuration lacks {' and '.join(lacking)}"
+    if not found.side():
+        return _unseen(found)
+    where = "on the claimed side of zero" if found.side() == wanted else "on the other side of zero"
+    folds = {
+        found.side(): "so it does with folds as the unit: it would be expected of other recordings",
+        0: "with folds as the unit the interval holds zero: other recordings may differ",
+    }
+    return f"the interval lies {where}; {folds.get(found.fold_side(), 'folds contradict it')}"
+
+
+def _unseen(found: Estimate) -> str:
+    """Why the interval over pairs lies on neither side of zero, for reading."""
     if found.pairs < ENOUGH_PAIRS:
         return (
             f"{found.pairs} pairs are too few for an interval of {CONFIDENCE:.0%}, which "
@@ -211,14 +224,7 @@ def _reason(found: Estimate | None, wanted: int, lacking: Sequence[str]) -> str:
         )
     if np.isnan(found.low):
         return "all differences are equal, so nothing tells how far others would be from them"
-    if not found.side():
-        return "the interval holds zero"
-    where = "on the claimed side of zero" if found.side() == wanted else "on the other side of zero"
-    folds = {
-        found.side(): "so it does with folds as the unit: it would be expected of other recordings",
-        0: "with folds as the unit the interval holds zero: other recordings may differ",
-    }
-    return f"the interval lies {where}; {folds.get(found.fold_side(), 'folds contradict it')}"
+    return "the interval holds zero"
 
 
 def _find(contenders: Sequence[Contender], wanted: Student) -> Contender | None:
@@ -267,11 +273,12 @@ def explain_gain(scores: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
     -------
     DataFrame
         ``control``, ``labels``, ``score``; the paired differences ``gain`` (soft labels - MTL),
-        ``control_hard``, ``soft_control`` and ``control_baseline``, each with ``_low``, ``_high``
-        and ``_pairs``; the ``verdict`` and a ``sentence``. No rows where there are no controls, or
+        ``control_hard``, ``soft_control`` and ``control_baseline``, each with what
+        :class:`Estimate` has (``gain_low`` ..); ``share``, of the gain that the control has, where
+        there is one; the ``verdict`` and a ``sentence``. No rows where there are no controls, or
         soft labels or MTL with one-hot scenes are not configured.
     """
-    columns = ["control", "labels", "score", "verdict", "sentence"]
+    columns = ["control", "labels", "score", "share", "verdict", "sentence"]
     rows = []
     for control in chosen.controls if chosen.soft and chosen.hard else ():
         pairs = {
@@ -281,13 +288,12 @@ def explain_gain(scores: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
         } | ({"control_baseline": (control, chosen.baseline)} if chosen.baseline else {})
         for score in SCORES:
             found = {key: compare(scores, *pair, score) for key, pair in pairs.items()}
-            sides = {key: each.side() * BETTER[score] for key, each in found.items()}
-            verdict = judge_control(sides["gain"], sides["control_hard"], sides["soft_control"])
             row = {"control": control.title, "labels": control.labels, "score": score}
             for key, each in found.items():
-                row |= {key: each.mean, f"{key}_low": each.low, f"{key}_high": each.high}
-                row |= {f"{key}_pairs": each.pairs}
-            rows.append(row | {"verdict": verdict, "sentence": _sentence(control, verdict, sides)})
+                values = vars(each)
+                row |= {key: values["mean"]}
+                row |= {f"{key}_{name}": value for name, value in values.items() if name != "mean"}
+            rows.append(row | _judge_control(control.title, found, BETTER[score]))
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
 
@@ -302,22 +308,50 @@ def judge_control(gain: int, control: int, rest: int) -> str:
     """
     if gain != 1:
         return UNTOLD  # there is no gain to be explained
-    if control == 1:
-        return EXPLAINS_PART if rest == 1 else EXPLAINS
-    return EXPLAINS_NOT if rest == 1 else UNTOLD
+    if control == 1:  # that the rest is not seen does not say that there is none
+        return {1: EXPLAINS_PART, 0: EXPLAINS_SOME, -1: EXPLAINS}[rest]
+    return EXPLAINS_NOT if rest == 1 or control == -1 else UNTOLD
 
 
-def _sentence(control: Contender, verdict: str, sides: Mapping[str, int]) -> str:
-    name = control.title
-    if sides["gain"] != 1:
-        return f"{name}: cannot be told, as soft labels show no gain over one-hot scenes here."
-    return {
-        EXPLAINS: f"{name} explains the gain: it gains over one-hot scenes too, and the teacher's "
-        "soft labels are not seen to gain more.",
-        EXPLAINS_PART: f"{name} explains a part of the gain: it gains over one-hot scenes too, and "
-        "the teacher's soft labels gain more.",
-        EXPLAINS_NOT: f"{name} does not explain the gain: it is not seen to gain over one-hot "
-        "scenes, and the teacher's soft labels are better than it.",
-        UNTOLD: f"{name}: cannot be told, as it differs for sure neither from one-hot scenes nor "
-        "from the teacher's soft labels.",
-    }[verdict]
+def _judge_control(name: str, found: Mapping[str, Estimate], better: int) -> dict[str, object]:
+    """``share``, ``verdict`` and ``sentence`` of a control and a score."""
+    asked = [found[key] for key in ("gain", "control_hard", "soft_control")]
+    sides = [each.side() * better for each in asked]
+    verdict = judge_control(*sides)
+    share = asked[1].mean / asked[0].mean if sides[0] == 1 else float("nan")
+    sentence = f"{name}{_explained(verdict, sides, asked, share)}"
+    if verdict != UNTOLD:
+        of_folds = judge_control(*(each.fold_side() * better for each in asked))
+        folds = {
+            verdict: "so it does with folds as the unit: it would be expected of other recordings",
+            UNTOLD: "with folds as the unit it cannot be told: other recordings may differ",
+        }
+        sentence += f"; {folds.get(of_folds, f'with folds as the unit it {of_folds}')}"
+    return {"share": share, "verdict": verdict, "sentence": f"{sentence}."}
+
+
+def _explained(verdict: str, sides: Sequence[int], asked: Sequence[Estimate], share: float) -> str:
+    """What the pairs say of a control, behind its name."""
+    gain, control, rest = asked
+    if sides[0] == -1:
+        return ": cannot be told, as soft labels are worse than one-hot scenes here"
+    if sides[0] == 0:
+        why = _unseen(gain)
+        return f": cannot be told, as no gain of soft labels over one-hot scenes is seen: {why}"
+    if verdict == UNTOLD:
+        return (
+            f": cannot be told, as it differs for sure neither from one-hot scenes "
+            f"({_unseen(control)}) nor from the teacher's soft labels ({_unseen(rest)})"
+        )
+    gained = f"it gains over one-hot scenes too ({share:.0%} of the gain)"
+    why = {
+        EXPLAINS: f"{gained}, and is better than the teacher's soft labels",
+        EXPLAINS_SOME: f"{gained}, and the teacher's soft labels are not seen to gain more "
+        f"({_unseen(rest)})",
+        EXPLAINS_PART: f"{gained}, and the teacher's soft labels gain more",
+        EXPLAINS_NOT: "it is worse than one-hot scenes"
+        if sides[1] == -1
+        else "it is not seen to gain over one-hot scenes, and the teacher's soft labels are better "
+        "than it",
+    }
+    return f" {verdict}: {why[verdict]}"

@@ -287,6 +287,7 @@ def _controls(table: pd.DataFrame) -> list[dict]:
                 "score": _score_name(score),
                 "verdict": row["verdict"],
                 "sentence": row["sentence"],
+                "share": MISSING if pd.isna(row["share"]) else f"{row['share']:.0%}",
                 "differences": [
                     {
                         "name": name,
