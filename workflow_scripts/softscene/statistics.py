@@ -22,7 +22,6 @@ RESAMPLES = 9999
 # Of fewer than six differences, even the whole range misses their median more often than one time
 # in twenty: 2^(1 - n) > 0.05.
 ENOUGH_PAIRS = 6
-LEAST_PAIRS = 3  # for an interval at all
 ROUNDING = 1e-12  # differences of scores closer than this are equal
 SCORES = ("f_score", "error_rate")
 AGAINST = [f"against_{column}" for column in ROW]
@@ -37,7 +36,7 @@ class Estimate:
     mean
         Over all pairs.
     low, high
-        Percentile bootstrap over pairs; none of fewer than three, or where all values are equal.
+        Percentile bootstrap over pairs; none of fewer than six, or where all values are equal.
     fold_low, fold_high
         Student's interval of the folds' means; none of one fold, or where these are equal.
     pairs, folds
@@ -80,7 +79,7 @@ def estimate(values: Sequence[float], folds: Sequence[int]) -> Estimate:
     nothing = (float("nan"), float("nan"))
     return Estimate(
         values.mean() if len(values) else float("nan"),
-        *(_bootstrap(values) if len(values) >= LEAST_PAIRS and _differ(values) else nothing),
+        *(_bootstrap(values) if len(values) >= ENOUGH_PAIRS and _differ(values) else nothing),
         *(_student(means) if len(means) > 1 and _differ(means) else nothing),
         pairs=len(values),
         folds=len(means),
