@@ -111,6 +111,19 @@ class Chosen:
         every = (self.baseline, self.hard, self.heavy, *self.controls, self.soft)
         return iter([each for each in every if each is not None])
 
+    @property
+    def judged(self) -> set[frozenset[Contender]]:
+        """The pairs that a claim or the judgement of a control is about."""
+        pairs = [
+            (self.soft, self.hard),
+            (self.soft, self.baseline),
+            (self.hard, self.baseline),
+            (self.heavy, self.baseline),
+        ]
+        for control in self.controls:
+            pairs += [(control, each) for each in (self.hard, self.soft, self.baseline)]
+        return {frozenset(pair) for pair in pairs if None not in pair}
+
 
 def choose(contenders: Sequence[Contender], published: str | Path) -> Chosen:
     """Find who stands for each method.

@@ -12,7 +12,7 @@ from softscene import provenance
 from softscene.claims import BETTER, SCALE, SETTINGS, SPREAD, joint
 from softscene.comparisons import headline
 from softscene.config import read_yaml
-from softscene.contenders import Contender, choose, contenders_of
+from softscene.contenders import Chosen, Contender, choose, contenders_of
 from softscene.files import read_table, write_text
 from softscene.report_figures import sum_confusion
 from softscene.statistics import AGAINST, CONFIDENCE, ENOUGH_PAIRS, RESAMPLES, of
@@ -80,7 +80,7 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
     """All that the template needs."""
     configuration = study.configuration
     contenders = contenders_of(study.kinds, configuration["methods"])
-    chosen = list(choose(contenders, files["published"]))
+    chosen = choose(contenders, files["published"])
     claims = read_table(files["claims"])
     return {
         "run": configuration["run"],
@@ -93,7 +93,7 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
         "table3": _table3(files, contenders, configuration["evaluation"]["conventions"]),
         "comparisons": _comparisons(files, contenders, chosen),
         "controls": _controls(read_table(files["controls"])),
-        "table4": _table4(read_table(files["table4"]), chosen),
+        "table4": _table4(read_table(files["table4"]), list(chosen)),
         "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
         "teachers": _teachers(files),
         "figures": {
@@ -254,20 +254,30 @@ def _table3_row(contender: Contender, row: pd.DataFrame, means: pd.DataFrame) ->
 
 
 def _comparisons(
-    files: Mapping, contenders: Sequence[Contender], chosen: Sequence[Contender]
+    files: Mapping, contenders: Sequence[Contender], chosen: Chosen
 ) -> dict[str, list[dict]]:
-    """Paired differences in the headline's setting: of the chosen, and of all with the baseline."""
+    """Paired differences in the headline's setting: judged ones, and of others with the baseline.
+
+    Others of the chosen, such as a control with another, are in the table alone.
+    """
     table = headline(read_table(files["comparisons"]))
     titles = {each.row: each.title for each in contenders}
-    marks = {each.row for each in chosen}
-    found = {"chosen": [], "others": []}
+    known = {each.row for each in chosen}
+    judged = _judged_rows(chosen)
+    found = {"judged": [], "others": []}
     for _, rows in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
         one, other = _key(rows.iloc[0][ROW]), _key(rows.iloc[0][AGAINST])
+        if {one, other} <= known and {one, other} not in judged:
+            continue
         cells = {"title": f"{titles[one]} {MINUS} {titles[other]}"}
         for row in rows.itertuples():
             cells[row.score] = _difference(row)
-        found["chosen" if {one, other} <= marks else "others"].append(cells)
+        found["judged" if {one, other} in judged else "others"].append(cells)
     return found
+
+
+def _judged_rows(chosen: Chosen) -> set[frozenset[tuple]]:
+    return {frozenset(each.row for each in pair) for pair in chosen.judged}
 
 
 def _controls(table: pd.DataFrame) -> list[dict]:
@@ -347,25 +357,29 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, objec
     return {"titles": [each.title for each in chosen], "rows": rows, "wins": wins}
 
 
-def _event_comparisons(table: pd.DataFrame, chosen: Sequence[Contender]) -> list[dict]:
-    """Paired differences of each event, for each pair of the chosen."""
+def _event_comparisons(table: pd.DataFrame, chosen: Chosen) -> list[dict]:
+    """Paired differences of each event, for each pair that is judged."""
+    judged = _judged_rows(chosen)
     titles = {each.row: each.title for each in chosen}
     found = []
     if table.empty:
         return found
     for _, pair in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
+        one, other = (_key(pair.iloc[0][columns]) for columns in (ROW, AGAINST))
+        if {one, other} not in judged:
+            continue
         rows = []
         for event, both in pair.groupby("event", sort=False):
             rows.append(
                 {"title": event} | {row.score: _difference(row) for row in both.itertuples()}
             )
-        one, other = (titles[_key(pair.iloc[0][columns])] for columns in (ROW, AGAINST))
         counts = {
             (score, side): sum(row[score]["side"] == side for row in rows)
             for score in BETTER
             for side in ("better", "worse")
         }
-        found.append({"title": f"{one} {MINUS} {other}", "rows": rows, "counts": counts})
+        title = f"{titles[one]} {MINUS} {titles[other]}"
+        found.append({"title": title, "rows": rows, "counts": counts})
     return found
 
 
