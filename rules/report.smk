@@ -3,9 +3,7 @@ from softscene.contenders import choose, contenders_of
 
 PAPER_TABLE3 = own("resources/published_table3.csv")
 METHODS = {
-    key: {
-        name: method[name] for name in ("name", "scene_loss", "labels", "code") if name in method
-    }
+    key: {name: method[name] for name in ("name", "scene_loss", "labels", "code") if name in method}
     for key, method in sorted(config["methods"].items())
 }
 CONTENDERS = contenders_of([vars(kind) for kind in KINDS], METHODS)
