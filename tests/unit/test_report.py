@@ -158,6 +158,18 @@ def test_a_synthetic_corpus_is_named_wherever_numbers_stand(study):
     assert '@bottom-center { content: "Synthetic corpus: says nothing of the paper"' in html
 
 
+def test_of_few_runs_table_3_has_the_interval_over_folds(study, tmp_path):
+    folder, files = study
+    means = read_table(files["means"])
+    changed = means.assign(pairs=3, low=np.nan, high=np.nan)
+    write_table(changed, tmp_path / "means.tsv")
+    page = page_of((folder, files | {"means": tmp_path / "means.tsv"}))
+    (row,) = means[(means.method == "CNN-BiGRU") & (means.score == "f_score")
+                   & (means.convention == "frame") & (means.threshold == "adaptive")].itertuples()  # fmt: skip
+    assert f"[{100 * row.fold_low:.2f}, {100 * row.fold_high:.2f}]" in page.text.replace(MINUS, "-")
+    assert row.fold_low < row.low, "the two differ, by the way"
+
+
 def test_table_3_is_that_of_the_table_with_published_differences(study, page):
     rows = page.rows("Micro-averaged over events, frames of 20 ms (the paper's convention), adapt")
     table = read_table(study[1]["table3"])

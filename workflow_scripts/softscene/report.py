@@ -246,11 +246,17 @@ def _table3_row(contender: Contender, row: pd.DataFrame, means: pd.DataFrame) ->
         published = getattr(own, f"published_{score}")
         cells[score] = {
             "mean": number(getattr(own, f"{score}_mean"), score),
-            "interval": interval(mean.low, mean.high, score),
+            "interval": interval(*_bounds(mean), score),
             "published": number(published, score),
             "gap": gap(getattr(own, f"{score}_mean") - published, score),
         }
     return cells
+
+
+def _bounds(mean: tuple) -> tuple[float, float]:
+    """The bootstrap interval over runs, or that over folds where there are too few runs."""
+    over_runs = mean.pairs >= ENOUGH_PAIRS
+    return (mean.low, mean.high) if over_runs else (mean.fold_low, mean.fold_high)
 
 
 def _comparisons(
