@@ -1,5 +1,6 @@
 """The report's figures: what is drawn where, read back from the axes, and their style."""
 
+import copy
 import re
 
 import matplotlib.pyplot as plt
@@ -7,16 +8,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.special import softmax
+from snakemake.utils import update_config
+from softscene.config import read_yaml, student_kinds, with_controls
+from softscene.contenders import choose, contenders_of
 from softscene.files import write_table
 from softscene.report_figures import (
+    line_look,
     mean_posteriors,
     plot_confusion,
     plot_learning_curves,
     plot_soft_labels,
     plot_table1,
 )
+
+from tests.conftest import PAPER, ROOT
 
 SCENES = ["city_center", "home", "office", "residential_area"]
 
@@ -182,6 +191,78 @@ def test_without_teachers_their_panel_is_left_out(histories, drawn):
     assert len(figure.axes) == 2
 
 
+def demo_titles():
+    """Of the students whose curves the demo draws: all methods and all controls."""
+    demo = copy.deepcopy(PAPER)
+    update_config(demo, read_yaml(ROOT / "config.demo.yaml", "configuration"))
+    methods = with_controls(demo)
+    kinds = [vars(kind) for kind in student_kinds(methods)]
+    chosen = choose(contenders_of(kinds, methods), ROOT / "resources" / "published_table3.csv")
+    return [each.title for each in chosen]
+
+
+@pytest.fixture
+def demo_histories(histories):
+    """Curves of the demo's eight students, of two epochs."""
+    titles = demo_titles()
+    assert len(titles) == 8
+    (soft, crnn), teachers = histories[0].values(), histories[1]
+    return {title: soft if i else crnn for i, title in enumerate(titles)}, teachers
+
+
+def strokes(look):
+    """Shortest and longest stroke and gap of a line in black, in widths, from its picture."""
+    figure = Figure(figsize=(10, 0.2), dpi=360, facecolor="white")
+    figure.add_artist(plt.Line2D([0, 1], [0.5, 0.5], linewidth=2, **look | {"color": "black"}))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    row = (np.asarray(canvas.buffer_rgba())[36, :, 0] < 128).astype(int)
+    edges = np.flatnonzero(np.diff(row)) / 10
+    if not len(edges):
+        return np.array([np.inf, np.inf, 0])
+    parts = np.diff(edges)
+    inked = parts[0 if row[int(edges[0] * 10) + 1] else 1 :: 2]
+    gaps = parts[1 if row[int(edges[0] * 10) + 1] else 0 :: 2]
+    return np.array([inked.min(), inked.max(), gaps.max()])
+
+
+def test_no_two_curves_look_alike(demo_histories, drawn):
+    figure, _ = drawn(plot_learning_curves, *demo_histories)
+    looks = [line_look(i) for i in range(8)]
+    colours = [look["color"] for look in looks]
+    lines = figure.axes[0].lines
+    assert [line.get_color() for line in lines] == colours
+    assert figure.axes[2].lines[0].get_color() not in colours, "no student's curve is a teacher's"
+    scenes = [line.get_color() for line in figure.axes[1].lines]
+    assert len(set(scenes)) == len(scenes) == 7
+    # Without any colour: a stroke or a gap that is longer by a third, and by half a width.
+    found = [strokes(look) for look in looks]
+    for i, one in enumerate(found):
+        for other in found[:i]:
+            less, more = np.minimum(one, other), np.maximum(one, other)
+            assert ((more > 4 / 3 * less) & (more > less + 0.5)).any(), (i, found)
+
+
+def test_looks_of_more_students_differ_too():
+    assert len({str(line_look(i)) for i in range(56)}) == 56
+
+
+def width_of(pdf):
+    (width,) = re.findall(rb"/MediaBox \[ 0 0 ([0-9.]+) ", pdf.read_bytes())
+    return float(width) / 72 * 25.4  # mm
+
+
+def test_long_titles_do_not_widen_the_column(demo_histories, drawn):
+    figure, results = drawn(plot_learning_curves, *demo_histories)
+    assert 80 < width_of(results["pdf"]) < 92
+    heights = [axes.get_window_extent().height / figure.dpi for axes in figure.axes]
+    assert min(heights) > 1.0, "the legend takes nothing from the panels"
+    name = "A method of one's own whose name does not end, " * 3
+    long = {name: next(iter(demo_histories[0].values()))}
+    _, results = drawn(plot_learning_curves, long, [])
+    assert 80 < width_of(results["pdf"]) < 92
+
+
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_figures_are_a_column_wide_with_embedded_fonts(table1, drawn, synthetic):
     figure, results = drawn(plot_table1, table1, synthetic=synthetic)
@@ -189,10 +270,10 @@ def test_figures_are_a_column_wide_with_embedded_fonts(table1, drawn, synthetic)
     pdf = results["pdf"].read_bytes()
     assert b"/FontFile2" in pdf, "TrueType, embedded"
     assert b"/Type3" not in pdf
-    (width,) = re.findall(rb"/MediaBox \[ 0 0 ([0-9.]+) ", pdf)
-    assert 80 < float(width) / 72 * 25.4 < 92, "mm"
+    width = width_of(results["pdf"])
+    assert 80 < width < 92
     with Image.open(results["png"]) as image:
-        assert image.width / 300 * 25.4 == pytest.approx(float(width) / 72 * 25.4, abs=0.5)
+        assert image.width / 300 * 25.4 == pytest.approx(width, abs=0.5)
 
 
 def test_the_same_numbers_give_the_same_bytes(table1, drawn):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +17,14 @@ from softscene.files import read_table
 from softscene.plots import COLOURS, STYLE, save
 
 COLUMN = 3.46  # inches, 88 mm
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)))
+# Black is the teachers'. Dashes are apart without any colour; of eight curves the first, which has
+# no scene loss, and the last share a colour, and a whole look comes again after 56.
+CURVE_COLOURS = (*COLOURS[:-1], "#888888")
+DASHES = (
+    "-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (2.5, 2.5)), (0, (9, 2)),
+    (0, (1, 3)), (0, (4, 1, 1, 1, 1, 1)),
+)  # fmt: skip
+LINE = 56  # characters of a legend's title that fit the column
 LOSSES = (("event_loss", "Event loss E1"), ("scene_loss", "Scene loss E2 or E3"))
 Paths = Mapping[str, str | Path]
 
@@ -116,9 +124,12 @@ def plot_learning_curves(
     ]
     if teachers:
         curves.append(("Teachers' loss", [(None, _together(teachers)["loss"])]))
+    titles = [fill(title, LINE) for title in tables]
+    lines_below = sum(title.count("\n") + 1 for title in titles)
+    height = 0.8 + 1.4 * len(curves) + 0.13 * lines_below
     with plt.style.context(STYLE):
         figure, panels = plt.subplots(
-            len(curves), figsize=(COLUMN, 1 + 1.4 * len(curves)), sharex=True, layout="constrained"
+            len(curves), figsize=(COLUMN, height), sharex=True, layout="constrained"
         )
         for axes, (name, lines) in zip(panels, curves, strict=True):
             for place, losses in lines:
@@ -130,10 +141,9 @@ def plot_learning_curves(
             axes.set_ylabel(name)
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         panels[-1].set_xlabel("Epoch")
-        handles = [Line2D([], [], label=title, **_look(i)) for i, title in enumerate(tables)]
+        handles = [Line2D([], [], label=title, **line_look(i)) for i, title in enumerate(titles)]
         figure.legend(
-            handles=handles, loc="outside lower center", ncols=2, title_fontsize=6.5,
-            handlelength=2.4, columnspacing=1,
+            handles=handles, loc="outside lower center", title_fontsize=6.5, handlelength=4,
             title="Mean; shaded: least to largest over folds and seeds",
         )  # fmt: skip
         save(figure, results, synthetic)
@@ -144,16 +154,20 @@ def _together(paths: Sequence[str | Path]) -> pd.DataFrame:
     return pd.concat([read_table(path) for path in paths]).set_index("epoch")
 
 
-def _look(place: int | None) -> dict[str, object]:
+def line_look(place: int | None) -> dict[str, object]:
+    """Colour and dash of a student's curve by its place; of the teachers' curve for None."""
     if place is None:
-        return {"color": "black", "linestyle": "-"}
-    return {"color": COLOURS[place % len(COLOURS)], "linestyle": DASHES[place % len(DASHES)]}
+        return {"color": COLOURS[-1], "linestyle": "-"}
+    return {
+        "color": CURVE_COLOURS[place % len(CURVE_COLOURS)],
+        "linestyle": DASHES[place % len(DASHES)],
+    }
 
 
 def _draw_curve(axes: Axes, losses: pd.Series, place: int | None) -> None:
     each = losses.groupby(level="epoch")
     mean = each.mean()
-    look = _look(place)
+    look = line_look(place)
     axes.fill_between(mean.index, each.min(), each.max(), color=look["color"], alpha=0.12, lw=0)
     axes.plot(mean.index, mean, **look)
 
