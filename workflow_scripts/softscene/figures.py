@@ -25,7 +25,7 @@ class Line:
 
     @property
     def is_point(self) -> bool:
-        """Whether the method has one weight alone, as a control has."""
+        """Whether the method has one weight alone, as one's own may have."""
         return len(self.rows) == 1
 
 
