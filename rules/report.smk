@@ -45,6 +45,7 @@ rule compare_methods:
         kinds=[vars(kind) for kind, fold, seed in student_runs()],
         places=[(fold, seed) for kind, fold, seed in student_runs()],
         methods=METHODS,
+        synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/compare_methods.py"
 

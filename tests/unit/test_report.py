@@ -86,8 +86,9 @@ def study(tmp_path_factory):
     keys = ("means", "comparisons", "events", "claims", "controls")
     compared = {key: folder / f"{key}_compared.tsv" for key in keys}
     compare_methods(
-        overall, class_wise, kinds, PLACES * len(KINDS), METHODS, PAPERS_TABLE3, compared
-    )
+        overall, class_wise, kinds, PLACES * len(KINDS), METHODS, PAPERS_TABLE3, compared,
+        synthetic=True,
+    )  # fmt: skip
     conventions = PAPER["evaluation"]["conventions"]
     table3 = make_table3(runs_of(kinds, names, overall), PAPERS_TABLE3, conventions)
     table4 = make_table4(
@@ -131,6 +132,15 @@ def test_the_page_needs_no_other_file_and_its_images_are_described(page):
     assert len(page.ids) == len(set(page.ids))
     outside = [link for link in page.links if not link.startswith("#")]
     assert outside == ["https://arxiv.org/abs/2002.05848"]
+
+
+@pytest.mark.parametrize(
+    "name", ["means", "comparisons", "event_comparisons", "claims", "controls"]
+)
+def test_tables_of_comparisons_say_that_a_corpus_is_synthetic(study, name):
+    table = read_table(study[1][name])
+    assert table.columns[-1] == "corpus"
+    assert set(table.corpus) == {"synthetic"}
 
 
 def test_each_claim_has_its_verdict_and_its_comparison(page):

@@ -21,8 +21,12 @@ def compare_methods(
     methods: Mapping[str, Mapping[str, str]],
     published: str | Path,
     results: Mapping[str, str | Path],
+    synthetic: bool,
 ) -> None:
     """Write ``means``, ``comparisons``, ``events``, ``claims`` and ``controls``.
+
+    The last column of each, ``corpus``, says what the numbers are of: ``synthetic`` or
+    ``recordings``.
 
     Parameters
     ----------
@@ -36,22 +40,29 @@ def compare_methods(
         Table 3 as published.
     results
         Target of each table.
+    synthetic
+        Whether the corpus is.
     """
+    corpus = "synthetic" if synthetic else "recordings"
+
+    def write(table: pd.DataFrame, name: str) -> None:
+        write_table(table.assign(corpus=corpus), results[name])
+
     names = {key: method["name"] for key, method in methods.items()}
     scores = collect_pairs(runs_of(kinds, names, overall), places)
     unique = list({tuple(kind.items()): kind for kind in kinds}.values())
     contenders = contenders_of(unique, methods)
     chosen = choose(contenders, published)
-    write_table(table_of_means(scores, SETTING), results["means"])
+    write(table_of_means(scores, SETTING), "means")
     pairs = pairs_of(contenders, chosen)
-    write_table(table_of_comparisons(scores, pairs, SETTING), results["comparisons"])
-    write_table(judge_claims(scores, contenders, published), results["claims"])
-    write_table(explain_gain(headline(scores), chosen), results["controls"])
+    write(table_of_comparisons(scores, pairs, SETTING), "comparisons")
+    write(judge_claims(scores, contenders, published), "claims")
+    write(explain_gain(headline(scores), chosen), "controls")
 
     events = headline(collect_pairs(runs_of(kinds, names, class_wise), places))
     among = [(one, other) for other, one in combinations(chosen, 2)]
     compared = table_of_comparisons(events, among, [*SETTING, "event"])
-    write_table(compared, results["events"])
+    write(compared, "events")
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
