@@ -38,6 +38,11 @@ rule make_explorer:
         run=config["run"],
         number=config["explorer"]["recordings"],
         kinds=[vars(kind) for kind in EXPLORED],
+        left_out=[
+            method["name"]
+            for key, method in config["methods"].items()
+            if not config["explorer"]["students"] and key not in {kind.method for kind in EXPLORED}
+        ],
         names={key: method["name"] for key, method in config["methods"].items()},
         folds=config["folds"],
         features=config["features"],

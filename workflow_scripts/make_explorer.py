@@ -1,5 +1,6 @@
 """Make the page to see and hear what was detected."""
 
+import logging
 from pathlib import Path
 
 from job import run_job
@@ -10,6 +11,11 @@ from softscene.labels import read_labels
 
 def main(snakemake) -> None:
     given, params = snakemake.input, snakemake.params
+    if params.left_out:
+        logging.info(
+            "left out, as colours tell no more apart: %s; explorer.students names others",
+            ", ".join(params.left_out),
+        )
     make_explorer(
         sources=Sources(
             audio=dict(zip(given.recordings, given.audio, strict=True)),

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 from scipy.signal import resample_poly
-from softscene.config import StudentKind, explored_kinds, student_kinds
+from softscene.config import MOST_EXPLORED, StudentKind, explored_kinds, student_kinds
 from softscene.embedding import (
     SOUND_RATE,
     WIDEST,
@@ -25,9 +25,10 @@ from softscene.embedding import (
 )
 from softscene.explorer import choose, fill_page, shown_of
 from softscene.extraction import log_mel
+from softscene.plots import COLOURS
 from softscene.thresholds import grid
 
-from tests.conftest import FEATURES, PAPER
+from tests.conftest import FEATURES, PAPER, SCHEMA
 from tests.unit.test_config import changed, complaint
 
 
@@ -158,6 +159,15 @@ def test_an_unknown_student_is_refused_by_name():
 def test_too_many_students_are_refused():
     known = [kind.folder for kind in student_kinds(PAPER["methods"])]
     assert "at most 6 value" in complaint(changed("explorer.students", known[:7]))
+
+
+def test_no_more_students_are_shown_than_the_schema_allows_and_colours_tell_apart():
+    methods = {f"m{i}": {"name": f"M{i}", "scene_loss": "none"} for i in range(9)}
+    shown = explored_kinds(student_kinds(methods), None)
+    assert [kind.method for kind in shown] == ["m0", "m1", "m2", "m3", "m4", "m5"]
+    limit = SCHEMA["properties"]["explorer"]["properties"]["students"]["maxItems"]
+    assert limit == MOST_EXPLORED == len(shown)
+    assert len(set(COLOURS[:MOST_EXPLORED])) == MOST_EXPLORED
 
 
 class Reader(HTMLParser):

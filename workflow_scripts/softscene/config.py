@@ -35,6 +35,7 @@ LONGEST_NUMBER = 64  # characters; three of them and their names fit into a fold
 NONE = "none"  # stands in a student's path for a weight that its method does not have
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # of the paper's Table 3
+MOST_EXPLORED = 6  # students on the explorer's page, as many as its colours tell apart; see schema
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 CONTROLS = {  # what the soft loss learns in place of the teacher's labels, and the method's name
     "smoothed": "MTL with smoothed labels",
@@ -194,11 +195,12 @@ def explored_kinds(
 ) -> list[StudentKind]:
     """The kinds that the explorer shows: those of the folders, in their order.
 
-    By default of each method the one whose weights are nearest to the best of the paper's Table 3.
+    By default of each method, up to ``MOST_EXPLORED``, the one whose weights are nearest to the
+    best of the paper's Table 3.
     """
     if folders is not None:
         return [kind for folder in folders for kind in kinds if kind.folder == folder]
-    methods = list(dict.fromkeys(kind.method for kind in kinds))
+    methods = list(dict.fromkeys(kind.method for kind in kinds))[:MOST_EXPLORED]
     return [min((k for k in kinds if k.method == each), key=_distance) for each in methods]
 
 
