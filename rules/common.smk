@@ -17,6 +17,7 @@ from softscene.config import (
     NONE,
     check,
     explored_kinds,
+    own_networks,
     read_schema,
     require_code,
     student_kinds,
@@ -43,6 +44,7 @@ try:
     check(config, read_schema(own("rules/schemas/config.schema.yaml")))
     config["methods"] = with_controls(config)
     require_code(config["methods"], own)
+    OWN_NETWORKS = own_networks(config["methods"], config["detector"], own)
     LABELS = own(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(own("resources/archives.yaml"))
@@ -137,7 +139,7 @@ def of_students(pattern, students=None):
     """The pattern's paths for all students, or these, in the order of ``student_runs``."""
     return [
         expand(pattern, fold=fold, seed=seed, **vars(kind))[0]
-        for kind, fold, seed in students or student_runs()
+        for kind, fold, seed in (student_runs() if students is None else students)
     ]
 
 
@@ -178,12 +180,24 @@ def of_explored(pattern):
 
 def detector_students():
     """All (kind, fold, seed) that the detector may be made of; of controls only if they are named."""
-    chosen, controls = config["detector"], {each.kind for each in CONTENDERS if each.is_control}
+    chosen = config["detector"]
+    left_out = {each.kind for each in CONTENDERS if each.is_control}
+    left_out |= {kind for kind in KINDS if kind.method in OWN_NETWORKS}
     return [
         run
         for run in student_runs()
-        if run[0].folder == chosen or (not chosen and run[0] not in controls)
+        if run[0].folder == chosen or (not chosen and run[0] not in left_out)
     ]
+
+
+def detector_table3(wildcards):
+    """What the detector's students are chosen by, if they are not named."""
+    if not detector_students():
+        raise WorkflowError(
+            "there is no student to make a detector of: controls and methods with a network of their "
+            "own are left out; configure another method"
+        )
+    return [] if config["detector"] else [f"{RESULTS}/tables/table3.tsv"]
 
 
 def own_recording(wildcards):

@@ -11,7 +11,7 @@ rule export_detector:
             f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", detector_students()
         ),
         statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", detector_students()),
-        table3=[] if config["detector"] else [f"{RESULTS}/tables/table3.tsv"],
+        table3=detector_table3,
         labels=LABELS,
         code=code("detector"),
     output:

@@ -18,6 +18,7 @@ from softscene.extraction import log_mel
 from softscene.files import read_table
 from softscene.pictures import COLUMNS, Overview, clock, draw
 from softscene.recordings import RESULTS, find_recordings, recordings_of
+from softscene.weights import load_tensors, save_tensors
 
 from tests.conftest import FEATURES, ROOT
 from tests.unit.tiny_detector import NAMES, make_detector, make_network
@@ -164,6 +165,15 @@ def test_a_file_that_is_no_detector_or_lacks_a_student_is_named(source, tmp_path
     (tmp_path / "damaged").write_bytes(damaged)
     with pytest.raises(ResultError, match="SHA-256"):
         load_detector(tmp_path / "damaged", CPU)
+
+
+def test_weights_of_another_network_are_refused(source, tmp_path):
+    tensors, facts = load_tensors(source)
+    gone = next(key for key in tensors if key.startswith(f"{NAMES[1]}/network/"))
+    del tensors[gone]
+    save_tensors(tensors, tmp_path / "other", detector=facts["detector"])
+    with pytest.raises(ResultError, match=f"the weights of {NAMES[1]} are not those of the work"):
+        load_detector(tmp_path / "other", CPU)
 
 
 def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):

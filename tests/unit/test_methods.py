@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from softscene.config import require_code
+from softscene.config import own_networks, require_code
 from softscene.errors import ConfigurationError, MethodError
 from softscene.losses import hard_scene_loss, soft_scene_loss
 from softscene.methods import load_code
@@ -86,6 +86,24 @@ def test_all_bad_files_are_told_in_one_go_and_good_ones_are_not(write):
 )
 def test_a_name_may_be_defined_in_any_way(write, text):
     require_code({"mine": {"scene_loss": "none", "code": str(write(text))}})
+
+
+def test_a_network_of_ones_own_is_kept_from_the_detector(tmp_path):
+    for name, text in (("network", "class Student: pass\n"), ("loss", LOSS)):
+        (tmp_path / f"{name}.py").write_text(text)
+    methods = {
+        "linear": {"scene_loss": "none", "code": "network.py"},
+        "focal": {"scene_loss": "hard", "code": "loss.py"},
+        "paper": {"scene_loss": "hard"},
+    }
+
+    def place(path):
+        return str(tmp_path / path)
+
+    assert own_networks(methods, None, place) == {"linear"}
+    assert own_networks(methods, "focal/alpha-1.0_beta-none_T-none", place) == {"linear"}
+    with pytest.raises(ConfigurationError, match=r"^detector: 'linear/.*network\.py has a network"):
+        own_networks(methods, "linear/alpha-none_beta-none_T-none", place)
 
 
 def test_a_file_that_fails_is_named_with_its_line(write):

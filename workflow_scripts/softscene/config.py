@@ -14,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.errors import ConfigurationError
-from softscene.methods import code_faults
+from softscene.methods import code_faults, has_network
 
 
 def _matches(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
@@ -177,6 +177,38 @@ def require_code(
     ]
     if problems:
         raise ConfigurationError.of("methods of one's own cannot be used:", problems)
+
+
+def own_networks(
+    methods: Mapping[str, Mapping[str, Any]],
+    detector: str | None,
+    place: Callable[[str], str] = str,
+) -> set[str]:
+    """Keys of methods with a network of their own, which a detector file cannot hold.
+
+    Parameters
+    ----------
+    methods, detector
+        The configuration's; :func:`require_code` has found nothing wrong with the methods.
+    place
+        A configured path -> where the file lies.
+
+    Raises
+    ------
+    ConfigurationError
+        The detector is to be made of one of them.
+    """
+    keys = {
+        key
+        for key, method in methods.items()
+        if "code" in method and has_network(place(method["code"]))
+    }
+    if detector and (key := detector.split("/")[0]) in keys:
+        raise ConfigurationError(
+            f"detector: {detector!r} given, but {methods[key]['code']} has a network of its own, "
+            "and a detector can hold the workflow's alone; name a method without such code, or null"
+        )
+    return keys
 
 
 def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:

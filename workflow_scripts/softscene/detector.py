@@ -296,8 +296,15 @@ def _member(
     size["scene_channels"] = tuple(size["scene_channels"])
     network = Student(NetworkParameters(**size), scene_branch=branch)
     own = f"{name}/network/"
-    network.load_state_dict(
-        {key.removeprefix(own): value for key, value in tensors.items() if key.startswith(own)}
-    )
+    weights = {
+        key.removeprefix(own): value for key, value in tensors.items() if key.startswith(own)
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ResultError(
+            f"the weights of {name} are not those of the workflow's network, which alone a "
+            f"detector can hold; name another method by 'detector' and export it again ({error})"
+        ) from error
     parts = (tensors[f"{name}/{part}"].numpy() for part in ("mean", "deviation", "thresholds"))
     return Member(name, network.to(device, memory_format=torch.channels_last).eval(), *parts)

@@ -41,6 +41,11 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
         yield f"{path} defines {has}; {expected} expected where scene_loss is {scene_loss!r}"
 
 
+def has_network(path: str | Path) -> bool:
+    """Whether a file that :func:`code_faults` finds nothing wrong with defines a network."""
+    return "Student" in _names(ast.parse(Path(path).read_bytes(), str(path)))
+
+
 def _names(tree: ast.Module) -> Iterator[str]:
     """What a module defines or imports at its top."""
     for node in tree.body:
