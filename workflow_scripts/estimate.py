@@ -24,8 +24,7 @@ def main(snakemake) -> None:
     if missing := unknown_trainings(found):
         made = [Path(path) for path in given.clips if Path(path).exists()]
         clips = probe.development_clips(given.config, files.scene_statistics, made, files.own)
-        labels = read_labels(files.labels)
-        classes = len(labels.events), len(labels.scenes)
+        classes = read_labels(files.labels).classes
         probed, device = probe.probe(missing, given.config, clips, classes, start)
         found = costs(jobs, seen, probed, start)
         notes.append(f"probed on {device}, for {clips} clips an epoch")

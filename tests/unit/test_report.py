@@ -174,8 +174,8 @@ def test_of_few_runs_table_3_has_the_interval_over_folds(study, tmp_path):
     changed = means.assign(pairs=3, low=np.nan, high=np.nan)
     write_table(changed, tmp_path / "means.tsv")
     page = page_of((folder, files | {"means": tmp_path / "means.tsv"}))
-    (row,) = means[(means.method == "CNN-BiGRU") & (means.score == "f_score")
-                   & (means.convention == "frame") & (means.threshold == "adaptive")].itertuples()  # fmt: skip
+    where = ["method", "score", "convention", "threshold"]
+    row = means.set_index(where).loc[("CNN-BiGRU", "f_score", "frame", "adaptive")]
     assert f"[{100 * row.fold_low:.2f}, {100 * row.fold_high:.2f}]" in page.text.replace(MINUS, "-")
     assert row.fold_low < row.low, "the two differ, by the way"
 

@@ -84,7 +84,7 @@ class Fold:
     def size(self, clips: Clips) -> NetworkParameters:
         """Sizes of the networks that fit these clips."""
         labels = self.vocabulary()
-        size, classes = clips.features.shape[1:], (len(labels.events), len(labels.scenes))
+        size, classes = clips.features.shape[1:], labels.classes
         return NetworkParameters.configured(self.network, size, classes)
 
 

@@ -26,6 +26,11 @@ class Labels:
     event_of: dict[str, str]
     scene_of: dict[str, str]
 
+    @property
+    def classes(self) -> tuple[int, int]:
+        """Number of events and of scenes."""
+        return len(self.events), len(self.scenes)
+
 
 def read_labels(source: str | Path) -> Labels:
     """Read a label file (``resources/labels.yaml``).
