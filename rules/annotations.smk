@@ -1,57 +1,60 @@
 # Annotations: the authors' list and the one merged from TUT's own, checked and audited; Table 1.
 
 
-rule merge_annotations:
-    input:
-        annotations=f"{DATA}/annotations",
-        meta=expand(f"{DATA}/{{dataset}}/meta", dataset=DATASETS),
-        recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
-        labels=LABELS,
-    output:
-        events=f"{RESULTS}/annotations/events.tsv",
-        published=f"{RESULTS}/annotations/published.tsv",
-        merged=f"{RESULTS}/annotations/merged.tsv",
-        changes=f"{RESULTS}/annotations/changes.tsv",
-    log:
-        f"{RESULTS}/logs/merge_annotations.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/merge_annotations.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grown(1000),
-        runtime=10,
-    params:
-        source=config["annotations"]["source"],
-        overrun=config["annotations"]["overrun"],
-        datasets=DATASETS,
-    script:
-        "../workflow_scripts/merge_annotations.py"
+if not OWN:
 
+    rule merge_annotations:
+        input:
+            annotations=f"{DATA}/annotations",
+            meta=expand(f"{DATA}/{{dataset}}/meta", dataset=DATASETS),
+            recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
+            labels=LABELS,
+        output:
+            events=f"{RESULTS}/annotations/events.tsv",
+            published=f"{RESULTS}/annotations/published.tsv",
+            merged=f"{RESULTS}/annotations/merged.tsv",
+            changes=f"{RESULTS}/annotations/changes.tsv",
+        log:
+            f"{RESULTS}/logs/merge_annotations.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/merge_annotations.tsv"
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=grown(1000),
+            runtime=10,
+        params:
+            source=config["annotations"]["source"],
+            overrun=config["annotations"]["overrun"],
+            datasets=DATASETS,
+        script:
+            "../workflow_scripts/merge_annotations.py"
 
-rule audit_annotations:
-    input:
-        changes=f"{RESULTS}/annotations/changes.tsv",
-        published=f"{RESULTS}/annotations/published.tsv",
-        merged=f"{RESULTS}/annotations/merged.tsv",
-        code=code("annotations", "merging"),
-    output:
-        f"{RESULTS}/annotations/audit.tsv",
-    log:
-        f"{RESULTS}/logs/audit_annotations.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/audit_annotations.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grown(500),
-        runtime=10,
-    params:
-        tolerance=config["annotations"]["tolerance"],
-    script:
-        "../workflow_scripts/audit_annotations.py"
+    rule audit_annotations:
+        input:
+            changes=f"{RESULTS}/annotations/changes.tsv",
+            published=f"{RESULTS}/annotations/published.tsv",
+            merged=f"{RESULTS}/annotations/merged.tsv",
+            code=code("annotations", "merging"),
+        output:
+            f"{RESULTS}/annotations/audit.tsv",
+        log:
+            f"{RESULTS}/logs/audit_annotations.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/audit_annotations.tsv"
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=grown(500),
+            runtime=10,
+        params:
+            tolerance=config["annotations"]["tolerance"],
+        script:
+            "../workflow_scripts/audit_annotations.py"
 
 
 rule make_table1:

@@ -49,6 +49,10 @@ try:
     read_labels(LABELS)
     PUBLISHED = read_registry(own("resources/archives.yaml"))
     OWN_RECORDINGS = recordings_of(config["input"])
+    if config["data"]["own"] and workflow.is_main_process:
+        from softscene.owndata import require_data  # slow to load, and seldom used
+
+        require_data(config["data"]["own"], own)
 except SoftSceneError as error:
     raise WorkflowError(str(error))
 
@@ -100,10 +104,6 @@ def one_of(values):
 
 # Seconds of work, or the network, which the nodes of a cluster may lack: where snakemake runs.
 localrules:
-    download_annotations,
-    download_dataset,
-    merge_annotations,
-    audit_annotations,
     make_fold,
     make_inner_fold,
     smooth_labels,
@@ -261,7 +261,7 @@ def mirrored(names):
 
 def own_audio(wildcards):
     """The files of data of one's own; what is missing is told by the job, with its line."""
-    from softscene.owndata import recording_paths  # slow to load, and seldom used
+    from softscene.owndata import recording_paths
 
     try:
         paths = [Path(AUDIO[0], name) for name in recording_paths(own(OWN["annotations"]))]

@@ -33,53 +33,6 @@ if SYNTHETIC:
             "../workflow_scripts/make_corpus.py"
 
 
-rule download_annotations:
-    input:
-        mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in LISTS),
-        registry=REGISTRY,
-    output:
-        directory(f"{DATA}/annotations"),
-    log:
-        f"{RESULTS}/logs/download_annotations.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/download_annotations.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        **DOWNLOAD,
-        mem_mb=grown(500),
-        runtime=30,
-    script:
-        "../workflow_scripts/download_annotations.py"
-
-
-rule download_dataset:
-    input:
-        lambda wildcards: mirrored(PUBLISHED.datasets[wildcards.dataset].archives),
-        registry=REGISTRY,
-        annotations=f"{DATA}/annotations",
-    output:
-        audio=directory(f"{DATA}/{{dataset}}/audio"),
-        meta=directory(f"{DATA}/{{dataset}}/meta"),
-        recordings=f"{DATA}/{{dataset}}/recordings.tsv",
-    log:
-        f"{RESULTS}/logs/download_dataset/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/download_dataset/{{dataset}}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        **DOWNLOAD,
-        mem_mb=grown(1000),
-        runtime=24 * 60,
-    params:
-        cache=f"{DATA}/cache",
-    script:
-        "../workflow_scripts/download_dataset.py"
-
-
 if OWN:
 
     # Data of one's own take the place of all downloads and of the paper's two lists.
@@ -113,6 +66,51 @@ if OWN:
         script:
             "../workflow_scripts/import_data.py"
 
-    ruleorder: import_data > download_annotations
-    ruleorder: import_data > merge_annotations
-    ruleorder: import_data > audit_annotations
+else:
+
+    rule download_annotations:
+        input:
+            mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in LISTS),
+            registry=REGISTRY,
+        output:
+            directory(f"{DATA}/annotations"),
+        log:
+            f"{RESULTS}/logs/download_annotations.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download_annotations.tsv"
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            **DOWNLOAD,
+            mem_mb=grown(500),
+            runtime=30,
+        script:
+            "../workflow_scripts/download_annotations.py"
+
+    rule download_dataset:
+        input:
+            lambda wildcards: mirrored(PUBLISHED.datasets[wildcards.dataset].archives),
+            registry=REGISTRY,
+            annotations=f"{DATA}/annotations",
+        output:
+            audio=directory(f"{DATA}/{{dataset}}/audio"),
+            meta=directory(f"{DATA}/{{dataset}}/meta"),
+            recordings=f"{DATA}/{{dataset}}/recordings.tsv",
+        log:
+            f"{RESULTS}/logs/download_dataset/{{dataset}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download_dataset/{{dataset}}.tsv"
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            **DOWNLOAD,
+            mem_mb=grown(1000),
+            runtime=24 * 60,
+        params:
+            cache=f"{DATA}/cache",
+        script:
+            "../workflow_scripts/download_dataset.py"

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import soundfile
 from softscene.annotations import read_published
-from softscene.errors import AnnotationError
+from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import read_table, write_table
-from softscene.owndata import import_data, recording_paths
+from softscene.owndata import import_data, recording_paths, require_data
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label"
 ROWS = [
@@ -87,7 +87,7 @@ def test_faults_of_rows_audio_and_folds_are_told_in_one_go(data):
     for words in [
         "line 3: a1.wav: has 16000 Hz, 8000 Hz (features.sample_rate) expected",
         "line 4: a2.wav: cannot be read as audio",
-        "line 6: b0.wav: cannot be read as audio",
+        "line 6: b0.wav: there is no such file in ",
         "line 9: b3.wav: has no samples",
         "line 10: a0.wav, 'cat': 3.0 to 4.0 s lies beyond the recording's end, 1.0 s",
         "line 11: a0.wav, 'cow': unknown event label",
@@ -114,7 +114,7 @@ def test_own_folds_are_kept(data):
     ("text", "words"),
     [
         ("path\tpart\na0.wav\t1\n", "columns path and fold expected; found path, part"),
-        (None, "is not a tab-separated table"),
+        (None, "there is no file "),
         ("path\tfold\n" + "".join(f"{row.split()[0]}\t1\n" for row in ROWS), "two folds or more"),
     ],
 )
@@ -146,3 +146,41 @@ def test_pieces_of_one_recording_stay_together(data):
     known, unseen = parts_of(data, 1)
     assert {name[0] for name in known}.isdisjoint(name[0] for name in unseen)
     assert len(known) == len(unseen) == 6
+
+
+def refused(data, **changed):
+    given = {"audio": "audio", "annotations": "list.tsv", "folds": 2} | changed
+    with pytest.raises(ConfigurationError) as caught:
+        require_data(given, lambda path: str(data / path))
+    return list(caught.value.problems)
+
+
+def test_what_is_not_there_is_told_before_any_job_by_its_key(data):
+    said = refused(data, audio="nope", annotations="nope.tsv", folds="gone.tsv")
+    assert said == [
+        "data.own.audio: there is no folder nope",
+        f"data.own.annotations: there is no file {data}/nope.tsv",
+        "data.own.folds: there is no file gone.tsv",
+    ]
+    (said,) = refused(data, annotations="audio")
+    assert said == f"data.own.annotations: {data}/audio cannot be read: Is a directory"
+
+
+def test_no_more_folds_than_whole_recordings(data):
+    given = {"audio": "audio", "annotations": "list.tsv"}
+    require_data(given | {"folds": len(ROWS)}, lambda path: str(data / path))
+    (said,) = refused(data, folds=len(ROWS) + 1)
+    assert said.startswith(f"data.own.folds: {len(ROWS) + 1} given, list.tsv has {len(ROWS)} rec")
+    write_list(data, [f"x_{i}_{i + 1}.wav\thome\t0.1\t0.2\tcat" for i in range(5)])
+    (said,) = refused(data, folds=2)
+    assert "list.tsv has 1 recordings" in said, "pieces of one recording stay together"
+
+
+@pytest.mark.parametrize(("rows", "folds"), [(0, 1), (1, 0), (1, 1)])
+def test_the_heading_names_the_file_that_is_at_fault(data, rows, folds):
+    write_list(data, [*ROWS, *["a0.wav\thome\t0\t1\tcow"] * rows])
+    listed = "".join(f"{row.split()[0]}\t{1 + i % 2}\n" for i, row in enumerate(ROWS))
+    (data / "folds.tsv").write_text("path\tfold\n" + listed + "z.wav\t1\n" * folds)
+    heading = complaint(data, data / "folds.tsv").splitlines()[0]
+    files = [f"{data}/list.tsv"] * rows + [f"{data}/folds.tsv"] * folds
+    assert heading == f"{' and '.join(files)} cannot be used:"

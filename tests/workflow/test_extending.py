@@ -199,6 +199,30 @@ def test_all_that_is_wrong_with_own_data_is_told_with_its_line(own_data):
     done = own_data.snakemake(*own_data.args, config=None)
     path.write_text(good)
     assert done.returncode != 0
-    assert f"mine/annotations.tsv, line {lines + 1}: kitchen/9.wav: cannot be read" in done.stdout
+    missing = f"mine/annotations.tsv, line {lines + 1}: kitchen/9.wav: there is no such file"
+    assert missing in done.stdout
     assert f"line {lines + 2}: street/1.wav, 'dog': unknown event label" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ("audio: nope", "data.own.audio: there is no folder nope"),
+        ("annotations: nope.tsv", "data.own.annotations: there is no file nope.tsv"),
+        ("annotations: mine/labels.yaml", "line 1: missing columns path"),
+        ("folds: nope.tsv", "data.own.folds: there is no file nope.tsv"),
+        ("folds: 9", "data.own.folds: 9 given, mine/annotations.tsv has 8 recordings"),
+    ],
+)
+def test_own_data_that_are_not_there_are_refused_before_any_job(fresh, changed, words):
+    """And the paper's are not planned in their place."""
+    write_files(fresh.folder, "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml")
+    (fresh.folder / "mine/audio").mkdir()
+    args = ["-n", *typed(COMMANDS[0]), "--config", f"data={{own: {{{changed}}}}}"]
+    done = fresh.snakemake(*args, config=None)
+    assert done.returncode != 0
+    assert words in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "download_" not in done.stdout
+    assert "merge_annotations" not in done.stdout

@@ -50,7 +50,11 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
             quoting=3,
             skip_blank_lines=False,
         )
-    except (OSError, ValueError) as error:  # pandas' and Unicode's errors are ValueErrors
+    except FileNotFoundError as error:
+        raise AnnotationError(f"there is no file {name}") from error
+    except OSError as error:
+        raise AnnotationError(f"{name} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # pandas' and Unicode's errors are ValueErrors
         raise AnnotationError(f"{name} is not a tab-separated list: {error}") from error
     header = list(raw.iloc[0])
     missing = [column for column in PUBLISHED_COLUMNS if column not in header]

@@ -1,16 +1,17 @@
 """Data of one's own: a folder of audio and a list of events, in the form of what is downloaded."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 import soundfile
 
 from softscene.annotations import EVENT_COLUMNS, PUBLISHED_COLUMNS, clean, read_published
-from softscene.errors import AnnotationError
+from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import write_table
-from softscene.folds import DEVELOPMENT, EVALUATION, split_recordings
+from softscene.folds import DEVELOPMENT, EVALUATION, split_recordings, whole_recording
 from softscene.labels import read_labels
 from softscene.merging import AUDIT_COLUMNS
 
@@ -57,15 +58,17 @@ def import_data(
     lengths, problems = _probe(audio, table, sample_rate)
     ends = {name: frames / sample_rate for name, frames in lengths.items()}
     fold_of: Mapping[str, int] = {}
+    of_folds: list[str] = []
     try:
         events, audit = clean(table, vocabulary, ends, overrun)
     except AnnotationError as error:
         problems += error.problems
     if not isinstance(folds, int):
-        fold_of, faults = _read_folds(folds, set(table.recording))
-        problems += faults
-    if problems:
-        raise AnnotationError.of(f"the data of {annotations} cannot be used:", problems)
+        fold_of, of_folds = _read_folds(folds, set(table.recording))
+    if problems or of_folds:
+        faulty = [str(annotations)] * bool(problems) + [str(folds)] * bool(of_folds)
+        heading = f"{' and '.join(faulty)} cannot be used:"
+        raise AnnotationError.of(heading, [*problems, *of_folds])
     recordings = events.drop_duplicates("recording")[["recording", "scene"]]
     recordings = recordings.assign(
         frames=recordings.recording.map(lengths), sample_rate=sample_rate
@@ -75,6 +78,41 @@ def import_data(
     write_table(recordings, results["recordings"])
     write_table(events[EVENT_COLUMNS], results["events"])
     write_table(audit.assign(list="own")[AUDIT_COLUMNS], results["audit"])
+
+
+def require_data(own: Mapping[str, Any], place: Callable[[str], str] = str) -> None:
+    """Check what can be told before any job: that all is there, and enough of it.
+
+    Parameters
+    ----------
+    own
+        The configuration's ``data.own``.
+    place
+        A configured path -> where it lies.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such folder or file, the list is none, or has fewer recordings than folds.
+    """
+    problems, folds = [], own["folds"]
+    if not Path(place(own["audio"])).is_dir():
+        problems.append(f"data.own.audio: there is no folder {own['audio']}")
+    try:
+        names = recording_paths(place(own["annotations"]))
+    except AnnotationError as error:
+        problems.append(f"data.own.annotations: {error}")
+    else:
+        number = len(set(map(whole_recording, names)))
+        if isinstance(folds, int) and folds > number:
+            problems.append(
+                f"data.own.folds: {folds} given, {own['annotations']} has {number} recordings; "
+                "no more folds than recordings expected"
+            )
+    if isinstance(folds, str) and not Path(place(folds)).is_file():
+        problems.append(f"data.own.folds: there is no file {folds}")
+    if problems:
+        raise ConfigurationError.of("data of one's own cannot be used:", problems)
 
 
 def recording_paths(annotations: str | Path) -> list[str]:
@@ -94,6 +132,9 @@ def _probe(
         path = PurePosixPath(row.recording)
         if path.is_absolute() or ".." in path.parts or str(path) != row.recording:
             problems.append(f"{place}: a plain path inside {audio} expected")
+            continue
+        if not (Path(audio) / path).exists():
+            problems.append(f"{place}: there is no such file in {audio}")
             continue
         try:
             found = soundfile.info(str(Path(audio) / path))
@@ -116,7 +157,11 @@ def _read_folds(source: str | Path, known: set[str]) -> tuple[dict[str, int], li
     """Fold of each recording, and what is wrong with the file."""
     try:
         table = pd.read_csv(source, sep="\t", dtype=str, keep_default_na=False, quoting=3)
-    except (OSError, ValueError) as error:
+    except FileNotFoundError:
+        return {}, [f"there is no file {source}"]
+    except OSError as error:
+        return {}, [f"{source} cannot be read: {error.strerror or error}"]
+    except ValueError as error:
         return {}, [f"{source} is not a tab-separated table: {error}"]
     if not {"path", "fold"} <= set(table.columns):
         return {}, [f"{source}: columns path and fold expected; found {', '.join(table.columns)}"]
