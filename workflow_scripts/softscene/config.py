@@ -285,7 +285,19 @@ def _describe(error: ValidationError) -> Iterator[str]:
         key = error.message.split("'")[1]  # one error for each missing key, named only there
         yield f"{_key_path([*path, key])}: this key is missing"
     else:
-        yield f"{_key_path(path)}: {error.instance!r} given, {_allowed(error)} expected"
+        yield f"{_key_path(path)}: {_written(error.instance)} given, {_allowed(error)} expected"
+
+
+def _written(value: Any) -> str:
+    """A value as a configuration file has it, with text in quotes."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, Mapping):
+        inner = (f"{_written(key)}: {_written(each)}" for key, each in value.items())
+        return f"{{{', '.join(inner)}}}"
+    return repr(value)
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:
@@ -304,7 +316,7 @@ def _allowed(error: ValidationError) -> str:
             return described
     wording = {
         "type": lambda: " or ".join([value] if isinstance(value, str) else value),
-        "enum": lambda: "one of " + ", ".join(map(repr, value)),
+        "enum": lambda: "one of " + ", ".join(map(_written, value)),
         "minimum": lambda: f"a number from {value}",
         "maximum": lambda: f"a number up to {value}",
         "exclusiveMinimum": lambda: f"a number above {value}",
