@@ -3,7 +3,7 @@
 import pytest
 import torch
 from softscene.config import own_networks, require_code
-from softscene.errors import ConfigurationError, MethodError
+from softscene.errors import ConfigurationError, MethodError, TrainingError
 from softscene.losses import hard_scene_loss, soft_scene_loss
 from softscene.methods import load_code
 from softscene.networks import Student
@@ -158,3 +158,60 @@ def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, cli
     method = Method.of(load_code(write(NETWORK.format(result))))
     with pytest.raises(MethodError, match=r"\(1, 500, 3\).* expected: event logits"):
         train(clips, method, loss)
+
+
+@pytest.mark.parametrize(
+    ("text", "loss", "words"),
+    [
+        (
+            "def hard_scene_loss(w, scenes):\n    return (w**2).sum(dim=1)\n",
+            "hard",
+            ["hard_scene_loss(w, scenes) gives a tensor of the shape (2,) for two clips; "],
+        ),
+        (
+            "def soft_scene_loss(w, v, temperature):\n    return 0.5\n",
+            "soft",
+            ["soft_scene_loss(w, v, temperature) gives float 0.5 for two clips; a tensor of one"],
+        ),
+        (
+            "def soft_scene_loss(w, v):\n    return w.mean()\n",
+            "soft",
+            [
+                "soft_scene_loss(w, v, temperature) was tried and failed: TypeError: ",
+                "2 positional",
+            ],
+        ),
+        (
+            "def hard_scene_loss(w, scenes):\n    x = 1\n    return (w - scenes).mean()\n",
+            "hard",
+            [", line 3: hard_scene_loss(w, scenes) was tried and failed: RuntimeError: "],
+        ),
+        (
+            NETWORK.format("y, w.no_such"),
+            "soft",
+            [", line 6: Student.forward(features, lengths) was tried and failed: AttributeError"],
+        ),
+    ],
+)
+def test_a_part_with_mistakes_is_refused_before_it_is_trained(write, clips, text, loss, words):
+    path = write(text)
+    with pytest.raises(MethodError) as caught:
+        train(clips, Method.of(load_code(path)), loss)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_own_loss_of_one_number_is_trained(write, clips):
+    """The library's from a file of one's own: the same weights, to the last bit."""
+    text = "from torch.nn.functional import cross_entropy as hard_scene_loss\n"
+    own = train(clips, Method.of(load_code(write(text))), "hard")
+    for name, value in train(clips, Method(), "hard").state_dict().items():
+        assert torch.equal(own.state_dict()[name], value), name
+
+
+def test_losses_that_are_not_finite_may_be_the_codes(write, clips):
+    path = write(NETWORK.format("y / 0 * 0, w"))
+    with pytest.raises(TrainingError, match="smaller learning_rate may help") as caught:
+        train(clips, Method.of(load_code(path)))
+    assert f"or {path}, the method's code, gives them" in str(caught.value)

@@ -5,6 +5,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -55,6 +56,35 @@ def _names(tree: ast.Module) -> Iterator[str]:
             yield from (alias.asname or alias.name for alias in node.names)
         elif isinstance(node, ast.Assign):
             yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+
+
+@contextmanager
+def naming_code(path: str | Path, name: str) -> Iterator[None]:
+    """Say of which file and function an error is that the block raises.
+
+    Parameters
+    ----------
+    path
+        The method's file.
+    name
+        What is called, with its arguments.
+
+    Raises
+    ------
+    MethodError
+        In place of any other error; has its line, where it is one of the file.
+    """
+    try:
+        yield
+    except MethodError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+        place = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise MethodError(
+            f"{place}: {name} was tried and failed: {type(error).__name__}: {error}"
+        ) from error
 
 
 def load_code(path: str | Path) -> ModuleType:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from softscene.dataset import Clips
 from softscene.errors import MethodError, TrainingError
 from softscene.files import write_text
 from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
+from softscene.methods import naming_code
 from softscene.networks import NetworkParameters, Student, Teacher
 from softscene.progress import Progress
 from softscene.runtime import permutation, seed_everything
@@ -74,11 +76,14 @@ class Method:
         Called as :class:`softscene.networks.Student`.
     hard_scene_loss, soft_scene_loss
         Called as those of :mod:`softscene.losses`.
+    code
+        The file that has what is not the library's.
     """
 
     student: Callable[..., nn.Module] = Student
     hard_scene_loss: Callable[[Tensor, Tensor], Tensor] = hard_scene_loss
     soft_scene_loss: Callable[[Tensor, Tensor, float], Tensor] = soft_scene_loss
+    code: str | None = None
 
     @classmethod
     def of(cls, code: ModuleType | None) -> "Method":
@@ -86,9 +91,8 @@ class Method:
         names = {"Student": "student"} | {
             name: name for name in ("hard_scene_loss", "soft_scene_loss")
         }
-        return cls(
-            **{key: getattr(code, name) for name, key in names.items() if hasattr(code, name)}
-        )
+        found = {key: getattr(code, name) for name, key in names.items() if hasattr(code, name)}
+        return cls(**found, code=getattr(code, "__file__", None))
 
 
 PAPER = Method()
@@ -151,6 +155,7 @@ def train(
     seed: int,
     name: str,
     checkpoints: Checkpoints | None = None,
+    code: str | None = None,
 ) -> pd.DataFrame:
     """Train a network in place.
 
@@ -170,6 +175,8 @@ def train(
         What messages call the training, e.g. ``fold 1, seed 0``.
     checkpoints
         Where it goes on from, and notes how far it is.
+    code
+        The file of a method of one's own, where losses that are not finite may come from.
 
     Returns
     -------
@@ -194,16 +201,16 @@ def train(
             values["loss"].backward()
             optimiser.step()
             steps.append({key: value.detach() * len(chosen) for key, value in values.items()})
-        sums = _epoch_sums(steps, name, epoch)
+        sums = _epoch_sums(steps, name, epoch, code)
         history.append({"epoch": epoch} | {key: total / len(data) for key, total in sums.items()})
         if checkpoints:
             checkpoints.reached(network, optimiser, history)
         progress.advance(note=f"loss {history[-1]['loss']:.4f}")
-    _check_weights(network, name, parameters.epochs)
+    _check_weights(network, name, parameters.epochs, code)
     return pd.DataFrame(history)
 
 
-def _epoch_sums(steps: list[Losses], name: str, epoch: int) -> dict[str, float]:
+def _epoch_sums(steps: list[Losses], name: str, epoch: int, code: str | None) -> dict[str, float]:
     """Sum each loss over the steps; here, once an epoch, the host waits for the device."""
     sums = {}
     for key in steps[0]:
@@ -214,20 +221,24 @@ def _epoch_sums(steps: list[Losses], name: str, epoch: int) -> dict[str, float]:
             raise TrainingError(
                 f"{key} is not finite ({values[batch - 1].item()}) in {name}, epoch {epoch}, "
                 f"batch {batch} of {len(steps)}; a smaller learning_rate may help, and the "
-                "features may hold values that are not finite"
+                f"features may hold values that are not finite{_or_code(code)}"
             )
         sums[key] = values.sum().item()
     return sums
 
 
-def _check_weights(network: nn.Module, name: str, epoch: int) -> None:
+def _check_weights(network: nn.Module, name: str, epoch: int, code: str | None) -> None:
     """The last step's weights, which no further loss has seen."""
     for key, value in network.named_parameters():
         if not torch.isfinite(value).all():
             raise TrainingError(
                 f"{key} is not finite in {name}, after the last batch of epoch {epoch}; "
-                "a smaller learning_rate may help"
+                f"a smaller learning_rate may help{_or_code(code)}"
             )
+
+
+def _or_code(code: str | None) -> str:
+    return f"; or {code}, the method's code, gives them" if code else ""
 
 
 def train_teacher(
@@ -277,20 +288,37 @@ def train_student(
     Raises
     ------
     MethodError
-        The network's outputs have other shapes than a student's.
+        A network or loss of one's own fails, or gives something else than the library's.
     """
+    scene_branch = objective.loss != "none"
     seed_everything(seed)
-    network = method.student(size, scene_branch=objective.loss != "none")
-    network = network.to(device, memory_format=torch.channels_last)
+    with _naming_own(method, method.student, "Student(size, scene_branch)"):
+        network = method.student(size, scene_branch=scene_branch)
+        network = network.to(device, memory_format=torch.channels_last)
     data = Batches(clips, device, soft)
     if method.student is not Student:
-        _check_outputs(network, data, size, objective.loss != "none")
+        with _naming_own(method, method.student, "Student.forward(features, lengths)"):
+            _check_outputs(network, data, size, scene_branch, method.code)
+    _check_scene_loss(method, objective, data, size)
     losses = lambda chosen: student_losses(network, data, chosen, objective, method)  # noqa: E731
-    return network, train(network, losses, data, parameters, seed, name, checkpoints)
+    table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
+    return network, table
+
+
+def _naming_own(
+    method: Method, part: Callable[..., object], name: str
+) -> AbstractContextManager[None]:
+    """:func:`softscene.methods.naming_code` for a part that is not the library's."""
+    own = method.code and part not in (Student, hard_scene_loss, soft_scene_loss)
+    return naming_code(method.code, name) if own else nullcontext()
 
 
 def _check_outputs(
-    network: nn.Module, data: Batches, size: NetworkParameters, scene_branch: bool
+    network: nn.Module,
+    data: Batches,
+    size: NetworkParameters,
+    scene_branch: bool,
+    code: str | None,
 ) -> None:
     """Try a network of one's own on a clip, before hours are spent on it."""
     with torch.inference_mode():
@@ -299,9 +327,39 @@ def _check_outputs(
     expected = [(1, size.frames, size.events), (1, size.scenes) if scene_branch else None]
     if shapes != expected:
         raise MethodError(
-            f"the network gives outputs of the shapes {shapes} for one clip; {expected} expected: "
-            "event logits, and scene logits or None"
+            f"{code}: the network gives outputs of the shapes {shapes} for one clip; {expected} "
+            "expected: event logits, and scene logits or None"
         )
+
+
+def _check_scene_loss(
+    method: Method, objective: SceneObjective, data: Batches, size: NetworkParameters
+) -> None:
+    """Try a loss of one's own on two clips, of which it must make one number."""
+    if objective.loss == "none":
+        return
+    w = torch.zeros(2, size.scenes, device=data.scenes.device, requires_grad=True)
+    if objective.loss == "hard":
+        loss, name = method.hard_scene_loss, "hard_scene_loss(w, scenes)"
+        given = (w, data.scenes[[0, 0]])
+    else:
+        loss, name = method.soft_scene_loss, "soft_scene_loss(w, v, temperature)"
+        given = (w, data.soft[[0, 0]], objective.temperature)
+    if loss in (hard_scene_loss, soft_scene_loss):
+        return
+    with _naming_own(method, loss, name):
+        value = loss(*given)
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return
+    what = (
+        f"a tensor of the shape {tuple(value.shape)}"
+        if isinstance(value, Tensor)
+        else f"{type(value).__name__} {value!r}"
+    )
+    raise MethodError(
+        f"{method.code}: {name} gives {what} for two clips; a tensor of one number, their mean, "
+        "expected"
+    )
 
 
 def plain(parameters: Mapping[str, object]) -> dict[str, object]:
