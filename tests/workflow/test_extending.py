@@ -17,7 +17,9 @@ from tests.conftest import ROOT
 from tests.workflow.test_small import CHAIN
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-FILES = {name: text for name, text in re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)}
+# Named in a comment in front, but for tables, which have none: these by the line before.
+BLOCK = r"(?:`(\S+\.tsv)`\n\n```tsv\n|```\w+\n# (\S+)\n)(.*?)```"
+FILES = {above or inside: text for above, inside, text in re.findall(BLOCK, PAGE, re.DOTALL)}
 COMMANDS = re.findall(r"^snakemake (.*)$", PAGE, re.MULTILINE)
 RATE, SECONDS = 16000, 10.3
 
@@ -37,10 +39,29 @@ def typed(command, **instead):
 
 def test_the_page_has_these_files_and_commands():
     assert list(FILES) == [
-        "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "mine/folds.tsv",
+        "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "quick.yaml", "mine/folds.tsv",
         "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml",
     ]  # fmt: skip
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 4
+
+
+def test_tables_of_the_page_can_be_copied_as_they_are():
+    tables = re.findall(r"```tsv\n(.*?)```", PAGE, re.DOTALL)
+    headers = ["path\tscene_label\tevent_start_time\tevent_end_time\tevent_label", "path\tfold"]
+    assert [text.splitlines()[0] for text in tables] == headers
+    for text in tables:
+        assert len({line.count("\t") for line in text.splitlines()}) == 1
+        assert " " not in text
+
+
+def test_the_page_says_how_large_the_runs_are(own_data):
+    def size(*args):
+        printed = own_data.snakemake("-n", *args, config=None).stdout
+        return re.findall(r"^(?:train_student|total) +(\d+)$", printed, re.MULTILINE)
+
+    (said,) = re.findall(r"(\d+) jobs, among them (\d+) students", PAGE)
+    assert sorted(size(*typed(COMMANDS[1]))) == sorted(said)
+    assert f" {size(*own_data.args, '--forceall')[-1]} jobs in a minute or two" in PAGE
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +71,7 @@ def extended(finished, tmp_path_factory):
     shutil.copytree(finished.folder, folder, symlinks=True)
     write_files(folder, "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml")
     with Checkout(folder) as checkout:
-        checkout.args = typed(COMMANDS[2], **{"config.demo.yaml": SMALL})
+        checkout.args = typed(COMMANDS[3], **{"config.demo.yaml": SMALL})
         checkout.before = checkout.planned(*checkout.args, config=None)
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout
@@ -102,43 +123,32 @@ def test_a_method_without_its_file_is_refused_before_any_job(fresh):
     assert not (fresh.folder / "results/small").exists()
 
 
-QUICK = """
-seeds: [0]
-methods: {crnn: null, mtl: {alpha: [0.01]}, soft: {beta: [1.0], temperature: [1.0]}}
-network: {channels: 4, scene_channels: [4, 2]}
-teacher: {epochs: 1, batch_size: 8, learning_rate: 0.002}
-student: {epochs: 1, batch_size: 8, learning_rate: 0.002}
-"""
-
-
 @pytest.fixture(scope="module")
 def own_data(tmp_path_factory):
     """A checkout with the page's data set, noise where the page has sound, in which it has run."""
     folder = tmp_path_factory.mktemp("own")
     with copy_checkout(folder) as checkout:
-        write_files(folder, "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml")
-        (folder / "quick.yaml").write_text(QUICK)
+        write_files(folder, "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "quick.yaml")
         rng = np.random.default_rng(0)
         for name in read_published(folder / "mine/annotations.tsv").recording.unique():
             path = folder / "mine/audio" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, 0.1 * rng.normal(size=(round(RATE * SECONDS), 2)), RATE)
-        flag, *files = typed(COMMANDS[0])
-        checkout.args = [flag, "quick.yaml", *files]
+        checkout.args = typed(COMMANDS[0])
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout
         yield checkout
 
 
 def test_own_data_go_through_to_the_tables(own_data):
-    results = own_data.folder / "results/mine"
+    results = own_data.folder / "results/mine-quick"
     listed = read_published(own_data.folder / "mine/annotations.tsv")
     table1 = read_table(results / "tables/table1.tsv").set_index(["event", "scene"])
     for (event, scene), rows in listed.groupby(["event", "scene"]):
         assert table1["count"][event, scene] == len(rows)
     assert table1["count"].sum() == len(listed)
     table3 = read_table(results / "tables/table3.tsv")
-    assert set(table3.method) == {"MTL", "MTL with soft labels"}
+    assert set(table3.method) == {"CNN-BiGRU", "MTL", "MTL with soft labels"}
     assert (table3.runs == 2).all()
     assert set(read_table(results / "tables/table4.tsv").event) == {"car", "kettle", "speech"}
     assert "Synthetic" not in (results / "tables/table3.md").read_text()
@@ -150,16 +160,18 @@ def test_pages_call_own_data_own(own_data):
     """No page says that they are TUT's, or under TUT's terms."""
     done = own_data.snakemake("explorer", *own_data.args, config=None)
     assert done.returncode == 0, done.stdout
-    report = (own_data.folder / "results/mine/report.html").read_text()
+    report = (own_data.folder / "results/mine-quick/report.html").read_text()
     assert "mine/annotations.tsv, mine/audio: 8 recordings" in report
     assert "The recordings are not the paper's" in report
     assert "TUT Sound Events" not in report
-    assert "non-commercial" not in (own_data.folder / "results/mine/explorer.html").read_text()
+    assert (
+        "non-commercial" not in (own_data.folder / "results/mine-quick/explorer.html").read_text()
+    )
 
 
 def test_automatic_folds_evaluate_each_whole_recording_once(own_data):
     parts = [
-        read_table(own_data.folder / f"results/mine/folds/fold-{fold}/recordings.tsv")
+        read_table(own_data.folder / f"results/mine-quick/folds/fold-{fold}/recordings.tsv")
         for fold in (1, 2)
     ]
     evaluated = [part.recording[part.part == "evaluation"] for part in parts]
@@ -219,7 +231,7 @@ def test_own_data_that_are_not_there_are_refused_before_any_job(fresh, changed, 
     """And the paper's are not planned in their place."""
     write_files(fresh.folder, "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml")
     (fresh.folder / "mine/audio").mkdir()
-    args = ["-n", *typed(COMMANDS[0]), "--config", f"data={{own: {{{changed}}}}}"]
+    args = ["-n", *typed(COMMANDS[1]), "--config", f"data={{own: {{{changed}}}}}"]
     done = fresh.snakemake(*args, config=None)
     assert done.returncode != 0
     assert words in done.stdout
