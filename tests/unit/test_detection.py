@@ -16,7 +16,7 @@ from softscene.detector import best_kind, load_detector
 from softscene.errors import AudioError, ConfigurationError, ResultError
 from softscene.extraction import log_mel
 from softscene.files import read_table
-from softscene.pictures import COLUMNS, Overview, clock, draw
+from softscene.pictures import COLUMNS, Overview, clock, draw, time_ticks
 from softscene.recordings import RESULTS, find_recordings, recordings_of
 from softscene.weights import load_tensors, save_tensors
 
@@ -333,12 +333,30 @@ def test_an_overview_is_the_maximum_of_its_frames(frames):
 
 
 @pytest.mark.parametrize(
-    ("value", "longest", "text"),
-    [(0, 4, "0:00.0"), (1.26, 4, "0:01.3"), (75, 100, "1:15"), (59.6, 100, "1:00"),
-     (3725, 4000, "1:02:05"), (0, 4000, "0:00:00")],
+    ("value", "longest", "decimals", "text"),
+    [(0, 4, 1, "0:00.0"), (1.26, 4, 1, "0:01.3"), (75, 100, 0, "1:15"), (59.6, 100, 0, "1:00"),
+     (59.96, 60, 1, "1:00.0"), (0.005, 0.02, 3, "0:00.005"), (3725, 4000, 0, "1:02:05"),
+     (0, 4000, 0, "0:00:00")],
 )  # fmt: skip
-def test_times_of_the_axis(value, longest, text):
-    assert clock(value, longest) == text
+def test_times_of_the_axis(value, longest, decimals, text):
+    assert clock(value, longest, decimals) == text
+
+
+@pytest.mark.parametrize(
+    "seconds", [0.02, 0.06, 0.5, 1, 9, 12, 13, 23.46, 100, 3599, 3600, 40_000, 1_000_000]
+)
+def test_labels_of_the_time_axis_say_where_their_ticks_are(seconds):
+    places, labels = time_ticks(seconds)
+    values = []
+    for label in labels:
+        *hours, minutes, rest = map(float, label.split(":"))
+        values.append(3600 * sum(hours) + 60 * minutes + rest)
+    assert values == pytest.approx(places, abs=1e-9)
+    assert 4 <= len(places) <= 9
+    assert places[0] == 0
+    distances = np.diff(values)
+    np.testing.assert_allclose(distances, distances[0], atol=1e-9)
+    assert seconds - distances[0] < places[-1] <= seconds, "it goes on to the end"
 
 
 def test_the_picture_shows_lanes_of_what_was_found_and_says_where_it_comes_from(
@@ -351,7 +369,7 @@ def test_the_picture_shows_lanes_of_what_was_found_and_says_where_it_comes_from(
     active[20:50, 3], active[70:, 8] = 0.6, 0.9
     overview.push(rng.normal(size=(100, 64)), active)
     scenes = np.array([0.1, 0.6, 0.25, 0.05])
-    draw("a$b_{c$.wav\n", 2.0, overview, scenes, detector.about, tmp_path / "a.png")
+    draw("a$b_{c$.wav\n", 2.0, 44100, overview, scenes, detector.about, tmp_path / "a.png")
     (figure,) = kept
     upper, lower = figure.axes[:2]
     assert [label.get_text() for label in lower.get_yticklabels()] == [
@@ -371,8 +389,43 @@ def test_the_picture_shows_lanes_of_what_was_found_and_says_where_it_comes_from(
 def test_the_picture_of_nothing_says_so(detector, tmp_path):
     overview = Overview()
     overview.push(rng.normal(size=(3, 64)), np.zeros((3, 25)))
-    draw("日本語.wav", 0.06, overview, np.full(4, np.nan), detector.about, tmp_path / "a.png")
+    draw(
+        "日本語.wav", 0.06, 44100, overview, np.full(4, np.nan), detector.about, tmp_path / "a.png"
+    )
     assert (tmp_path / "a.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_colours_span_the_energies_that_a_recording_has(detector, tmp_path, monkeypatch, rate):
+    """The bands above half of a recording's rate are empty, and must not take the colours."""
+    kept = []
+    close = plt.close
+    monkeypatch.setattr("softscene.pictures.plt.close", kept.append)
+    highest, own = (15 + 27 * np.log(f / 1000) / np.log(6.4) for f in (22050, rate / 2))  # Slaney
+    above = np.arange(2, 66) > 65 * own / highest + 1e-6
+    log_mel = rng.uniform(-12, -2, (1000, 64))
+    log_mel[:, above] = -23
+    log_mel[:5, 0] = -23  # some frames of silence are no reason either
+    overview = Overview()
+    overview.push(log_mel, np.zeros((1000, 25)))
+    draw("a.wav", 20.0, rate, overview, np.full(4, np.nan), detector.about, tmp_path / "a.png")
+    low, high = kept[0].axes[0].images[0].get_clim()
+    assert low == pytest.approx(-11.9, abs=0.1)
+    assert high == pytest.approx(-2, abs=0.1)
+    close(kept[0])
+
+
+def test_silence_is_the_darkest_colour(detector, tmp_path, monkeypatch):
+    kept = []
+    close = plt.close
+    monkeypatch.setattr("softscene.pictures.plt.close", kept.append)
+    overview = Overview()
+    overview.push(np.full((50, 64), -23.0), np.zeros((50, 25)))
+    draw("a.wav", 1.0, 8000, overview, np.full(4, np.nan), detector.about, tmp_path / "a.png")
+    low, high = kept[0].axes[0].images[0].get_clim()
+    assert low == pytest.approx(-23)
+    assert high - low == pytest.approx(np.log(10))
+    close(kept[0])
 
 
 # --- Which files, and what their results are called

@@ -159,13 +159,14 @@ def detect(
         events=tracker.events(about.events, hop),
         scenes=scenes / tracker.frames,
     )
-    _write(found, Path(source).name, detector, results, overview)
+    _write(found, Path(source).name, recording.rate, detector, results, overview)
     return found
 
 
 def _write(
     found: Found,
     name: str,
+    rate: int,
     detector: Detector,
     results: Mapping[str, str | Path],
     overview: Overview,
@@ -177,4 +178,4 @@ def _write(
     write_text(results["audacity"], text)
     posteriors = pd.DataFrame({"scene": about.scenes, "posterior": found.scenes.round(4)})
     write_table(posteriors.assign(trained_on=about.trained_on), results["scenes"])
-    draw(name, found.seconds, overview, found.scenes, about, results["picture"])
+    draw(name, found.seconds, rate, overview, found.scenes, about, results["picture"])

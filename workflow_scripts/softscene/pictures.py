@@ -1,5 +1,6 @@
 """The picture of a recording: its log-mel spectrogram, and a lane for each event found."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.image import AxesImage
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from softscene.detector import About
 from softscene.features import FeatureParameters
@@ -25,6 +25,14 @@ COLUMNS = 1000  # at least so many of a long recording are drawn, and up to twic
 WIDTH, HEIGHT, LANE = 7.2, 2.4, 0.19  # inches: of the picture without lanes, and of a lane
 LONGEST = 70  # characters of a name that fit
 HERTZ = (125, 500, 1000, 2000, 4000, 8000, 16000)
+TICKS = 8  # at most so many distances between times
+DAY = 86_400  # s
+STEPS = (
+    *(k / scale for scale in (1000, 100, 10, 1) for k in (1, 2, 5)),
+    10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
+)  # fmt: skip
+DARKEST, BRIGHTEST = 1, 99.9  # percentiles of the energies that the colours span, and
+LEAST_SPAN = np.log(10)  # at least so much, 10 dB: what is as good as constant is one colour
 
 
 class Overview:
@@ -77,6 +85,7 @@ class Overview:
 def draw(
     name: str,
     seconds: float,
+    rate: int,
     overview: Overview,
     scenes: np.ndarray,
     about: About,
@@ -90,6 +99,8 @@ def draw(
         Of the recording.
     seconds
         Its length.
+    rate
+        Its own samples a second: it holds nothing above half of them.
     overview
         What was seen of it.
     scenes
@@ -110,14 +121,13 @@ def draw(
         hop = about.features.hop_length / about.features.sample_rate
         end = len(overview.log_mel) * overview.frames * hop
         posteriors = _draw_lanes(lower, overview.active[:, lanes], end)
-        energies = _draw_spectrogram(upper, overview.log_mel, end, about.features)
+        energies = _draw_spectrogram(upper, overview.log_mel, end, rate, about.features)
         for image, label in ((energies, "Log energy"), (posteriors, "Posterior")):
             figure.colorbar(image, ax=(upper, lower), label=label, pad=0.01, aspect=30)
         lower.set_yticks(range(rows), [about.events[lane] for lane in lanes] or ["no event found"])
         lower.set_xlim(0, seconds)
         lower.set_xlabel("Time [min:s]" if seconds < 3600 else "Time [h:min:s]")
-        lower.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 2, 3, 6, 10]))
-        lower.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value, seconds)))
+        lower.set_xticks(*time_ticks(seconds))
         figure.suptitle(_title(name, scenes, about), fontsize=7.5, parse_math=False)
         with replacing(target) as partial:
             figure.savefig(partial)
@@ -125,20 +135,29 @@ def draw(
 
 
 def _draw_spectrogram(
-    axes: Axes, log_mel: np.ndarray, end: float, parameters: FeatureParameters
+    axes: Axes, log_mel: np.ndarray, end: float, rate: int, parameters: FeatureParameters
 ) -> AxesImage:
     bands = parameters.bands
+    edges = librosa.mel_frequencies(bands + 2, fmin=parameters.fmin, fmax=parameters.fmax)
+    lowest, highest = _energy_range(log_mel[:, edges[2:] < rate / 2 + 1])  # rounding is below 1 Hz
     image = axes.imshow(
         log_mel.T, extent=(0, end, -0.5, bands - 0.5), origin="lower", aspect="auto",
-        cmap="cividis", interpolation="nearest",
+        cmap="cividis", interpolation="nearest", vmin=lowest, vmax=highest,
     )  # fmt: skip
-    edges = librosa.mel_frequencies(bands + 2, fmin=parameters.fmin, fmax=parameters.fmax)
     ticks = [hertz for hertz in HERTZ if edges[1] <= hertz <= edges[-2]]
     places = np.interp(ticks, edges[1:-1], np.arange(bands))
     axes.set_yticks(places, [f"{hertz:g}" for hertz in ticks])
     axes.set_ylabel("Mel band [Hz]")
     axes.grid(False)
     return image
+
+
+def _energy_range(log_mel: np.ndarray) -> tuple[float, float]:
+    """What the colours span: of the bands that the recording has, which may be none."""
+    if log_mel.size == 0:
+        return 0.0, LEAST_SPAN
+    lowest, highest = np.percentile(log_mel, [DARKEST, BRIGHTEST])
+    return lowest, max(highest, lowest + LEAST_SPAN)
 
 
 def _draw_lanes(axes: Axes, active: np.ndarray, end: float) -> AxesImage:
@@ -163,14 +182,24 @@ def _colours() -> Colormap:
     return LinearSegmentedColormap.from_list("posterior", list(blues))
 
 
-def clock(value: float, longest: float) -> str:
-    """A time (s) as min:s, or h:min:s where an axis is an hour long; tenths where it is short."""
-    if longest < 5:
-        return f"0:{value:04.1f}"
-    minutes, seconds = divmod(round(value), 60)
+def time_ticks(seconds: float) -> tuple[list[float], list[str]]:
+    """Places (s) of an axis of so many seconds, and labels that say exactly these places."""
+    step = next((step for step in STEPS if seconds / step <= TICKS), 0)
+    step = step or DAY * math.ceil(seconds / DAY / TICKS)
+    decimals = max(0, math.ceil(-math.log10(step)))
+    places = [round(k * step, decimals) for k in range(math.floor(seconds / step + 1e-9) + 1)]
+    return places, [clock(place, seconds, decimals) for place in places]
+
+
+def clock(value: float, longest: float, decimals: int = 0) -> str:
+    """A time (s) as min:s, or h:min:s where an axis is an hour long."""
+    scale = 10**decimals
+    whole, part = divmod(round(value * scale), scale)
+    minutes, seconds = divmod(whole, 60)
+    text = f"{seconds:02d}.{part:0{decimals}d}" if decimals else f"{seconds:02d}"
     if longest < 3600:
-        return f"{minutes}:{seconds:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        return f"{minutes}:{text}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{text}"
 
 
 def _title(name: str, scenes: Sequence[float], about: About) -> str:

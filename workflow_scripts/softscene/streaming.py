@@ -36,6 +36,8 @@ class Recording:
 
     Attributes
     ----------
+    rate
+        Its samples a second.
     seconds
         Its length, as it announces it.
 
@@ -58,7 +60,8 @@ class Recording:
         except AudioError:
             self._file.close()
             raise
-        self.seconds = self._file.frames / self._file.samplerate
+        self.rate = self._file.samplerate
+        self.seconds = self._file.frames / self.rate
 
     def _check(self) -> None:
         lowest, highest = RATES
