@@ -41,6 +41,11 @@ rule all:
         rules.export_detector.output if detector_students() else [],
 
 
+onsuccess:
+    if OWN_RECORDINGS and "predict" in sys.argv:
+        print(f"see {RESULTS}/own", file=sys.stderr)
+
+
 onstart:
     if not makes_nothing():
         require_consent()

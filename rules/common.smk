@@ -91,6 +91,7 @@ SOFT_LABELS = {
     "cross_fitted": f"{RESULTS}/soft_labels/cross_fitted/{TEACHER}.tsv",
     "scene_mean": f"{RESULTS}/soft_labels/scene_mean/T-{{temperature}}/{TEACHER}.tsv",
 }
+WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDER"
 GPUS = int(config["compute"]["device"] == "cuda")
 
 if workflow.is_main_process and (other := claimant(RUNNING)):
@@ -208,7 +209,7 @@ def own_recording(wildcards):
 
 def own_results(wildcards):
     if not OWN_RECORDINGS:
-        raise WorkflowError("say which recordings: snakemake predict --config input=FOLDER")
+        raise WorkflowError(WHICH_RECORDINGS)
     return [
         f"{RESULTS}/own/{name}{ending}" for name in OWN_RECORDINGS for ending in DETECTIONS.values()
     ]

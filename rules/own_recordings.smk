@@ -64,6 +64,11 @@ rule predict_recording:
         "../workflow_scripts/predict_recording.py"
 
 
+# Snakemake tells its targets only after this is read; an input function's refusal is a traceback.
+if "predict" in sys.argv and not OWN_RECORDINGS:
+    raise WorkflowError(WHICH_RECORDINGS)
+
+
 rule predict:
     input:
         own_results,

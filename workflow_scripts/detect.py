@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     given = _parser().parse_args(arguments)
     try:
+        _require_folder(given.output)
         recordings = find_recordings(given.recordings)
         detector = _load(given)
         problems = _detect_all(recordings, detector, given)
@@ -77,17 +78,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _probability(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 expected")
     return value
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} given, a whole number from 1 expected")
-    return value
+    return int(text)
+
+
+def _require_folder(output: Path) -> None:
+    """Refuse what can be no folder of results, before anything is loaded."""
+    if output.exists() and not output.is_dir():
+        raise ResultError(f"--output {output} is a file; a folder is expected, new or not")
 
 
 def _load(given: argparse.Namespace) -> Any:
@@ -137,7 +146,9 @@ def _detect(name: str, path: Path, detector: Any, given: argparse.Namespace) -> 
             bar.update(seconds)
 
         found = detect(path, detector, results, given.threshold, advance)
-    words = [f"{len(found.events)} events in {found.seconds:.1f} s"]
+    number = len(found.events)
+    noun = "event" if number == 1 else "events"
+    words = [f"{number} {noun} in {found.seconds:.{1 if found.seconds >= 1 else 2}f} s"]
     if detector.knows_scenes:
         scene = found.scenes.argmax()
         words.append(f"scene {detector.about.scenes[scene]} ({found.scenes[scene]:.2f})")

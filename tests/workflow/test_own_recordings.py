@@ -154,6 +154,7 @@ def test_what_to_give_is_said(finished, tmp_path):
         done = finished.snakemake("-n", "predict", *given, config=str(finished.folder / SMALL))
         assert done.returncode != 0
         assert words in done.stdout
+        assert "Traceback" not in done.stdout
     assert finished.planned("--config", "input=null") == {}
 
 

@@ -18,6 +18,7 @@ from softscene.networks import NetworkParameters, Student
 from softscene.tables import HEADLINE, WEIGHTS
 from softscene.weights import load_tensors, save_tensors
 
+FILE = "detector.safetensors"  # in a run's folder
 ABOUT = "detector"  # the fact of the file that says what its tensors are, as JSON
 
 
@@ -262,15 +263,14 @@ def load_detector(source: str | Path, device: torch.device, only: Sequence[str] 
     """
     if not Path(source).is_file():
         raise ResultError(
-            f"there is no detector {source}; a finished run has one, "
-            "results/<run>/detector.safetensors"
+            f"there is no detector {source}; a finished run has one, results/<run>/{FILE}"
         )
     try:
         tensors, written = load_tensors(source)
         facts = json.loads(written[ABOUT])
         sizes = facts.pop("students")
     except (TrainingError, KeyError, ValueError) as error:
-        raise ResultError(f"{source} is no detector ({error}); {how_to_remake(source)}") from error
+        raise ResultError(_no_detector(source, error)) from error
     if unknown := [name for name in only if name not in sizes]:
         raise ResultError(
             f"{source} has no student {', '.join(unknown)}; it has {', '.join(sizes)}"
@@ -287,6 +287,15 @@ def load_detector(source: str | Path, device: torch.device, only: Sequence[str] 
         if name in only or not only
     ]
     return Detector(about, tuple(members), device)
+
+
+def _no_detector(source: str | Path, error: Exception) -> str:
+    """What is wrong with a file; only what a run made can be made again."""
+    path = Path(source)
+    ours = path.name == FILE and path.absolute().parent.parent.name == "results"
+    advice = how_to_remake(source) if ours else f"results/<run>/{FILE} of a finished run is one"
+    reason = str(error).removeprefix(f"{source} ")
+    return f"{source} is no detector ({reason}); {advice}"
 
 
 def _member(

@@ -19,9 +19,12 @@ LOUDEST = 1e12  # of a sample; the energy of much larger ones overflows
 SLACK = 0.1  # s that a file may hold less than it announces: some MP3 encoders count so
 # libsndfile reads what is left of a file that was cut; only its notes tell what the header says.
 _PROMISES = (
-    re.compile(r"^ *(?:data|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE),
-    re.compile(r"Frame count .* chunk \((\d+)\) not equal to .*\n.* chunk \((\d+)\)"),
-    re.compile(r"(?=.* chunk of (\d+)\.)\*\*\* Calculated frame count (\d+) does not match"),
+    ("bytes", re.compile(r"^ *(?:data|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)),
+    ("samples", re.compile(r"Frame count .* chunk \((\d+)\) not equal to .*\n.* chunk \((\d+)\)")),
+    (
+        "samples",
+        re.compile(r"(?=.* chunk of (\d+)\.)\*\*\* Calculated frame count (\d+) does not match"),
+    ),
 )
 _UNKNOWN = 2**31 - 2**16  # a size from here on stands for "written to a pipe, size not known"
 
@@ -71,11 +74,11 @@ class Recording:
             )
         if self._file.frames == 0:
             raise AudioError(f"{self.path}: holds no sound")
-        for promise in _PROMISES:
+        for unit, promise in _PROMISES:
             for promised, there in promise.findall(self._file.extra_info):
                 if int(there) < int(promised) < _UNKNOWN:
                     raise AudioError(
-                        f"{self.path}: is cut: its header promises {promised} bytes or samples, "
+                        f"{self.path}: is cut: its header promises {promised} {unit}, "
                         f"{there} are there; copy it again, or save what is left as a new file"
                     )
 
