@@ -5,6 +5,7 @@ const json = (id) => JSON.parse(byId(id).textContent);
 const page = json("study");
 const FIXED = page.levels.indexOf(0.5);
 const SHORTEST = 1; // seconds of a view
+const RENEWED = 500; // milliseconds between two readouts while it plays
 
 const state = {
   chosen: 0, // index of the recording that is to be shown
@@ -14,6 +15,7 @@ const state = {
   level: FIXED, // of the own threshold
   view: { from: 0, to: 1 },
   pointed: null, // time under the mouse
+  told: 0, // when the readout was last renewed, in milliseconds
   played: null, // onset of the event that was last played
   rows: [],
   counts: [],
@@ -346,6 +348,8 @@ function onPlayer(kind, error) {
   if (!state.recording) return;
   byId("play").textContent = player.playing ? "❚❚ Pause" : "▶ Play";
   if (kind === "error") return say(`The sound cannot be played: ${error.message}`);
+  // Screen readers hear what stands there when it stops, and not each half second.
+  byId("readout").setAttribute("aria-live", player.playing ? "off" : "polite");
   if (kind === "play") return requestAnimationFrame(animate);
   follow();
   drawCursor();
@@ -356,6 +360,7 @@ function animate() {
   player.tick();
   follow();
   drawCursor();
+  if (performance.now() - state.told >= RENEWED) showReadout();
   if (player.playing) requestAnimationFrame(animate);
 }
 
@@ -392,7 +397,7 @@ function listed(names) {
 
 /** What reference and methods say at the cursor, in words. */
 function showReadout() {
-  if (player.playing) return;
+  state.told = performance.now();
   const frame = Math.min(Math.floor(player.time / page.hop + 1e-6), facts().frames - 1);
   const active = state.rows.filter((row) => row.active[frame]).map((row) => row.name);
   const parts = page.students.map((student, index) => {
