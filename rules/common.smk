@@ -179,6 +179,11 @@ def of_explored(pattern):
     ]
 
 
+def control_names():
+    """The controls, as tables call them."""
+    return list(dict.fromkeys(each.name for each in CONTENDERS if each.is_control))
+
+
 def detector_students():
     """All (kind, fold, seed) that the detector may be made of; of controls only if they are named."""
     chosen = config["detector"]

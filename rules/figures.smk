@@ -25,11 +25,7 @@ rule plot_figure3:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        left_out=[
-            method["name"]
-            for method in config["methods"].values()
-            if method.get("labels", "teacher") != "teacher"
-        ],
+        left_out=lambda wildcards: control_names(),
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_figure3.py"
