@@ -442,14 +442,18 @@ class Cluster:
         return watchers | {process for process in Process.all() if marks <= process.environment}
 
     def _kill(self, find: Callable[[], set[Process]]) -> None:
-        """Kill processes until none is found: one may start another before its own end."""
+        """Kill processes until none is found: one may start another before its own end.
+
+        None lives on to tell the controller that the others ended: all stand still by then.
+        """
         end = time.monotonic() + 30
         while found := find():
             if time.monotonic() > end:
                 raise SlurmError(f"cannot kill {found}")
-            for process in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
+            for sent in (signal.SIGSTOP, signal.SIGKILL):
+                for process in found:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process.pid, sent)
             time.sleep(0.05)
 
 
