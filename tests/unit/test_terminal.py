@@ -86,7 +86,15 @@ def failures(tmp_path_factory):
 
 
 @pytest.fixture
-def on_terminal(tmp_path):
+def interruptible():
+    """Have what a test starts take interrupts, which a shell's background jobs (``&``) ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def on_terminal(tmp_path, interruptible):
     """Run a workflow on a pseudo terminal; ``interrupt`` it when it has written that text."""
 
     def run(snakefile, *arguments, interrupt=None):
