@@ -5,6 +5,9 @@ PAGE = [
     "decisions.js",
     "drawing.js",
     "player.js",
+    "state.js",
+    "tables.js",
+    "view.js",
     "explorer.js",
 ]
 

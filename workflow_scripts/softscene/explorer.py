@@ -31,7 +31,9 @@ from softscene.tables import SYNTHETIC_NOTE, row_title
 from softscene.thresholds import MODES
 
 PAGE = Path(__file__).with_name("page")
-SCRIPTS = ("decisions.js", "drawing.js", "player.js", "explorer.js")
+SCRIPTS = (
+    "decisions.js", "drawing.js", "player.js", "state.js", "tables.js", "view.js", "explorer.js",
+)  # fmt: skip
 Json = dict[str, Any]
 
 

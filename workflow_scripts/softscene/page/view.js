@@ -1,0 +1,185 @@
+// The plot and the overview, what they answer to the mouse, and the cursor in words.
+
+const SHORTEST = 1; // seconds of a view
+
+// --- Plot
+
+function shown() {
+  const { image, imageSeconds } = state.recording;
+  const { view, rows } = state;
+  const { hop, frequencies } = page;
+  return { image, imageSeconds, view, rows, hop, frequencies, colours, frames: facts().frames };
+}
+
+function draw() {
+  const width = byId("plot").clientWidth;
+  state.layout = new Layout(width, state.rows.length, page.students.length);
+  const names = state.rows.map((row) => row.name).join(", ");
+  byId("plot").setAttribute("aria-label", `Spectrogram, and lanes of ${names || "no event"}`);
+  drawBase(byId("base"), state.layout, shown());
+  drawCursor();
+}
+
+function drawCursor() {
+  drawOverlay(byId("overlay"), state.layout, shown(), player.time, state.pointed);
+  drawOverview(byId("overview"), shown(), player.time, seconds());
+  byId("time").textContent = `${clock(player.time, 2)} / ${clock(seconds(), 2)}`;
+}
+
+function setView(from, length) {
+  const span = Math.min(Math.max(length, Math.min(SHORTEST, seconds())), seconds());
+  const start = Math.min(Math.max(from, 0), seconds() - span);
+  state.view = { from: start, to: start + span };
+  draw();
+}
+
+/** Make the view so many times longer, around a moment that stays where it is. */
+function zoom(factor, around) {
+  const { from, to } = state.view;
+  setView(around - (around - from) * factor, (to - from) * factor);
+}
+
+function middle() {
+  const { from, to } = state.view;
+  return player.time >= from && player.time <= to ? player.time : (from + to) / 2;
+}
+
+/** Turn the page when the cursor leaves the view. */
+function follow() {
+  const { from, to } = state.view;
+  if (player.time < from || player.time > to) setView(player.time - 0.05 * (to - from), to - from);
+}
+
+// --- Words
+
+function say(text) {
+  byId("readout").textContent = text;
+}
+
+function listed(names) {
+  const more = names.length > 6 ? ` and ${names.length - 6} more` : "";
+  return names.slice(0, 6).join(", ") + more || "nothing";
+}
+
+/** What reference and methods say at the cursor, in words. */
+function showReadout() {
+  state.told = performance.now();
+  const frame = Math.min(Math.floor(player.time / page.hop + 1e-6), facts().frames - 1);
+  const active = state.rows.filter((row) => row.active[frame]).map((row) => row.name);
+  const parts = page.students.map((student, index) => {
+    const above = ({ lanes }) => lanes[index].codes[frame] > lanes[index].limit;
+    return `${student.name}: ${listed(state.rows.filter(above).map((row) => row.name))}`;
+  });
+  const all = [`At ${clock(player.time, 2)}`, `Reference: ${listed(active)}`, ...parts];
+  say(`${all.join(". ")}.`);
+}
+
+/** The occurrence or detection at a place of the plot. */
+function barAt(x, y) {
+  const { layout, rows, view } = state;
+  const place = layout.laneAt(y, rows.length, page.students.length);
+  if (!place || x < layout.left || x > layout.left + layout.span) return null;
+  const row = rows[place.row];
+  const near = (3 / layout.span) * (view.to - view.from); // a mouse is no needle
+  const time = layout.time(x, view);
+  const bars =
+    place.lane < 0
+      ? row.occurrences.map(([, onset, offset]) => ({ onset, offset }))
+      : row.lanes[place.lane].detected.map(([first, behind]) => ({
+          onset: first * page.hop, offset: behind * page.hop, first, behind,
+        }));
+  const found = bars.find(({ onset, offset }) => time >= onset - near && time <= offset + near);
+  return found ? { ...found, row, lane: place.lane } : null;
+}
+
+function describe({ row, lane, onset, offset, first, behind }) {
+  const times = `${clock(onset, 2)} to ${clock(offset, 2)}, ${(offset - onset).toFixed(2)} s`;
+  if (lane < 0) return [row.name, `reference, ${times}`];
+  const { codes, limit } = row.lanes[lane];
+  const most = page.levels[Math.min(Math.max(...codes.subarray(first, behind)), page.levels.length - 1)];
+  const right = row.active.subarray(first, behind).reduce((sum, each) => sum + each, 0);
+  return [
+    row.name,
+    `${page.students[lane].name}, ${times}`,
+    `probability up to ${most.toFixed(2)}, threshold ${page.levels[limit].toFixed(2)}`,
+    `${right} of ${behind - first} frames are in the reference`,
+  ];
+}
+
+function showTip(x, y) {
+  const tip = byId("tip");
+  const bar = barAt(x, y);
+  tip.hidden = !bar;
+  byId("plot").style.cursor = bar ? "pointer" : "default";
+  if (!bar) return;
+  const [name, ...lines] = describe(bar);
+  tip.replaceChildren(make("strong", { textContent: name }), ...lines.map((line) => make("div", { textContent: line })));
+  const { offsetWidth, offsetHeight } = tip;
+  tip.style.left = `${Math.min(x + 14, state.layout.width - offsetWidth - 4)}px`;
+  tip.style.top = `${y + 18 + offsetHeight > state.layout.height ? y - offsetHeight - 10 : y + 18}px`;
+}
+
+// --- Mouse
+
+function listenToPlot() {
+  const plot = byId("plot");
+  let pressed = null;
+  plot.addEventListener("pointerdown", (event) => {
+    pressed = { x: event.offsetX, from: state.view.from, moved: false };
+  });
+  plot.addEventListener("pointermove", (event) => {
+    const { layout, view } = state;
+    const inside = event.offsetX >= layout.left && event.offsetX <= layout.left + layout.span;
+    state.pointed = inside ? layout.time(event.offsetX, view) : null;
+    if (pressed && event.buttons && Math.abs(event.offsetX - pressed.x) > 4) {
+      pressed.moved = true;
+      const length = view.to - view.from;
+      setView(pressed.from - ((event.offsetX - pressed.x) / layout.span) * length, length);
+    }
+    showTip(event.offsetX, event.offsetY);
+    drawCursor();
+  });
+  plot.addEventListener("pointerup", (event) => {
+    if (pressed && !pressed.moved) clickPlot(event.offsetX, event.offsetY);
+    pressed = null;
+  });
+  plot.addEventListener("pointerleave", () => {
+    state.pointed = null;
+    byId("tip").hidden = true;
+    drawCursor();
+  });
+  plot.addEventListener("wheel", turnWheel, { passive: false });
+}
+
+function clickPlot(x, y) {
+  const bar = barAt(x, y);
+  if (bar) playStretch(bar.onset, bar.offset);
+  else if (x >= state.layout.left && x <= state.layout.left + state.layout.span) {
+    seek(state.layout.time(x, state.view));
+  }
+}
+
+function turnWheel(event) {
+  const { from, to } = state.view;
+  const aside = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+  if (event.ctrlKey || event.metaKey) {
+    zoom(Math.exp(event.deltaY * 0.002), state.layout.time(event.offsetX, state.view));
+  } else if (aside) {
+    setView(from + (aside / state.layout.span) * (to - from), to - from);
+  } else return; // an unmodified wheel scrolls the page
+  event.preventDefault();
+}
+
+function listenToOverview() {
+  const overview = byId("overview");
+  const move = (event) => {
+    const { from, to } = state.view;
+    const time = (event.offsetX / overview.clientWidth) * seconds();
+    setView(time - (to - from) / 2, to - from);
+  };
+  overview.addEventListener("pointerdown", (event) => {
+    overview.setPointerCapture(event.pointerId);
+    move(event);
+  });
+  overview.addEventListener("pointermove", (event) => event.buttons && move(event));
+}
