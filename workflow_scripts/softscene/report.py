@@ -22,6 +22,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 DIGITS = {"f_score": 2, "error_rate": 4}
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+UNBROKEN_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,15 @@ def make_report(study: Study, files: Mapping[str, str | Sequence[str]], target: 
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_in_one_line,
     )
     page = environment.get_template(TEMPLATE.name)
     write_text(target, page.render(_contents(study, files)))
+
+
+def _in_one_line(value: object) -> object:
+    """Keep ``T = 1`` together where a line ends; what is HTML already stays as it is."""
+    return value.replace(" = ", UNBROKEN_EQUALS) if type(value) is str else value
 
 
 def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[str, object]:
@@ -182,7 +189,7 @@ def _claims(claims: pd.DataFrame) -> list[dict]:
             {
                 "text": text,
                 "ours": key == SPREAD[0],
-                "comparison": own.comparison.iloc[0],
+                "comparison": own.comparison.iloc[0].replace(" - ", f" {MINUS} "),
                 "verdict": joint(list(own.verdict)),
                 "rows": [_claim_row(row) for row in rows.itertuples()],
             }
