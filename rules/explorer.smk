@@ -1,15 +1,5 @@
 # One page to see and hear what was detected; made on demand: snakemake explorer.
-PAGE = [
-    "explorer.html",
-    "explorer.css",
-    "decisions.js",
-    "drawing.js",
-    "player.js",
-    "state.js",
-    "tables.js",
-    "view.js",
-    "explorer.js",
-]
+PAGE = sorted(map(str, Path(own("workflow_scripts/softscene/page")).glob("*.*")))
 
 
 rule make_explorer:
@@ -24,7 +14,7 @@ rule make_explorer:
         labels=LABELS,
         terms=own("resources/data_terms.txt"),
         code=code("explorer", "embedding"),
-        page=[own(f"workflow_scripts/softscene/page/{name}") for name in PAGE],
+        page=PAGE,
     output:
         f"{RESULTS}/explorer.html",
     log:

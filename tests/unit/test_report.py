@@ -221,6 +221,7 @@ def test_comparisons_are_paired_and_say_who_is_better(study, page):
     titles = {f"{one} {MINUS} {other}" for one, other in pairs}
     assert {title for title in rows if MINUS in title} == titles
     html = (study[0] / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"<th scope=\"row\">[^<]* = ", html), "no weight breaks across lines"
     html = html.replace("\N{NO-BREAK SPACE}", " ")
     blocks = re.findall(r"<summary>(.*?): F-score better at", html)
     assert (len(blocks), set(blocks)) == (7, titles), "and of each event the same"

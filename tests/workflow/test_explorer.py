@@ -193,6 +193,15 @@ def test_dragging_the_threshold_changes_detections_and_counts(page, made, labels
     assert page.locator("#plot").screenshot() != lanes, "the lanes show it too"
 
 
+@pytest.mark.parametrize(("height", "stays"), [(700, True), (500, False)])
+def test_controls_stay_in_view_where_there_is_room(page, height, stays):
+    page.set_viewport_size({"width": 1280, "height": height})
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    assert page.evaluate("window.scrollY") > 200, "the page is longer than that"
+    top = page.locator("#threshold").bounding_box()["y"]
+    assert (0 < top < height) == stays
+
+
 def test_the_table_of_events_counts_each_event(page, made, labels):
     name = choose(page, 2)
     page.keyboard.press(".")
