@@ -66,3 +66,16 @@ def how_to_remake(path: object) -> str:
         f"make it again: snakemake --force {path} --cores 1 (the run's --configfile last), "
         "and then the run's own command"
     )
+
+
+def printable(text: str, keep: str = "") -> str:
+    """``text`` for a terminal or a picture: control characters and the like become ``?``.
+
+    Parameters
+    ----------
+    text
+        A name or a message, which may come from a file or a server.
+    keep
+        Characters that stay although they are not printable, such as a line feed.
+    """
+    return "".join(sign if sign.isprintable() or sign in keep else "?" for sign in text)

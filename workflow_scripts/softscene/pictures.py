@@ -17,6 +17,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.image import AxesImage
 
 from softscene.detector import About
+from softscene.errors import printable
 from softscene.features import FeatureParameters
 from softscene.figures import STYLE
 from softscene.files import replacing
@@ -203,7 +204,7 @@ def clock(value: float, longest: float, decimals: int = 0) -> str:
 
 
 def _title(name: str, scenes: Sequence[float], about: About) -> str:
-    plain = "".join(sign if sign.isprintable() else "?" for sign in name)
+    plain = printable(name)
     short = plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"
     ranked = sorted(zip(scenes, about.scenes, strict=True), reverse=True)
     posteriors = ", ".join(f"{scene} {posterior:.2f}" for posterior, scene in ranked)
