@@ -10,10 +10,11 @@ $(error there is no configuration $(CONFIG))
 endif
 RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
 ENV := .venv/installed
+PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadfile
 BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env bench bench-all demo paper fullscale report unlock test test-cluster fuzz reliability lint format lock
+.PHONY: env bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability lint format lock
 
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
@@ -39,11 +40,19 @@ unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs 
 	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"still being made by {by}")'
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
-test: $(ENV)
-	python -m pytest -m 'not cluster' $(ARGS)
+test: $(ENV) # that it works here: all units, every number, a small real run; minutes
+	$(PYTEST) -m 'not slow and not cluster' $(ARGS)
+
+test-slow: $(ENV) # runs that are broken on purpose, generated input, the explorer, the demo
+	$(PYTEST) -m 'slow and not cluster' $(ARGS)
 
 test-cluster: $(ENV) # on a real Slurm of two nodes that it brings up; as root, with slurm-wlm and munge
 	python -m pytest -m cluster tests/cluster $(ARGS)
+
+test-all: # everything; test-cluster by itself where there is no Slurm
+	$(MAKE) test
+	$(MAKE) test-slow
+	$(MAKE) test-cluster
 
 fuzz: $(ENV) # the property-based tests, 10,000 inputs for each reader
 	python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)

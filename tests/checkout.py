@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 
@@ -126,12 +127,36 @@ def copy_checkout(folder):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def shared_once(tmp_path_factory):
+    """``once(name, make)``: the folder that ``make(folder)`` fills, once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name, make):
+        folder, done = base / name, base / f"{name}.done"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed to make it
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def finished(shared_once):
     """A checkout in which the small workflow has run, on two cores; tests only look at it."""
-    with copy_checkout(tmp_path_factory.mktemp("finished")) as checkout:
-        done = checkout.snakemake()
+
+    def make(folder):
+        with copy_checkout(folder) as checkout:
+            done = checkout.snakemake()
         assert done.returncode == 0, done.stdout
-        checkout.printed = done.stdout
+        (folder / "first_run.txt").write_text(done.stdout)
+
+    with Checkout(shared_once("finished", make)) as checkout:
+        checkout.printed = (checkout.folder / "first_run.txt").read_text()
         yield checkout
 
 
@@ -165,13 +190,15 @@ def longer(scratch):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(finished, tmp_path_factory):
+def undisturbed(finished, shared_once):
     """Hashes of all results of a run with the longer students, without any fault."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with with_longer_students(Checkout(folder)) as checkout:
-        done = checkout.snakemake()
-    assert done.returncode == 0, done.stdout
-    left = [path for path in checkout.path("checkpoints").rglob("*") if path.is_file()]
-    assert left == [], "a finished training leaves none"
-    return result_hashes(checkout)
+
+    def make(folder):
+        shutil.copytree(finished.folder, folder, symlinks=True, dirs_exist_ok=True)
+        with with_longer_students(Checkout(folder)) as checkout:
+            done = checkout.snakemake()
+        assert done.returncode == 0, done.stdout
+        left = [path for path in checkout.path("checkpoints").rglob("*") if path.is_file()]
+        assert left == [], "a finished training leaves none"
+
+    return result_hashes(Checkout(shared_once("undisturbed", make)))

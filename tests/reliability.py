@@ -6,7 +6,7 @@ other run checks the rows of the tests that it ran, and that no row is of a test
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -45,19 +45,39 @@ byte now and then for ever; trainings on GPUs, which nobody has run with this ye
 
 
 class Rows:
-    """What the tests of this run saw: (fault, how, test) -> sightings, in order."""
+    """What the tests of this run saw, also in other processes: (fault, how, test) -> sightings."""
 
     def __init__(self):
-        self.sightings = defaultdict(list)
-        self.cases = defaultdict(int)
-        self.failed, self.marked, self.files = set(), set(), set()
+        self.reports = []
+        self.failed, self.marked, self.files, self.order = set(), set(), set(), {}
+
+    def collected(self, items):
+        """Note tests as (nodeid, is marked), in their order."""
+        for nodeid, marked in items:
+            self.files.add(nodeid.split("::")[0])
+            if marked:
+                self.marked.add(nodeid.split("[")[0])
+                self.order.setdefault(nodeid, len(self.order))
+
+    def add(self, report):
+        """Note what a test's report carries."""
+        if report.failed or report.skipped:
+            self.failed.add(report.nodeid.split("[")[0])
+        if report.when == "call":
+            self.reports.append(report)
 
     def lines(self):
         """Row by test, ready for the page."""
-        found = {}
-        for key, sightings in self.sightings.items():
-            fault, how, test = key
-            cases = f", {self.cases[key]} cases" if self.cases[key] > 1 else ""
+        found, seen_by, cases_of = {}, defaultdict(list), Counter()
+        for report in sorted(self.reports, key=lambda each: self.order.get(each.nodeid, 0)):
+            told = [value for name, value in report.user_properties if name == SEEN]
+            for fault, how, words in told:
+                key = fault, how, report.nodeid.split("[")[0]
+                cases_of[key] += words is None
+                seen_by[key] += [words] * (words is not None)
+        for (fault, how, test), sightings in seen_by.items():
+            number = cases_of[fault, how, test]
+            cases = f", {number} cases" if number > 1 else ""
             seen = "; ".join(dict.fromkeys(sightings)).replace("|", "\\|")
             found[test] = f"| {fault} | {how}{cases} | {seen} | `{test}` |"
         return found
@@ -84,24 +104,32 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[ROWS] = Rows()
+    config.pluginmanager.register(Collector(config.stash[ROWS]))
 
 
 ROWS = pytest.StashKey()
-
-
-def name_of(item):
-    return item.nodeid.split("[")[0]
+SEEN = "seen"
+COLLECTED = "softscene_collected"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Note which tests there are and which are marked, before any are left out."""
-    rows = config.stash[ROWS]
+    noted = []
     for item in items:
-        rows.files.add(name_of(item).split("::")[0])
-        if item.get_closest_marker("fault"):
-            assert "seen" in item.fixturenames, f"{item.nodeid} causes a fault and tells nothing"
-            rows.marked.add(name_of(item))
+        marked = item.get_closest_marker("fault") is not None
+        if marked:
+            assert SEEN in item.fixturenames, f"{item.nodeid} causes a fault and tells nothing"
+        noted.append((item.nodeid, marked))
+    config.stash[ROWS].collected(noted)
+    if hasattr(config, "workeroutput"):  # one of several processes of pytest-xdist
+        config.workeroutput[COLLECTED] = noted
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take over what another process has collected."""
+    node.config.stash[ROWS].collected(getattr(node, "workeroutput", {}).get(COLLECTED, []))
 
 
 @pytest.fixture
@@ -109,20 +137,25 @@ def seen(request):
     """Tell the page what was seen: a clause without a full stop, the same in every run."""
     fault, how = request.node.get_closest_marker("fault").args
     assert fault in FAULTS, f"{fault!r} is none of tests/reliability.py's faults"
-    rows, test = request.config.stash[ROWS], name_of(request.node)
-    rows.cases[fault, how, test] += 1
-    return rows.sightings[fault, how, test].append
+    properties = request.node.user_properties  # a report takes them along, to another process too
+    properties.append((SEEN, (fault, how, None)))
+    return lambda words: properties.append((SEEN, (fault, how, words)))
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = (yield).get_result()
-    if report.failed or report.skipped:
-        item.config.stash[ROWS].failed.add(name_of(item))
+class Collector:
+    """Hears the reports of all tests, in whichever process they ran."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def pytest_runtest_logreport(self, report):
+        self.rows.add(report)
 
 
 def pytest_sessionfinish(session):
     """Write the page, or fail where it says something else."""
+    if hasattr(session.config, "workerinput"):
+        return
     rows, old = session.config.stash[ROWS], on_page()
     whole = not session.config.option.keyword and "::" not in "".join(session.config.args)
     told = {test: row for test, row in rows.lines().items() if test not in rows.failed}
