@@ -1,5 +1,7 @@
 """Folds: the authors' real ones, and what the development part alone may decide."""
 
+import math
+from collections import Counter
 from dataclasses import asdict
 
 import h5py
@@ -7,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from softscene.annotations import read_published
+from softscene.corpus import plan_given
 from softscene.dataset import FoldFiles, load_clips
 from softscene.errors import AnnotationError, FeatureError
+from softscene.extraction import frame_count
 from softscene.features import write_proved
 from softscene.files import read_table, write_table
 from softscene.folds import (
@@ -24,7 +28,7 @@ from softscene.folds import (
     whole_recordings,
 )
 
-from tests.conftest import FEATURES
+from tests.conftest import FEATURES, ROOT
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 
@@ -94,6 +98,61 @@ def test_clips_cover_each_recording_once():
 @pytest.mark.parametrize(("seconds", "frames"), [(0, 0), (0.3, 15), (1.0, 50), (0.999, 50)])
 def test_frames_of_the_shortest_clip_that_is_trained_on(seconds, frames):
     assert fewest_trained(seconds, 0.02) == frames
+
+
+def true_samples(authors_lists, labels):
+    """Samples of the 112 recordings: TUT's own where they are known, others of no round length."""
+    statistics = read_table(ROOT / "resources" / "scene_statistics.tsv")
+    plan = plan_given(authors_lists, labels, statistics).recordings
+    samples = {row.path: round(row.seconds * 44100) for row in plan.itertuples()}
+    area = "TUT-sound-events-2016-development/audio/residential_area/a001.wav"
+    assert area in samples
+    samples[area] = 8_030_935  # 182.107370 s
+    for path in samples:
+        if "acoustic-scenes" in path:
+            samples[path] = 1_323_001
+    return samples
+
+
+def test_clips_of_the_authors_folds_at_their_true_lengths(
+    authors_lists, published, labels, tmp_path
+):
+    samples = true_samples(authors_lists, labels)
+    scene_of = dict(zip(published[0].recording, published[0].scene, strict=True))
+    assert samples.keys() == scene_of.keys()
+    assert len(samples) == 112
+    assert not any(number % 44100 == 0 for number in samples.values())
+    write_table(published[0], tmp_path / "events.tsv")
+    with h5py.File(tmp_path / "features.h5", "w") as store:
+        store.attrs.update(asdict(FEATURES))
+        for name, number in samples.items():
+            frames = np.zeros((frame_count(number, FEATURES), 1), "f4")
+            write_proved(store, name, frames, {"scene": scene_of[name]})
+    found = Counter()
+    for fold in range(1, 5):
+        lists = [
+            authors_lists / f"crossvaridation/meta_fold0{fold}_{part}.txt"
+            for part in (DEVELOPMENT, EVALUATION)
+        ]
+        made = {name: tmp_path / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
+        make_fold(
+            *lists, tmp_path / "events.tsv", tmp_path / "features.h5", made, 500, 1.0, FEATURES
+        )
+        for part, source in zip((DEVELOPMENT, EVALUATION), lists, strict=True):
+            clips = read_clips(made["clips"], part)
+            names = set(read_published(source).recording)
+            expected = Counter()
+            for name in names:
+                expected[scene_of[name]] += math.ceil(samples[name] // 882 / 500)
+            assert clips.scene.value_counts().to_dict() == expected
+            office = clips[clips.scene == "office"]
+            assert (office.frames == 500).all()
+            assert set(office.groupby("recording").size()) == {3}
+            assert clips.frames.min() > 1
+            trained = read_clips(made["clips"], part, training=True)
+            assert sorted(trained["clip"]) == sorted(clips["clip"][clips.frames >= 50])
+            found[part] += len(office)
+    assert found == {DEVELOPMENT: 3 * 78 * 3, EVALUATION: 78 * 3}, "each clip in one evaluation"
 
 
 def test_a_last_clip_of_less_than_a_second_is_for_evaluation_alone(study, labels):
