@@ -369,7 +369,7 @@ def test_pieces_of_one_recording_follow_each_other(names, caplog):
 def test_other_files_tell_that_numbers_are_no_times():
     """In an inner fold those are in the evaluation part."""
     table = pd.DataFrame({"recording": ["A_1_2.wav", "A_2_3.wav"], "scene": "home", "frames": 5})
-    with pytest.raises(AnnotationError, match="one recording"):
+    with pytest.raises(AnnotationError, match=r"one recording \(its 2 files are taken for pieces"):
         split_recordings(table, 2)
     part_of = split_recordings(table, 2, among=[*table.recording, "A_2_1.wav"])
     assert sorted(part_of.values()) == [1, 2]

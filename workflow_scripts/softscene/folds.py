@@ -17,6 +17,7 @@ from softscene.files import read_table, write_table
 
 logger = logging.getLogger(__name__)
 
+_NUMBERED = re.compile(r"(.*)_([0-9]{1,18})_([0-9]{1,18})(\.[^./]+)", re.DOTALL)
 DEVELOPMENT, EVALUATION = "development", "evaluation"
 
 
@@ -226,18 +227,19 @@ def split_recordings(
             part_of[row.whole] = part
             of_scene[part] += row.frames
             total[part] += row.frames
-    _check_split(sizes, total)
+    _check_split(whole, total)
     return {row.recording: part_of[row.whole] for row in whole.itertuples()}
 
 
-def _check_split(sizes: pd.DataFrame, total: dict[int, int]) -> None:
-    problems = [
-        f"scene {scene!r} has one recording; two or more expected"
-        for scene, number in sizes.groupby("scene").whole.nunique().items()
-        if number < 2
-    ]
+def _check_split(recordings: pd.DataFrame, total: dict[int, int]) -> None:
+    problems = []
+    for scene, own in recordings.groupby("scene"):
+        if own.whole.nunique() < 2:
+            pieces = f" (its {len(own)} files are taken for pieces of it)" if len(own) > 1 else ""
+            problems.append(f"scene {scene!r} has one recording{pieces}; two or more expected")
     if not all(total.values()):
-        problems.append(f"{len(sizes)} recordings cannot fill {len(total)} parts")
+        number = recordings.whole.nunique()
+        problems.append(f"{number} recordings cannot fill {len(total)} parts")
     if problems:
         raise AnnotationError.of("the recordings cannot be split into parts:", problems)
 
@@ -275,9 +277,6 @@ def whole_recordings(names: Iterable[str]) -> dict[str, str]:
         if (stem, suffix) not in impossible and _follow(times):
             whole |= dict.fromkeys(pieces, f"{stem}{suffix}")
     return whole
-
-
-_NUMBERED = re.compile(r"(.*)_([0-9]{1,18})_([0-9]{1,18})(\.[^./]+)", re.DOTALL)
 
 
 def _follow(times: Sequence[int]) -> bool:
