@@ -23,5 +23,6 @@ rule make_fold:
     params:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
+        shortest_trained=config["clips"]["shortest_trained"],
     script:
         "../workflow_scripts/make_fold.py"

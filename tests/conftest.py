@@ -15,6 +15,7 @@ SCHEMA = read_schema(ROOT / "rules" / "schemas" / "config.schema.yaml")
 PAPER = read_schema(ROOT / "config.yaml")
 FEATURES = FeatureParameters(**PAPER["features"])
 AUTHORS_LISTS = SHARED / "data" / "metadata_SEDandASC01"
+TUT_LISTS = SHARED / "data" / "tut"
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,14 @@ def authors_lists():
     if not AUTHORS_LISTS.is_dir():
         pytest.skip(f"needs the authors' annotations in {AUTHORS_LISTS}")
     return AUTHORS_LISTS
+
+
+@pytest.fixture(scope="session")
+def tut_lists():
+    """Some of TUT's real lists, which may not be committed."""
+    if not TUT_LISTS.is_dir():
+        pytest.skip(f"needs TUT's lists in {TUT_LISTS}")
+    return TUT_LISTS
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ def main(snakemake) -> None:
         features=snakemake.input.features,
         results=dict(snakemake.output.items()),
         clip_frames=snakemake.params.clip_frames,
+        shortest_trained=snakemake.params.shortest_trained,
         parameters=FeatureParameters(**snakemake.params.features),
     )
 

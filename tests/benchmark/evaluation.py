@@ -69,7 +69,7 @@ def make(folder):
         {
             "recording": plan.path,
             "part": np.where(plan.fold == 1, EVALUATION, DEVELOPMENT),
-            "frames": np.ceil(plan.seconds * RATE / HOP).astype(int),
+            "frames": np.floor(plan.seconds * RATE / HOP).astype(int),
         }
     )
     write_table(recordings, folder / "recordings.tsv")

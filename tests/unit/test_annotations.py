@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from softscene.annotations import clean, compare, count_events, merge, read_published
 from softscene.errors import AnnotationError
-from softscene.merging import merge_lists
+from softscene.files import read_table, write_table
+from softscene.merging import audit_lists, merge_lists
 from softscene.tut import read_tut
 
 from tests.conftest import ROOT
@@ -220,3 +221,114 @@ def test_rows_of_tut_about_another_recording_are_named_with_their_line(tmp_path)
     assert "TUT/meta/street/a1.ann, line 3: onset, offset and event label expected" in message
     assert "TUT/meta/street/none.ann cannot be read" in message
     assert len(message.splitlines()) == 4
+
+
+def test_labels_with_blanks_at_their_ends_are_the_labels(tmp_path, labels):
+    path = write(tmp_path, ("a.wav", " home", 0, 1, "water tap running "))
+    events, audit = clean(read_published(path), labels)
+    assert list(zip(events.scene, events.event, strict=True)) == [("home", "water tap running")]
+    assert audit.empty
+    path = tmp_path / "TUT" / "meta" / "home" / "a.ann"
+    path.parent.mkdir(parents=True)
+    path.write_text("0.000000\t1.000000\twater tap running \n")
+    table, _ = read_tut(tmp_path, "TUT", ["TUT/audio/home/a.wav"])
+    assert list(table.event) == ["water tap running"]
+
+
+EVENTS_OF_TUT, SCENES_OF_TUT = "TUT-sound-events-2016-development", "TUT-acoustic-scenes-2016"
+
+
+def stage(folder, files, source="published"):
+    """Merge a list of three recordings with TUT's files; gives the events and the audit."""
+    rows = [
+        (f"{EVENTS_OF_TUT}/audio/home/{name}.wav", "home", 0, 1, "dishes") for name in ("a", "b")
+    ]
+    rows.append((f"{SCENES_OF_TUT}/audio/o_0_30.wav", "office", 0, 1, "fan"))
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    audio = pd.DataFrame({"recording": [row[0] for row in rows], "frames": 10, "sample_rate": 1})
+    write_table(audio, folder / "audio.tsv")
+    results = {
+        name: folder / f"{name}.tsv" for name in ("events", "published", "merged", "changes")
+    }
+    merge_lists(
+        write(folder, *rows), {EVENTS_OF_TUT: folder, SCENES_OF_TUT: folder},
+        [folder / "audio.tsv"], ROOT / "resources" / "labels.yaml", results, source, 0.5,
+    )  # fmt: skip
+    audit_lists(*(results[n] for n in ("changes", "published", "merged")), folder / "audit.tsv", 0)
+    return read_table(results["events"]), read_table(folder / "audit.tsv")
+
+
+LIST_A, LIST_B = (f"{EVENTS_OF_TUT}/meta/home/{name}.ann" for name in ("a", "b"))
+META = f"{SCENES_OF_TUT}/meta.txt"
+GOOD = {
+    LIST_A: b"0.000000\t1.000000\tdishes\n",
+    LIST_B: b"0.000000\t1.000000\tdishes\n",
+    META: b"audio/o_0_30.wav\toffice\n",
+}
+
+
+def test_tuts_lists_that_say_the_same_leave_no_trace(tmp_path):
+    events, audit = stage(tmp_path, GOOD)
+    assert len(events) == 3
+    assert audit.empty
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "words"),
+    [
+        (LIST_A, None, None, "home/a.ann cannot be read"),
+        (LIST_A, b"\xff\xfe0\t1\tdishes\n", None, "home/a.ann cannot be read"),
+        (LIST_A, b"0.0\t1.0\tdishes\nx\ty\tz\tn\n", 2, "onset, offset and event label expected"),
+        (LIST_A, b"0\t1\tdishes\n\n0.5\t1\tdish", 3, "unknown event label"),
+        (LIST_A, b"3\t2\tdishes\n0\t1\tdishes\n", 1, "offset 2.0 s lies before onset"),
+        (LIST_A, b"0\t1\tdishes\n0\t99\tdishes\n", 2, "beyond the recording's end"),
+        (LIST_B, b"audio/home/a.wav\thome\t0\t1\tdishes\tm\n", 1, "is about audio/home/a.wav"),
+        (META, None, None, "meta.txt cannot be read"),
+        (META, b"audio/o_0_30.wav\thome\n", None, "says 'home', 'office' expected"),
+        (META, b"audio/x_0_30.wav\tbus\n", None, "says None, 'office' expected"),
+        (META, b"audio/o_0_30.wav\toffice\n7\n", 2, "recording and scene expected"),
+        (META, b"audio/o_0_30.wav\toffice\naudio/o_0_30.wav\tbus\n", 2, "'office' further up"),
+    ],
+)
+def test_what_is_odd_in_tuts_files_is_audited_or_stops_who_uses_them(
+    tmp_path, name, content, line, words
+):
+    files = {key: value for key, value in {**GOOD, name: content}.items() if value is not None}
+    events, audit = stage(tmp_path, files)
+    assert len(events) == 3, "the published list is used as it is"
+    row = audit[audit.list == "merged"].iloc[0]
+    assert (row.action, row.file) == ("dropped", name)
+    assert words in row.reason
+    assert (None if pd.isna(row.line) else row.line) == line
+    written = pd.read_csv(tmp_path / "audit.tsv", sep="\t", dtype=str).line.dropna()
+    assert written.str.isdecimal().all(), "line 3 and not 3.0"
+    with pytest.raises(AnnotationError) as caught:
+        stage(tmp_path, files, source="merged")
+    assert words in str(caught.value)
+
+
+def test_tuts_real_lists_are_read(tmp_path, tut_lists, published):
+    """A list of 2016, six decimals and LF; and two of 2017, seven columns, any decimals, CRLF."""
+    places = {
+        "residential_area_a001.ann": ("sed2016", "residential_area/a001", 2016),
+        "b091.ann": ("sed2017", "street/b091", 2017),
+        "b099.ann": ("sed2017", "street/b099", 2017),
+    }
+    for file, (folder, name, year) in places.items():
+        dataset = f"TUT-sound-events-{year}-development"
+        target = tmp_path / dataset / "meta" / f"{name}.ann"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((tut_lists / folder / file).read_bytes())
+        lines = target.read_bytes().decode().splitlines()
+        table, audit = read_tut(tmp_path, dataset, [f"{dataset}/audio/{name}.wav"])
+        assert audit.empty
+        assert list(table.line) == list(range(1, len(lines) + 1))
+        split = [line.split("\t") for line in lines]
+        first = 0 if year == 2016 else 2
+        expected = [(float(r[first]), float(r[first + 1]), r[first + 2].strip()) for r in split]
+        found = list(zip(table.onset, table.offset, table.event, strict=True))
+        assert found == expected
+        assert len(found) > 20
+        assert set(table.recording) <= set(published[0].recording)

@@ -120,6 +120,7 @@ def fold(tmp_path, labels):
             "scene": [labels.scenes[scene] for scene in TRUTH] + ["home"] * 5,
             "start": [500 * (i % 4) for i in range(CLIPS + 5)],
             "frames": 500,
+            "short": False,
         }
     )
     write_table(table, tmp_path / "clips.tsv")

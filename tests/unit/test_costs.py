@@ -449,13 +449,16 @@ def test_clips_of_data_of_ones_own(tmp_path):
     for name, seconds in (("a", 10.0), ("b", 25.0), ("c", 0.5)):
         soundfile.write(tmp_path / f"{name}.wav", np.zeros(int(44100 * seconds)), 44100)
     own = sorted(tmp_path.iterdir())
-    given = {**PAPER, "folds": [1, 2, 3]}  # 1, 3 and 1 clips, of which two folds develop
+    given = {**PAPER, "folds": [1, 2, 3]}  # 1, 3 and no clips, of which two folds develop
+    assert probe.development_clips(given, "not read", [], own) == round((1 + 3 + 0) * 2 / 3)
+    given = {**given, "clips": {"frames": 500, "shortest_trained": 0.5}}
     assert probe.development_clips(given, "not read", [], own) == round((1 + 3 + 1) * 2 / 3)
 
 
 def test_clips_of_folds_that_are_made(tmp_path):
     for fold, number in ((1, 5), (2, 8)):
-        rows = ["part", *["development"] * number, *["evaluation"] * 3]
+        rows = ["part\tshort", *["development\tFalse"] * number, "development\tTrue"]
+        rows += ["evaluation\tFalse"] * 3
         (tmp_path / f"{fold}.tsv").write_text("\n".join(rows))
     made = [tmp_path / "1.tsv", tmp_path / "2.tsv"]
     assert probe.development_clips(PAPER, "not read", made) == 6  # 6.5, to even

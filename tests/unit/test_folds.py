@@ -1,5 +1,7 @@
 """Folds: the authors' real ones, and what the development part alone may decide."""
 
+import math
+from collections import Counter
 from dataclasses import asdict
 
 import h5py
@@ -7,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from softscene.annotations import read_published
+from softscene.corpus import plan_given
 from softscene.dataset import FoldFiles, load_clips
 from softscene.errors import AnnotationError, FeatureError
+from softscene.extraction import frame_count
 from softscene.features import write_proved
 from softscene.files import read_table, write_table
 from softscene.folds import (
@@ -16,13 +20,15 @@ from softscene.folds import (
     EVALUATION,
     band_statistics,
     cut_clips,
+    fewest_trained,
     make_fold,
     make_inner_fold,
+    read_clips,
     split_recordings,
-    whole_recording,
+    whole_recordings,
 )
 
-from tests.conftest import FEATURES
+from tests.conftest import FEATURES, ROOT
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 
@@ -72,7 +78,7 @@ def fold_of(study):
     results = {name: study / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     make_fold(
         study / "development.txt", study / "evaluation.txt", study / "events.tsv",
-        study / "features.h5", results, 500, FEATURES,
+        study / "features.h5", results, 500, 1.0, FEATURES,
     )  # fmt: skip
     return FoldFiles(
         study / "features.h5",
@@ -87,6 +93,92 @@ def test_clips_cover_each_recording_once():
     assert cut_clips(1200, 500) == [(0, 500), (500, 500), (1000, 200)]
     assert cut_clips(1500, 500) == [(0, 500), (500, 500), (1000, 500)]
     assert cut_clips(1, 500) == [(0, 1)]
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(0, 0), (0.3, 15), (1.0, 50), (0.999, 50)])
+def test_frames_of_the_shortest_clip_that_is_trained_on(seconds, frames):
+    assert fewest_trained(seconds, 0.02) == frames
+
+
+def true_samples(authors_lists, labels):
+    """Samples of the 112 recordings: TUT's own where they are known, others of no round length."""
+    statistics = read_table(ROOT / "resources" / "scene_statistics.tsv")
+    plan = plan_given(authors_lists, labels, statistics).recordings
+    samples = {row.path: round(row.seconds * 44100) for row in plan.itertuples()}
+    area = "TUT-sound-events-2016-development/audio/residential_area/a001.wav"
+    assert area in samples
+    samples[area] = 8_030_935  # 182.107370 s
+    for path in samples:
+        if "acoustic-scenes" in path:
+            samples[path] = 1_323_001
+    return samples
+
+
+def test_clips_of_the_authors_folds_at_their_true_lengths(
+    authors_lists, published, labels, tmp_path
+):
+    samples = true_samples(authors_lists, labels)
+    scene_of = dict(zip(published[0].recording, published[0].scene, strict=True))
+    assert samples.keys() == scene_of.keys()
+    assert len(samples) == 112
+    assert not any(number % 44100 == 0 for number in samples.values())
+    write_table(published[0], tmp_path / "events.tsv")
+    with h5py.File(tmp_path / "features.h5", "w") as store:
+        store.attrs.update(asdict(FEATURES))
+        for name, number in samples.items():
+            frames = np.zeros((frame_count(number, FEATURES), 1), "f4")
+            write_proved(store, name, frames, {"scene": scene_of[name]})
+    found = Counter()
+    for fold in range(1, 5):
+        lists = [
+            authors_lists / f"crossvaridation/meta_fold0{fold}_{part}.txt"
+            for part in (DEVELOPMENT, EVALUATION)
+        ]
+        made = {name: tmp_path / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
+        make_fold(
+            *lists, tmp_path / "events.tsv", tmp_path / "features.h5", made, 500, 1.0, FEATURES
+        )
+        for part, source in zip((DEVELOPMENT, EVALUATION), lists, strict=True):
+            clips = read_clips(made["clips"], part)
+            names = set(read_published(source).recording)
+            expected = Counter()
+            for name in names:
+                expected[scene_of[name]] += math.ceil(samples[name] // 882 / 500)
+            assert clips.scene.value_counts().to_dict() == expected
+            office = clips[clips.scene == "office"]
+            assert (office.frames == 500).all()
+            assert set(office.groupby("recording").size()) == {3}
+            assert clips.frames.min() > 1
+            trained = read_clips(made["clips"], part, training=True)
+            assert sorted(trained["clip"]) == sorted(clips["clip"][clips.frames >= 50])
+            found[part] += len(office)
+    assert found == {DEVELOPMENT: 3 * 78 * 3, EVALUATION: 78 * 3}, "each clip in one evaluation"
+
+
+def test_a_last_clip_of_less_than_a_second_is_for_evaluation_alone(study, labels):
+    """37 frames are, and 50 are not; the outer and the inner folds agree."""
+    with h5py.File(study / "features.h5", "a") as store:
+        for name, frames in (("d/a", 549), ("d/b", 550)):
+            del store[name]
+            write_proved(store, name, np.zeros((frames, 64), "f4"), {"scene": "home"})
+    files = fold_of(study)
+    everything = [("d/a", 500), ("d/a", 49), ("d/b", 500), ("d/b", 50), ("d/c", 37)]
+    trained = [("d/a", 500), ("d/b", 500), ("d/b", 50)]
+    for training, expected in ((False, everything), (True, trained)):
+        clips = load_clips(files, DEVELOPMENT, labels, 500, training)
+        assert list(zip(clips.table.recording, clips.lengths, strict=True)) == expected
+    held_out = set()
+    for part in (1, 2, 3):
+        inner_fold_of(study, part, 3)
+        own = study / f"inner{part}" / "clips.tsv"
+        assert len(read_clips(own, DEVELOPMENT)) + len(read_clips(own, EVALUATION)) == 5
+        if set(read_clips(own, EVALUATION).recording) == {"d/c"}:
+            with pytest.raises(AnnotationError, match="all 1 clips of the evaluation part are sho"):
+                read_clips(own, EVALUATION, training=True)
+            continue
+        rows = read_clips(own, EVALUATION, training=True)
+        held_out |= set(zip(rows.recording, rows.frames, strict=True))
+    assert held_out == set(trained)
 
 
 def test_statistics_are_of_the_development_part_without_padding(study):
@@ -218,11 +310,77 @@ def test_the_split_of_the_authors_recordings_keeps_cut_recordings_whole(publishe
     part_of = split_recordings(table.assign(frames=1500), 4)
     assert set(part_of) == set(table.recording)
     source = table.assign(part=table.recording.map(part_of)).groupby(
-        table.recording.map(whole_recording)
+        table.recording.map(whole_recordings(table.recording))
     )
     assert source.ngroups == 112 - 78 + 10, "78 office clips are pieces of ten recordings"
     assert (source.part.nunique() == 1).all()
     assert set(part_of[name] for name in table.recording[table.scene == "office"]) == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["SMA01_20240501_060000.wav", "SMA01_20240502_060000.wav"],  # a date and a time
+        ["Queens_20230502_010000_Z.WAV", "Queens_20230503_010000_Z.WAV"],
+        ["SMA01_20240501_060000.wav"],
+        ["20240501_060000.wav", "20240502_060000.wav"],
+        ["rec_2024_05_01.wav", "rec_2024_05_02.wav"],
+        ["rec_2024_05_06.wav", "rec_2024_06_07.wav"],  # May 6 and June 7: 5, 6, 6, 7
+        ["rec_2024_5_6.wav", "rec_2024_5_7.wav"],
+        ["A_1_2.wav", "A_2_1.wav"],  # a day and a take
+        ["A_1_2.wav", "A_1_3.wav", "A_2_3.wav"],
+        ["A_1_1.wav", "A_1_2.wav"],
+        ["a_0_30.wav", "a_20_50.wav"],
+        ["a_0_30.wav", "a_30_60.wav", "a_060000_070000.wav"],
+        ["a_0_30.wav", "a_30_60.flac"],
+        ["x/a_0_30.wav", "y/a_30_60.wav"],
+        ["a_0_30_x.wav", "a_30_60_x.wav"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_that_cannot_be_begin_and_end_make_no_pieces(names):
+    assert len(set(whole_recordings(names).values())) == len(names)
+    table = recordings_of({"home": [1, 1]})[:1].loc[[0] * len(names)].assign(recording=names)
+    if len(names) == 2:
+        assert sorted(split_recordings(table, 2).values()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a099_0_30.wav", "a099_30_60.wav"],
+        ["a099_30_60.wav", "a099_0_30.wav", "a099_120_150.wav"],  # TUT's have gaps
+        ["x/a_b_0_30.wav", "x/a_b_30_45.wav"],
+        ["rec_2024_05_0_30.wav", "rec_2024_05_30_60.wav"],
+        ["a_0_30.wav", "a.wav"],  # cut out of it
+    ],
+    ids=" ".join,
+)
+def test_pieces_of_one_recording_follow_each_other(names, caplog):
+    (whole,) = set(whole_recordings([*names, "other_1_2.wav"])[name] for name in names)
+    assert whole not in set(names) - {"a.wav"}
+    table = pd.DataFrame({"recording": [*names, "b.wav"], "scene": "home", "frames": 5})
+    with caplog.at_level("INFO"):
+        part_of = split_recordings(table, 2)
+    assert len({part_of[name] for name in names}) == 1
+    assert caplog.messages == [f"taken for pieces of one recording: {', '.join(sorted(names))}"]
+
+
+def test_other_files_tell_that_numbers_are_no_times():
+    """In an inner fold those are in the evaluation part."""
+    table = pd.DataFrame({"recording": ["A_1_2.wav", "A_2_3.wav"], "scene": "home", "frames": 5})
+    with pytest.raises(AnnotationError, match=r"one recording \(its 2 files are taken for pieces"):
+        split_recordings(table, 2)
+    part_of = split_recordings(table, 2, among=[*table.recording, "A_2_1.wav"])
+    assert sorted(part_of.values()) == [1, 2]
+
+
+def test_a_piece_alone_is_whole(caplog):
+    """As the piece of a recording whose others are in another list, it has no one to be with."""
+    table = pd.DataFrame({"recording": ["a_30_60.wav", "b.wav"], "scene": "home", "frames": 5})
+    with caplog.at_level("INFO"):
+        assert sorted(split_recordings(table, 2).values()) == [1, 2]
+    assert caplog.messages == []
 
 
 def test_what_cannot_be_split_is_named():

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -302,14 +303,17 @@ def test_its_registry_proves_every_file(corpus):
 
 def test_recordings_have_tuts_form(members, listed):
     waves = {name: content for name, content in members.items() if name.endswith(".wav")}
-    seconds = TINY["seconds"] | {"office": 30, "bus": 30}
+    seconds = TINY["seconds"]
     scene_of = dict(zip(listed.path, listed.scene_label, strict=True))
     for name, content in waves.items():
         header = soundfile.info(io.BytesIO(content))
         form = (header.format, header.subtype, header.samplerate, header.channels)
         assert form == ("WAV", "PCM_24", 44100, 2)
         scene = scene_of.get(name, "city_center" if "/street/" in name else "bus")
-        assert header.frames == seconds[scene] * 44100
+        if scene in ("office", "bus"):
+            assert header.frames == 1_323_001
+        else:
+            assert seconds[scene] * 44100 < header.frames < (seconds[scene] + 1) * 44100
         sound, _ = soundfile.read(io.BytesIO(content))
         assert 1e-4 < np.sqrt(np.mean(sound**2)) < 0.3
     unlisted = set(waves) - set(listed.path)
@@ -331,7 +335,7 @@ def test_tuts_own_lists_say_the_same(members, listed, tmp_path):
         ]
         columns = ["event_start_time", "event_end_time", "event_label"]
         assert read == list(rows[columns].itertuples(index=False, name=None))
-    for dataset in sorted({path.split("/")[0] for path in listed.path}):
+    for dataset in ("TUT-sound-events-2016-development", "TUT-acoustic-scenes-2016-development"):
         items = MetaDataContainer(filename=str(tmp_path / dataset / "meta.txt")).load()
         scenes = {f"{dataset}/{i.filename}": i.scene_label for i in items}
         mapped = {path: LABELS.scene_of.get(scene, scene) for path, scene in scenes.items()}
@@ -343,15 +347,53 @@ def test_tuts_own_lists_say_the_same(members, listed, tmp_path):
 def test_tuts_own_labels_are_used(members, listed):
     everywhere = {"people talking": "people speaking"}
     renamed = {"car": "car passing by", "children": "children shouting"}
-    renamed |= {"(object) impact": "object impact"}
+    renamed |= {"(object) impact": "object impact", "water tap running": "water tap running "}
     for dataset, own in (
-        ("TUT-sound-events-2016", everywhere | renamed),
-        ("TUT-sound-events-2017", everywhere),
+        (2016, everywhere | renamed),
+        (2017, everywhere),
     ):
-        ours = set(listed[listed.path.str.startswith(dataset)].event_label)
-        lines = members[f"{dataset}-development/meta.txt"].decode().splitlines()
-        assert {line.split("\t")[4] for line in lines} == {own.get(name, name) for name in ours}
+        data_set = f"TUT-sound-events-{dataset}-development"
+        ours = set(listed[listed.path.str.startswith(data_set)].event_label)
+        lists = [
+            content.decode()
+            for name, content in members.items()
+            if name.startswith(f"{data_set}/meta/") and name.endswith(".ann")
+        ]
+        lines = [line for content in lists for line in content.splitlines()]
+        label = 2 if dataset == 2016 else 4
+        assert {line.split("\t")[label] for line in lines} == {own.get(x, x) for x in ours}
         assert {"car", "people talking"} <= ours
+        assert dataset == 2017 or "water tap running" in ours
+
+
+def test_tuts_lists_have_the_form_of_their_year(members):
+    """As the real files have it: columns, decimals and ends of lines."""
+    name_2016, name_2017 = (f"TUT-sound-events-{year}-development" for year in (2016, 2017))
+    scene, file = r"(home|residential_area)", r"a\d{3}"
+    event = r"\d+\.\d{6}\t\d+\.\d{6}\t[a-z() ]+"
+    shortest = r"\d+\.(0|\d*[1-9])\t"
+    forms = {
+        rf"{name_2016}/meta/{scene}/{file}\.ann": rf"{event}\n",
+        rf"{name_2016}/meta_full/{scene}/{file}_full\.ann": rf"{event}\n",
+        rf"{name_2016}/meta\.txt": rf"audio/\w+/{file}\.wav\t\w+\t{event}\tm\n",
+        rf"{name_2016}/evaluation_setup/{scene}_fold1_train\.txt": (
+            rf"audio/\w+/{file}\.wav\t\w+\t{event}\n"
+        ),
+        rf"{name_2017}/meta/street/{file}\.ann": (
+            rf"audio/street/(?P<stem>{file})\.wav\tstreet\t{shortest}{shortest}"
+            r"[a-z() ]+\tmixture\t(?P=stem)\r\n"
+        ),
+        rf"{name_2017}/non_verified/street/{file}\.ann": rf"{event}\n",
+        r"TUT-acoustic-scenes-2016-development/meta\.txt": rf"audio/{file}_0_30\.wav\t\w+\n",
+    }
+    seen = set()
+    for name, content in members.items():
+        if name.endswith((".wav", "README.md")):
+            continue
+        (form,) = [form for form in forms if re.fullmatch(form, name)]
+        assert re.fullmatch(f"({forms[form]})+", content.decode()), name
+        seen.add(form)
+    assert seen == set(forms)
 
 
 def test_folds_are_parts_of_the_list(corpus, listed):
@@ -389,12 +431,12 @@ def test_the_real_list_is_planned_at_full_scale():
     clip = plan.recordings[plan.recordings.scene_label == "office"].iloc[0]
     rows = plan.events[plan.events.path == clip.path]
     sound = render_recording(rows, "office", clip.seconds, np.random.default_rng(1), SOUNDS)
-    assert sound.shape == (30 * SAMPLE_RATE, 2)
+    assert sound.shape == (1_323_001, 2)
 
 
 def test_a_given_list_is_kept_byte_for_byte(corpus, tmp_path, listed):
     given = corpus / "metadata_SEDandASC01"
-    minutes = {"city_center": 0.5, "home": 0.15, "office": 1.0, "residential_area": 0.6}
+    minutes = {"city_center": 0.5, "home": 0.17, "office": 1.0, "residential_area": 0.6}
     scenes = SCENES.assign(minutes=SCENES.scene_label.map(minutes))
     scenes.to_csv(tmp_path / "scenes.tsv", sep="\t", index=False)
     files = FILES | {"scene_statistics": tmp_path / "scenes.tsv"}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from softscene.activity import frame_times
 from softscene.files import read_table
 
 from tests.reference.test_sed_eval import CONVENTIONS, sed_eval_scores
@@ -24,10 +25,19 @@ def rescored(finished, labels, student, setting):
     assert set(listed.recording) <= set(evaluated), "no detections in the development part"
     listed = listed[listed.threshold == mode]
     pairs = {
-        name: (reference[reference.recording == name], listed[listed.recording == name])
-        for name in evaluated
+        row.recording: (
+            until(reference[reference.recording == row.recording], row.frames),
+            listed[listed.recording == row.recording],
+        )
+        for row in table[table.part == "evaluation"].itertuples()
     }
     return sed_eval_scores(labels.events, pairs, CONVENTIONS[convention])
+
+
+def until(events, frames):
+    """The list up to the last whole frame: what is heard after it is in no frame."""
+    end = frame_times(frames, 882, 44100)[1][-1]
+    return events[events.onset < end].assign(offset=events.offset.clip(upper=end))
 
 
 def row_of(table, setting):

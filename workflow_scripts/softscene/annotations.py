@@ -71,13 +71,16 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
 
 
 def with_times(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn onset and offset into seconds; what is no number becomes NaN, see ``clean``."""
-    return table.assign(
-        **{
-            column: pd.to_numeric(table[column], errors="coerce").astype(float)
-            for column in ("onset", "offset")
-        }
-    )
+    """Turn onset and offset into seconds, and take blanks off the labels' ends.
+
+    What is no number becomes NaN, see ``clean``. TUT writes ``water tap running`` with a blank.
+    """
+    numbers = {
+        column: pd.to_numeric(table[column], errors="coerce").astype(float)
+        for column in ("onset", "offset")
+    }
+    words = {column: table[column].str.strip() for column in ("scene", "event")}
+    return table.assign(**numbers, **words)
 
 
 def _rows(table: pd.DataFrame) -> Iterable:

@@ -454,6 +454,11 @@ def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             f"({features['frame_length']}) expected"
         )
     hop = features["hop_length"] / features["sample_rate"]
+    if config["clips"]["shortest_trained"] > config["clips"]["frames"] * hop:
+        yield (
+            f"clips.shortest_trained: {config['clips']['shortest_trained']} s given, no more than "
+            f"a clip ({config['clips']['frames'] * hop} s) expected"
+        )
     if not math.isclose(conventions["frame"], hop, rel_tol=1e-9):
         yield (
             f"evaluation.conventions.frame: {conventions['frame']} s given, the features' hop "

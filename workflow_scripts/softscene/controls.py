@@ -15,7 +15,7 @@ from scipy.special import entr, log_softmax, logsumexp
 from softscene.dataset import read_soft_labels, write_soft_labels
 from softscene.errors import FeatureError, how_to_remake
 from softscene.files import read_table
-from softscene.folds import DEVELOPMENT
+from softscene.folds import DEVELOPMENT, read_clips
 from softscene.labels import read_labels
 
 # Logits of impossible scenes must be finite: the least probability that float32 holds in full.
@@ -140,7 +140,7 @@ def make_control_labels(
         The teacher's logits are not those of the fold's development clips.
     """
     scenes = read_labels(labels).scenes
-    table = development_of(clips)
+    table = read_clips(clips, DEVELOPMENT, training=True)
     logits = read_soft_labels(soft_labels, table, scenes)
     truth = np.array([scenes.index(scene) for scene in table.scene])
     made = {
@@ -172,7 +172,8 @@ def join_held_out_labels(
     FeatureError
         The parts together are not the fold's development clips.
     """
-    scenes, table = read_labels(labels).scenes, development_of(clips)
+    scenes = read_labels(labels).scenes
+    table = read_clips(clips, DEVELOPMENT, training=True)
     joined = pd.concat(map(read_table, held_out)).sort_values("clip", ignore_index=True)
     keys = ["clip", "recording", "start"]
     if not joined[keys].equals(table[keys]):
@@ -182,9 +183,3 @@ def join_held_out_labels(
         )
     logits = joined[[f"logit_{scene}" for scene in scenes]].to_numpy()
     write_soft_labels(table, logits, scenes, target)
-
-
-def development_of(clips: str | Path) -> pd.DataFrame:
-    """The development clips of a fold's ``clips.tsv``, in its order."""
-    table = read_table(clips)
-    return table[table.part == DEVELOPMENT].reset_index(drop=True)

@@ -2,6 +2,7 @@
 
 TUT's own labels, as their documentation has them: ``object impact``, ``car passing by``,
 ``children shouting`` and ``people speaking`` in 2016; in 2017's street set only the last differs.
+``water tap running`` ends with a blank in TUT's lists.
 """
 
 import hashlib
@@ -25,9 +26,9 @@ import yaml
 from softscene.annotations import PUBLISHED_COLUMNS, clean, read_published
 from softscene.archives import Registry, read_registry
 from softscene.drawing import (
+    CLIP_SECONDS,
     FOLDS,
     OFFICE,
-    OFFICE_SECONDS,
     draw_annotations,
     plan_recordings,
     split_folds,
@@ -48,6 +49,7 @@ FOLD_LIST = "crossvaridation/meta_fold{:02d}_{}.txt"  # spelled as the authors s
 PARTS = ("development", "evaluation")
 LISTS = [MAIN_LIST, *itertools.starmap(FOLD_LIST.format, itertools.product(FOLDS, PARTS))]
 _SAME_IN_STREET = ("car", "children")  # labels of the street set that are the paper's already
+_WITH_BLANK = {"water tap running": "water tap running "}
 _UNLISTED_SCENE = "bus"
 _TIMESTAMP = (2016, 1, 1, 0, 0, 0)
 _NOTICE = """\
@@ -169,7 +171,7 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
     """Plan a corpus for a given list; see :func:`make_corpus`.
 
     A recording lasts until its last offset and for an equal share of what its scene's minutes
-    leave; an office clip lasts 30 s.
+    leave; an office clip has a sample more than 30 s.
     """
     folder = Path(folder)
     missing = [f"{folder / name} is missing" for name in LISTS if not (folder / name).is_file()]
@@ -186,7 +188,7 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
     total = 60 * scene.map(scene_statistics.set_index("scene_label").minutes)
     left = (total - last.groupby(scene).transform("sum")).clip(lower=0)
     length = last + left / last.groupby(scene).transform("size")
-    recordings["seconds"] = length.mask(scene == OFFICE, OFFICE_SECONDS).clip(lower=last)
+    recordings["seconds"] = length.mask(scene == OFFICE, CLIP_SECONDS).clip(lower=last)
     lists = {name: (folder / name).read_bytes() for name in LISTS}
     return CorpusPlan(recordings.reset_index(), events, lists)
 
@@ -199,10 +201,10 @@ def _add_unlisted(plan: CorpusPlan, registry: Registry) -> CorpusPlan:
     used = {PurePosixPath(path).stem.split("_")[0] for path in plan.recordings.path}
     free = (name for name in map("a{:03d}".format, itertools.count(1)) if name not in used)
     twin = plan.recordings[plan.recordings.scene_label == "city_center"].head(1)
-    length = max(twin.seconds, default=OFFICE_SECONDS)
+    length = max(twin.seconds, default=CLIP_SECONDS)
     forms = {
         STREET: ("audio/street/{}.wav", "city_center", length),
-        ACOUSTIC_SCENES: ("audio/{}_0_30.wav", _UNLISTED_SCENE, OFFICE_SECONDS),
+        ACOUSTIC_SCENES: ("audio/{}_0_30.wav", _UNLISTED_SCENE, CLIP_SECONDS),
     }
     rows, events = [], [plan.events]
     for dataset, (form, scene, seconds) in forms.items():
@@ -312,22 +314,56 @@ def _scene_meta(plan: CorpusPlan) -> dict[str, str]:
 
 
 def _event_meta(plan: CorpusPlan, dataset: str, labels: Labels) -> dict[str, str]:
-    """``meta.txt`` and an ``.ann`` for each recording; 2016's hold only times and labels."""
+    """An ``.ann`` for each recording, and what else the meta archive holds and no job reads."""
+    form = _street_lists if dataset == STREET else _lists_of_2016
     same = _SAME_IN_STREET if dataset == STREET else ()
     own = {ours: theirs for theirs, ours in labels.event_of.items() if ours not in same}
-    members = {f"{dataset}/meta.txt": ""}
+    renamed = plan.events.event_label.replace(own | _WITH_BLANK)
+    events = dict(tuple(plan.events.assign(event_label=renamed).groupby("path")))
+    seconds = dict(zip(plan.recordings.path, plan.recordings.seconds, strict=True))
+    members: dict[str, str] = {}
     for path in plan.paths(dataset):
         name = PurePosixPath(path.removeprefix(f"{dataset}/"))
-        short = full = ""
-        for row in _rows(plan.events[plan.events.path == path]):
-            label = own.get(row.event_label, row.event_label)
-            event = f"{row.event_start_time:.6f}\t{row.event_end_time:.6f}\t{label}"
-            short += f"{event}\n"
-            full += f"{name}\t{name.parent.name}\t{event}\tm\n"
-        list_name = f"{dataset}/meta/{name.parent.name}/{name.stem}.ann"
-        members[list_name] = full if dataset == STREET else short
-        members[f"{dataset}/meta.txt"] += full
+        rows = list(_rows(events.get(path, plan.events.head(0))))
+        for member, text in form(name, rows, seconds[path]).items():
+            whole = f"{dataset}/{member}"
+            members[whole] = members.get(whole, "") + text
     return members
+
+
+def _lists_of_2016(name: PurePosixPath, rows: list, seconds: float) -> dict[str, str]:
+    """Onset and offset with six decimals, and label; ``meta_full`` has further labels."""
+    scene = name.parent.name
+    short = "".join(map(_three_columns, rows))
+    lines = [f"{name}\t{scene}\t{_three_columns(row)[:-1]}\tm\n" for row in rows]
+    return {
+        f"meta/{scene}/{name.stem}.ann": short,
+        f"meta_full/{scene}/{name.stem}_full.ann": f"0.000000\t{seconds:.6f}\ttraffic\n{short}",
+        f"evaluation_setup/{scene}_fold1_train.txt": "".join(line[:-3] + "\n" for line in lines),
+        "meta.txt": "".join(lines),
+    }
+
+
+def _street_lists(name: PurePosixPath, rows: list, _: float) -> dict[str, str]:
+    """Seven columns, shortest decimals, CRLF; those that were not verified are as in 2016."""
+    scene = name.parent.name
+    times = ((_shortest(row.event_start_time), _shortest(row.event_end_time)) for row in rows)
+    lines = (
+        "\t".join([str(name), scene, *pair, row.event_label, "mixture", name.stem])
+        for pair, row in zip(times, rows, strict=True)
+    )
+    return {
+        f"meta/{scene}/{name.stem}.ann": "".join(f"{line}\r\n" for line in lines),
+        f"non_verified/{scene}/{name.stem}.ann": "".join(map(_three_columns, rows)),
+    }
+
+
+def _three_columns(row: tuple) -> str:
+    return f"{row.event_start_time:.6f}\t{row.event_end_time:.6f}\t{row.event_label}\n"
+
+
+def _shortest(seconds: float) -> str:
+    return np.format_float_positional(seconds, trim="0")
 
 
 def _write_registry(destination: Path, form: Path, registry: Registry) -> None:

@@ -11,6 +11,7 @@ from softscene.activity import recording_activity
 from softscene.errors import FeatureError, how_to_remake
 from softscene.features import FeatureParameters, FeatureStore
 from softscene.files import read_table, write_table
+from softscene.folds import read_clips
 from softscene.labels import Labels
 
 
@@ -53,16 +54,17 @@ class FoldFiles:
     parameters: FeatureParameters
 
 
-def load_clips(files: FoldFiles, part: str, labels: Labels, clip_frames: int) -> Clips:
-    """Read the clips of ``development`` or ``evaluation``.
+def load_clips(
+    files: FoldFiles, part: str, labels: Labels, clip_frames: int, training: bool = False
+) -> Clips:
+    """Read the clips of ``development`` or ``evaluation``, see :func:`softscene.folds.read_clips`.
 
     Raises
     ------
     FeatureError
         The feature file lacks a recording, is damaged or was made with other parameters.
     """
-    table = read_table(files.clips)
-    table = table[table.part == part].reset_index(drop=True)
+    table = read_clips(files.clips, part, training)
     statistics = read_table(files.statistics)
     mean, deviation = statistics["mean"].to_numpy(), statistics["std"].to_numpy()
     by_recording = dict(tuple(read_table(files.events).groupby("recording")))

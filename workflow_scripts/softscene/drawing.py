@@ -8,6 +8,7 @@ and what is left of 166 minutes for city_center. They hold counts and durations 
 Lists have the authors' columns: ``path scene_label event_start_time event_end_time event_label``.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -15,10 +16,12 @@ import pandas as pd
 
 from softscene.annotations import PUBLISHED_COLUMNS
 from softscene.errors import ConfigurationError
+from softscene.synthesis import SAMPLE_RATE
 
 LIST_COLUMNS = list(PUBLISHED_COLUMNS)
 FOLDS = (1, 2, 3, 4)
 OFFICE, OFFICE_SECONDS = "office", 30.0
+CLIP_SECONDS = (30 * SAMPLE_RATE + 1) / SAMPLE_RATE  # TUT's clips of 30 s have a sample more
 PATHS = {
     "city_center": "TUT-sound-events-2017-development/audio/street/a{:03d}.wav",
     "home": "TUT-sound-events-2016-development/audio/home/a{:03d}.wav",
@@ -96,12 +99,14 @@ def plan_recordings(
     recordings, seconds
         Scene -> number of recordings, and seconds of each (office: 30, and may be left out).
     seed
-        Decides which recording is evaluated in which fold.
+        Decides which recording is evaluated in which fold, and how much longer each is.
 
     Returns
     -------
     DataFrame
-        ``path``, ``scene_label``, ``seconds``, ``fold``; numbers are unique over all data sets.
+        ``path``, ``scene_label``, ``seconds``, ``fold``; numbers are unique over all data sets. As
+        in TUT's data no length is round: an office clip has a sample more than 30 s, any other
+        recording up to a second more than asked for.
 
     Raises
     ------
@@ -109,13 +114,16 @@ def plan_recordings(
         Lists unknown scenes and numbers that are too small.
     """
     _check_sizes(recordings, seconds)
-    rng = np.random.default_rng([seed, 0])
+    rng, more = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 2])
     rows: list[tuple[str, str, float, int]] = []
     for scene in sorted(recordings):
         number, first = recordings[scene], len(rows)
         for i, place in enumerate(rng.permutation(number)):
             path = PATHS[scene].format(first + i + 1)
-            length = float(seconds.get(scene, OFFICE_SECONDS))
+            length = CLIP_SECONDS
+            if scene != OFFICE:
+                samples = round(seconds[scene] * SAMPLE_RATE) + int(more.integers(1, SAMPLE_RATE))
+                length = samples / SAMPLE_RATE
             rows.append((path, scene, length, FOLDS[(first + int(place)) % len(FOLDS)]))
     return pd.DataFrame(rows, columns=["path", "scene_label", "seconds", "fold"])
 
@@ -293,7 +301,8 @@ class _Timeline:
         active = self._active.setdefault(event, np.zeros(len(self._all), dtype=np.uint8))
         self._all[span] += 1 - active[span]
         active[span] = 1
-        start, end = round(onset, 6), round(min(onset + duration, self.seconds), 6)
+        last = math.floor(self.seconds * 1e6) / 1e6  # not behind the last sample
+        start, end = round(onset, 6), min(round(onset + duration, 6), last)
         self.rows.append((self.path, self.scene, start, end, event))
 
     @staticmethod

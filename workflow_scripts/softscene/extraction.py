@@ -1,7 +1,7 @@
 """Log-mel features: from WAV files to ``features.h5``."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -18,19 +18,21 @@ from softscene.files import read_table, replacing_hdf5
 from softscene.lifetime import fork_pool
 from softscene.progress import Progress
 
+BLOCK = 500  # frames that are computed at a time
 AHEAD = 16  # recordings a worker that are under way or wait to be written
 
 
 def log_mel(samples: np.ndarray, parameters: FeatureParameters) -> np.ndarray:
     """Logarithm of the mel energies of a mono signal.
 
-    Frame i is centred on sample i * hop; there are ceil(samples / hop) frames, so that frame i
-    stands for the time from i to i + 1 hops.
+    Frame i stands for the time from i to i + 1 hops, and its window is centred on the middle of
+    that time; zeros stand before and after the signal. For the number of frames see
+    :func:`frame_count`.
 
     Parameters
     ----------
     samples
-        Mono signal, float32.
+        Mono signal, float32, one sample or more.
     parameters
         How.
 
@@ -39,12 +41,53 @@ def log_mel(samples: np.ndarray, parameters: FeatureParameters) -> np.ndarray:
     ndarray
         Frames x bands, float32, natural logarithm.
     """
-    padded = np.pad(samples, parameters.n_fft // 2)
-    return log_mel_frames(padded, frame_count(len(samples), parameters), parameters)
+    return np.concatenate(list(log_mel_blocks([samples], parameters)))
 
 
-def log_mel_frames(samples: np.ndarray, frames: int, parameters: FeatureParameters) -> np.ndarray:
-    """:func:`log_mel` of the first ``frames`` frames; frame i begins at sample i * hop."""
+def log_mel_blocks(
+    blocks: Iterable[np.ndarray], parameters: FeatureParameters
+) -> Iterator[np.ndarray]:
+    """:func:`log_mel` of a signal that comes in blocks of any size, the same to the last bit.
+
+    Frames are always computed ``BLOCK`` at a time, as the last bits of a matrix product depend on
+    its shape.
+
+    Parameters
+    ----------
+    blocks
+        Mono signal, float32.
+    parameters
+        How.
+
+    Yields
+    ------
+    ndarray
+        Frames x bands, float32: ``BLOCK`` frames; only the last may have fewer.
+    """
+    hop, n_fft, window = parameters.hop_length, parameters.n_fft, parameters.frame_length
+    # Where the first transform begins, often before the signal; librosa centres the window in it.
+    first = (hop - window) // 2 - (n_fft - window) // 2
+    skipped, whole = max(first, 0), (BLOCK - 1) * hop + n_fft
+    waiting = [np.zeros(max(-first, 0), np.float32)]
+    samples, size, done = 0, len(waiting[0]) - skipped, 0
+    for block in blocks:
+        waiting.append(block)
+        samples, size = samples + len(block), size + len(block)
+        while size >= max(whole, BLOCK * hop):
+            joined = np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
+            yield _log_mel_frames(joined[skipped:][:whole], BLOCK, parameters)
+            waiting, done = [joined[BLOCK * hop :]], done + BLOCK
+            size -= BLOCK * hop
+    joined = np.concatenate([*waiting, np.zeros(n_fft + hop, np.float32)])[skipped:]
+    left = frame_count(samples, parameters) - done
+    for start in range(0, left, BLOCK):
+        frames = min(BLOCK, left - start)
+        own = joined[start * hop :][: (frames - 1) * hop + n_fft]
+        yield _log_mel_frames(own, frames, parameters)
+
+
+def _log_mel_frames(samples: np.ndarray, frames: int, parameters: FeatureParameters) -> np.ndarray:
+    """The first ``frames`` frames, frames x bands; frame i begins at sample i * hop."""
     mel = librosa.feature.melspectrogram(
         y=samples,
         sr=parameters.sample_rate,
@@ -62,8 +105,8 @@ def log_mel_frames(samples: np.ndarray, frames: int, parameters: FeatureParamete
 
 
 def frame_count(samples: int, parameters: FeatureParameters) -> int:
-    """Frames of a signal of so many samples."""
-    return -(-samples // parameters.hop_length)
+    """Frames of a signal: one for each whole hop, and at least one if there is a sample."""
+    return max(samples // parameters.hop_length, min(samples, 1))
 
 
 def read_mono(path: str | Path, sample_rate: int, samples: int | None = None) -> np.ndarray:

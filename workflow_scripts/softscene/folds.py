@@ -1,7 +1,10 @@
 """Folds: which recordings and clips each part has, and the statistics of its features."""
 
+import logging
+import math
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +15,20 @@ from softscene.errors import AnnotationError
 from softscene.features import FeatureParameters, FeatureStore
 from softscene.files import read_table, write_table
 
+logger = logging.getLogger(__name__)
+
+_NUMBERED = re.compile(r"(.*)_([0-9]{1,18})_([0-9]{1,18})(\.[^./]+)", re.DOTALL)
 DEVELOPMENT, EVALUATION = "development", "evaluation"
 
 
 def cut_clips(frames: int, clip_frames: int) -> list[tuple[int, int]]:
     """Start and length, in frames, of the clips of a recording; the last may be shorter."""
     return [(start, min(clip_frames, frames - start)) for start in range(0, frames, clip_frames)]
+
+
+def fewest_trained(seconds: float, hop: float) -> int:
+    """Frames of ``hop`` seconds that a clip of so many seconds has: fewer are not trained on."""
+    return math.ceil(round(seconds / hop, 6))  # 0.3 / 0.02 is 14.999999999999998
 
 
 def band_statistics(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -42,6 +53,7 @@ def make_fold(
     features: str | Path,
     results: dict[str, str | Path],
     clip_frames: int,
+    shortest_trained: float,
     parameters: FeatureParameters,
 ) -> None:
     """Write one fold's ``recordings``, ``clips`` and ``statistics`` (the keys of ``results``).
@@ -58,6 +70,8 @@ def make_fold(
         ``features.h5``.
     clip_frames
         Frames of a clip.
+    shortest_trained
+        Seconds; shorter clips take no part in training, see :func:`read_clips`.
     parameters
         What the features must have been made with.
 
@@ -84,8 +98,46 @@ def make_fold(
         columns=["recording", "part", "scene", "frames"],
     )
     write_table(recordings, results["recordings"])
-    write_table(_clips(recordings, clip_frames), results["clips"])
+    clips = _clips(recordings, clip_frames)
+    hop = parameters.hop_length / parameters.sample_rate
+    short = clips.frames < fewest_trained(shortest_trained, hop)
+    write_table(clips.assign(short=short), results["clips"])
     _write_statistics([found[name][0] for name in parts[DEVELOPMENT]], results["statistics"])
+
+
+def read_clips(source: str | Path, part: str, training: bool = False) -> pd.DataFrame:
+    """The clips of a part, in the order of the fold.
+
+    Parameters
+    ----------
+    source
+        ``clips.tsv`` of :func:`make_fold` or :func:`make_inner_fold`.
+    part
+        ``development`` or ``evaluation``.
+    training
+        Whether it is for training: without the clips that are ``short``, which take no part in it
+        and get no soft labels. They are evaluated like any other.
+
+    Returns
+    -------
+    DataFrame
+        ``clip``, ``recording``, ``part``, ``scene``, ``start``, ``frames`` and ``short``.
+
+    Raises
+    ------
+    AnnotationError
+        All clips of the part are too short for training.
+    """
+    table = read_table(source)
+    table = table[table.part == part]
+    if training:
+        number, table = len(table), table[~table.short]
+        if number and table.empty:
+            raise AnnotationError(
+                f"{source}: all {number} clips of the {part} part are shorter than "
+                "clips.shortest_trained; longer recordings or a smaller number expected"
+            )
+    return table.reset_index(drop=True)
 
 
 def make_inner_fold(
@@ -117,9 +169,9 @@ def make_inner_fold(
     AnnotationError
         A part would have no recording, or a scene would be in one part alone.
     """
-    known = read_table(recordings)
-    known = known[known.part == DEVELOPMENT].reset_index(drop=True)
-    part_of = split_recordings(known, parts)
+    everything = read_table(recordings)
+    known = everything[everything.part == DEVELOPMENT].reset_index(drop=True)
+    part_of = split_recordings(known, parts, among=everything.recording)
     names = {True: EVALUATION, False: DEVELOPMENT}
     place = {name: names[part == held_out] for name, part in part_of.items()}
     known = known.assign(part=known.recording.map(place))
@@ -132,11 +184,14 @@ def make_inner_fold(
     _write_statistics(seen, results["statistics"])
 
 
-def split_recordings(recordings: pd.DataFrame, parts: int) -> dict[str, int]:
+def split_recordings(
+    recordings: pd.DataFrame, parts: int, among: Iterable[str] | None = None
+) -> dict[str, int]:
     """Split recordings into parts that have about the same length of each scene.
 
-    Pieces of one recording stay together. No chance is in it: each scene's recordings, the longest
-    first, go to the part that has least of the scene, and then least of all.
+    Pieces of one recording stay together, see :func:`whole_recordings`; the log names them. No
+    chance is in it: each scene's recordings, the longest first, go to the part that has least of
+    the scene, and then least of all.
 
     Parameters
     ----------
@@ -144,6 +199,8 @@ def split_recordings(recordings: pd.DataFrame, parts: int) -> dict[str, int]:
         ``recording``, ``scene``, ``frames``.
     parts
         How many.
+    among
+        All files that there are, by whose names pieces are told; these recordings by default.
 
     Returns
     -------
@@ -155,7 +212,11 @@ def split_recordings(recordings: pd.DataFrame, parts: int) -> dict[str, int]:
     AnnotationError
         Lists scenes that would be in one part alone, and says if a part would be empty.
     """
-    whole = recordings.assign(whole=recordings.recording.map(whole_recording))
+    names = recordings.recording if among is None else among
+    whole = recordings.assign(whole=recordings.recording.map(whole_recordings(names)))
+    for _, pieces in whole.groupby("whole").recording:
+        if len(pieces) > 1:
+            logger.info("taken for pieces of one recording: %s", ", ".join(sorted(pieces)))
     sizes = whole.groupby(["scene", "whole"]).frames.sum().reset_index()
     part_of: dict[str, int] = {}
     total = dict.fromkeys(range(1, parts + 1), 0)
@@ -166,28 +227,62 @@ def split_recordings(recordings: pd.DataFrame, parts: int) -> dict[str, int]:
             part_of[row.whole] = part
             of_scene[part] += row.frames
             total[part] += row.frames
-    _check_split(sizes, total)
+    _check_split(whole, total)
     return {row.recording: part_of[row.whole] for row in whole.itertuples()}
 
 
-def _check_split(sizes: pd.DataFrame, total: dict[int, int]) -> None:
-    problems = [
-        f"scene {scene!r} has one recording; two or more expected"
-        for scene, number in sizes.groupby("scene").whole.nunique().items()
-        if number < 2
-    ]
+def _check_split(recordings: pd.DataFrame, total: dict[int, int]) -> None:
+    problems = []
+    for scene, own in recordings.groupby("scene"):
+        if own.whole.nunique() < 2:
+            pieces = f" (its {len(own)} files are taken for pieces of it)" if len(own) > 1 else ""
+            problems.append(f"scene {scene!r} has one recording{pieces}; two or more expected")
     if not all(total.values()):
-        problems.append(f"{len(sizes)} recordings cannot fill {len(total)} parts")
+        number = recordings.whole.nunique()
+        problems.append(f"{number} recordings cannot fill {len(total)} parts")
     if problems:
         raise AnnotationError.of("the recordings cannot be split into parts:", problems)
 
 
-def whole_recording(name: str) -> str:
-    """The recording that a file is a piece of, itself if it is whole.
+def whole_recordings(names: Iterable[str]) -> dict[str, str]:
+    """Of each file the recording that it is a piece of: itself if it is whole.
 
-    TUT's acoustic scenes are cut: ``audio/a099_0_30.wav`` is the first 30 s of ``audio/a099``.
+    TUT's acoustic scenes are cut: ``audio/a099_0_30.wav`` is the first 30 s of ``audio/a099``. Two
+    numbers at the end of a name are a begin and an end only if that is possible for all files of
+    the recording: whole numbers as TUT writes them (no ``05``), the begin before the end, and no
+    piece before another one has ended. Dates and times, or a day and a take, are hardly ever so.
+
+    Parameters
+    ----------
+    names
+        Paths of all files, which may hold some pieces of a recording and not others.
+
+    Returns
+    -------
+    dict
+        File -> the recording, e.g. ``audio/a099.wav``; or the file itself.
     """
-    return re.sub(r"_[0-9]+_[0-9]+(\.[^./]+)$", "", name)
+    spans: dict[tuple[str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
+    impossible = set()
+    names = list(names)
+    for name in names:
+        if numbered := _NUMBERED.fullmatch(name):
+            stem, begin, end, suffix = numbered.groups()
+            spans[stem, suffix][name] = int(begin), int(end)
+            if [str(int(begin)), str(int(end))] != [begin, end]:
+                impossible.add((stem, suffix))
+    whole = {name: name for name in names}
+    for (stem, suffix), pieces in spans.items():
+        times = [time for span in sorted(pieces.values()) for time in span]
+        if (stem, suffix) not in impossible and _follow(times):
+            whole |= dict.fromkeys(pieces, f"{stem}{suffix}")
+    return whole
+
+
+def _follow(times: Sequence[int]) -> bool:
+    """Whether begin, end, begin, end .. of pieces that are sorted by their begin can be true."""
+    steps = np.diff(times)
+    return bool((steps[::2] > 0).all() and (steps[1::2] >= 0).all())
 
 
 def _write_statistics(features: Sequence[np.ndarray], target: str | Path) -> None:

@@ -77,9 +77,9 @@ class Fold:
         """Load the method's own code."""
         return load_code(self.code) if self.code else None
 
-    def clips(self, part: str) -> Clips:
-        """Read a part."""
-        return load_clips(self.files, part, self.vocabulary(), self.clip_frames)
+    def clips(self, part: str, training: bool = False) -> Clips:
+        """Read a part; for training, without the clips that are too short for it."""
+        return load_clips(self.files, part, self.vocabulary(), self.clip_frames, training)
 
     def size(self, clips: Clips) -> NetworkParameters:
         """Sizes of the networks that fit these clips."""
@@ -114,7 +114,7 @@ def train_teacher(
         File to go on from and to note the progress in, and seconds between two of them.
     """
     device = prepare(*compute)
-    development, evaluation = fold.clips(DEVELOPMENT), fold.clips(EVALUATION)
+    development, evaluation = fold.clips(DEVELOPMENT, training=True), fold.clips(EVALUATION)
     size = fold.size(development)
     resolved = {"seed": seed, "training": parameters, "network": size, "threads": compute[0]}
     checkpoints = _checkpoints(checkpoint, resolved, development, None, device)
@@ -185,9 +185,9 @@ def dump_soft_labels(
     target: str | Path,
     part: str = DEVELOPMENT,
 ) -> None:
-    """Write the teacher's logits for every clip of a part."""
+    """Write the teacher's logits for every clip of a part that a student may be trained on."""
     device = prepare(*compute)
-    clips = fold.clips(part)
+    clips = fold.clips(part, training=True)
     network = load_network(Teacher(fold.size(clips)), weights, device)
     logits = inference.scene_logits(network, clips, device)
     write_soft_labels(clips.table, logits, fold.vocabulary().scenes, target)
@@ -215,7 +215,7 @@ def train_student(
         The teacher's logits, where the objective is soft.
     """
     device = prepare(*compute)
-    clips = fold.clips(DEVELOPMENT)
+    clips = fold.clips(DEVELOPMENT, training=True)
     size = fold.size(clips)
     soft = None
     if objective.loss == "soft":

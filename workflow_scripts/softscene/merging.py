@@ -31,7 +31,9 @@ def merge_lists(
 ) -> None:
     """Read all lists, build the published and the merged one, and choose one.
 
-    A bad row of the list that is not chosen is dropped and audited, and no error.
+    A bad row of the list that is not chosen is dropped and audited, and no error. So is, where the
+    published list is chosen, whatever else is odd in TUT's files: one that is missing, or cannot be
+    read, or is about another recording or scene.
 
     Parameters
     ----------
@@ -60,8 +62,9 @@ def merge_lists(
     audio = pd.concat([read_table(table) for table in recordings])
     durations = dict(zip(audio.recording, audio.frames / audio.sample_rate, strict=True))
     raw = lists.read_published(annotations, name=Path(annotations).name)
-    merged, renamed = lists.merge(raw, _read_tut_lists(raw, meta), OFFICE, vocabulary)
-    audits = [renamed.assign(list="merged")]
+    tables, odd = _read_tut_lists(raw, meta, strict=source == "merged")
+    merged, renamed = lists.merge(raw, tables, OFFICE, vocabulary)
+    audits = [odd.assign(list="merged"), renamed.assign(list="merged")]
     chosen = {}
     for name, table in {"published": raw, "merged": merged}.items():
         chosen[name], audit = lists.clean(
@@ -94,40 +97,36 @@ def audit_lists(
     """
     differences = lists.compare(read_table(merged), read_table(published), tolerance)
     audit = pd.concat([read_table(changes), differences.assign(list="both")], ignore_index=True)
+    audit = audit.astype({"line": "Int64"})  # files that cannot be read have none
     write_table(audit[AUDIT_COLUMNS], target)
     for (name, action), rows in audit.groupby(["list", "action"]):
         logger.info("%s: %d rows %s", name, len(rows), action)
 
 
 def _read_tut_lists(
-    published: pd.DataFrame, meta: Mapping[str, str | Path]
-) -> dict[str, pd.DataFrame]:
-    """TUT's event lists of the published list's recordings; office clips are checked only."""
+    published: pd.DataFrame, meta: Mapping[str, str | Path], strict: bool
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """TUT's event lists of the published list's recordings, and their audit.
+
+    Office clips, of which TUT has none, are checked only.
+    """
     first = published.drop_duplicates("recording")
     recordings, dataset_of = first.recording, first.recording.str.split("/").str[0]
     unknown = first[~dataset_of.isin(meta)]
     if len(unknown):
         places = [f"{row.file}, line {row.line}: {row.recording!r}" for row in unknown.itertuples()]
         raise AnnotationError.of("recordings of unknown data sets are annotated:", places)
-    tables = {}
+    tables, audits = {}, [published[:0].reindex(columns=lists.AUDIT_COLUMNS)]
     for dataset, folder in meta.items():
         wanted = list(recordings[dataset_of == dataset])
         if dataset.startswith(ACOUSTIC_SCENES):
-            _check_scenes(folder, dataset, wanted)
+            audits.append(
+                tut_lists.check_tut_scenes(folder, dataset, wanted, OFFICE, strict=strict)
+            )
         elif wanted:
-            tables[dataset] = tut_lists.read_tut(folder, dataset, wanted)
-    return tables
-
-
-def _check_scenes(folder: str | Path, dataset: str, recordings: Sequence[str]) -> None:
-    scenes = tut_lists.read_tut_scenes(folder, dataset)
-    problems = [
-        f"{recording}: TUT's meta.txt says {scenes.get(recording)!r}, {OFFICE!r} expected"
-        for recording in recordings
-        if scenes.get(recording) != OFFICE
-    ]
-    if problems:
-        raise AnnotationError.of("clips that are annotated as office are not:", problems)
+            tables[dataset], audit = tut_lists.read_tut(folder, dataset, wanted, strict=strict)
+            audits.append(audit)
+    return tables, pd.concat(audits, ignore_index=True)
 
 
 def _summarise(events: pd.DataFrame, source: str, labels: Labels) -> None:

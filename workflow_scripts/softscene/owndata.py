@@ -11,7 +11,7 @@ import soundfile
 from softscene.annotations import EVENT_COLUMNS, PUBLISHED_COLUMNS, clean, read_published
 from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import write_table
-from softscene.folds import DEVELOPMENT, EVALUATION, split_recordings, whole_recording
+from softscene.folds import DEVELOPMENT, EVALUATION, split_recordings, whole_recordings
 from softscene.labels import read_labels
 from softscene.merging import AUDIT_COLUMNS
 
@@ -103,7 +103,7 @@ def require_data(own: Mapping[str, Any], place: Callable[[str], str] = str) -> N
     except AnnotationError as error:
         problems.append(f"data.own.annotations: {error}")
     else:
-        number = len(set(map(whole_recording, names)))
+        number = len(set(whole_recordings(names).values()))
         if isinstance(folds, int) and folds > number:
             problems.append(
                 f"data.own.folds: {folds} given, {own['annotations']} has {number} recordings; "

@@ -17,7 +17,7 @@ from softscene.checkpoints import History
 from softscene.dataset import Clips
 from softscene.drawing import FOLDS
 from softscene.files import read_table
-from softscene.folds import DEVELOPMENT
+from softscene.folds import DEVELOPMENT, cut_clips, fewest_trained, read_clips
 from softscene.networks import NetworkParameters
 from softscene.plan import LIKE, TRAININGS, Group
 from softscene.runtime import prepare
@@ -65,7 +65,7 @@ def development_clips(
     folds: Collection[Path],
     own: Collection[str | Path] = (),
 ) -> int:
-    """Clips of a fold's development part: mean of ``folds``, or as many as there will be.
+    """Clips that a fold trains on: mean of ``folds``, or as many as there will be.
 
     Parameters
     ----------
@@ -79,9 +79,11 @@ def development_clips(
         The recordings of data of one's own, in folds of the same size.
     """
     if folds:
-        return round(np.mean([(read_table(path).part == DEVELOPMENT).sum() for path in folds]))
+        return round(np.mean([len(read_clips(path, DEVELOPMENT, training=True)) for path in folds]))
     features, synthetic = config["features"], config["synthetic"]
-    clip = config["clips"]["frames"] * features["hop_length"] / features["sample_rate"]
+    hop = features["hop_length"] / features["sample_rate"]
+    clip = config["clips"]["frames"]
+    fewest = fewest_trained(config["clips"]["shortest_trained"], hop)
     number = len(FOLDS)
     if own:
         sizes, number = [(1, soundfile.info(path).duration) for path in own], len(config["folds"])
@@ -90,7 +92,10 @@ def development_clips(
     else:  # a scene's recordings are taken to be equally long
         table = read_table(scene_statistics)
         sizes = zip(table.recordings, 60 * table.minutes / table.recordings, strict=True)
-    clips = sum(n * math.ceil(round(seconds / clip, 6)) for n, seconds in sizes)
+    clips = 0
+    for n, seconds in sizes:
+        frames = max(1, math.floor(round(seconds / hop, 6)))
+        clips += n * sum(own >= fewest for _, own in cut_clips(frames, clip))
     return round(clips * (number - 1) / number)
 
 

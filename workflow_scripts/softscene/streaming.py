@@ -10,7 +10,7 @@ import soundfile
 import soxr
 
 from softscene.errors import AudioError
-from softscene.extraction import frame_count, log_mel_frames
+from softscene.extraction import log_mel_blocks
 from softscene.features import FeatureParameters
 
 BLOCK = 2**18  # samples that are read at a time, of all channels together
@@ -142,7 +142,7 @@ def log_mel_clips(
 ) -> Iterator[np.ndarray]:
     """:func:`softscene.extraction.log_mel` of a signal that comes in blocks, clip by clip.
 
-    A clip's numbers do not depend on how the signal is cut into blocks.
+    The numbers are the same to the last bit, however the signal is cut into blocks and clips.
 
     Parameters
     ----------
@@ -158,21 +158,13 @@ def log_mel_clips(
     ndarray
         Frames x bands, float32; only the last clip may have fewer frames.
     """
-    margin, hop = parameters.n_fft // 2, parameters.hop_length
-    whole = (clip_frames - 1) * hop + parameters.n_fft  # samples under the windows of a clip
-    waiting, size = [np.zeros(margin, np.float32)], margin
-    samples = done = 0
-    for block in blocks:
-        waiting.append(block)
-        samples, size = samples + len(block), size + len(block)
-        while size >= max(whole, clip_frames * hop):
+    waiting, size = [], 0
+    for rows in log_mel_blocks(blocks, parameters):
+        waiting.append(rows)
+        size += len(rows)
+        while size >= clip_frames:
             joined = np.concatenate(waiting)
-            yield log_mel_frames(joined[:whole], clip_frames, parameters)
-            waiting, done = [joined[clip_frames * hop :]], done + clip_frames
-            size = len(waiting[0])
-    joined = np.concatenate([*waiting, np.zeros(margin, np.float32)])
-    left = frame_count(samples, parameters) - done
-    for start in range(0, left, clip_frames):
-        frames = min(clip_frames, left - start)
-        own = joined[start * hop :][: (frames - 1) * hop + parameters.n_fft]
-        yield log_mel_frames(own, frames, parameters)
+            yield joined[:clip_frames]
+            waiting, size = [joined[clip_frames:]], size - clip_frames
+    if size:
+        yield np.concatenate(waiting)
