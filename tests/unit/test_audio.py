@@ -34,6 +34,7 @@ def encoded(sound, rate=RATE, **form):
 
 def without_first_frame(mp3):
     """Without the frame that holds Xing or Info, as recorders of streams write them."""
+    assert {b"Xing", b"Info"} & set(re.findall(b"Xing|Info", mp3[:200]))
     return mp3[mp3.find(mp3[:2], 4) :]
 
 
@@ -96,28 +97,26 @@ def test_an_mp3_that_libsndfile_takes_for_longer_is_whole(file):
 
 @pytest.mark.parametrize("before", [b"", id3(5000)], ids=["plain", "ID3v2"])
 @pytest.mark.parametrize("behind", [b"", b"TAG" + bytes(125)], ids=["plain", "ID3v1"])
-@pytest.mark.parametrize("xing", [True, False])
 @pytest.mark.parametrize("rate", [8000, 22050, 44100])
-def test_ordinary_mp3_with_tags_is_heard_whole(file, rate, xing, before, behind):
+def test_ordinary_mp3_with_tags_is_heard_whole(file, rate, before, behind):
+    """With a Xing header to the sample; of one bit rate without it, with what fills its frames."""
     sound = rng.normal(0, 0.1, 2 * rate)
+    path = file(before + encoded(sound, rate, **VBR) + behind)
+    assert len(heard(path)) == count_samples(path, rate) == len(sound)
     mp3 = encoded(sound, rate, **CBR)
-    path = file(before + (mp3 if xing else without_first_frame(mp3)) + behind)
-    found = heard(path)
-    if xing:
-        assert len(found) == len(sound)
-    else:
-        assert len(found) == pytest.approx(len(sound), abs=2500), "encoders fill up whole frames"
-    assert count_samples(path, rate) == len(found)
+    path = file(before + (without_first_frame(mp3) if b"Info" in mp3[:200] else mp3) + behind)
+    assert len(heard(path)) == count_samples(path, rate)
+    assert len(sound) <= count_samples(path, rate) < len(sound) + 2500
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 24000, 32000, 48000])
 @pytest.mark.parametrize("mode", [CBR, VBR], ids=["CBR", "VBR"])
 def test_frames_are_counted_as_the_encoder_counts_them(file, rate, mode):
-    """LAME writes their number into the Xing header."""
+    """LAME writes their number into the Xing header, unless a frame is too short to hold one."""
     path = file(encoded(tone(3.3, rate=rate), rate, **mode))
     with path.open("rb") as opened:
         counted = count_frames(opened)
-    assert counted.frames == counted.announced > 0
+    assert counted.announced == counted.frames or (mode is CBR and counted.announced is None)
     assert counted.seconds == pytest.approx(3.3, abs=0.3)
     assert counted.seconds == pytest.approx(counted.frames * counted.samples / rate)
 
@@ -130,7 +129,7 @@ def test_what_is_no_mp3_has_no_frames(file):
 
 
 def test_a_damaged_xing_header_is_no_reason_to_ask_for_memory(file):
-    mp3 = encoded(tone(0.5, rate=16000), 16000, **CBR)
+    mp3 = encoded(tone(0.5, rate=16000), 16000, **VBR)
     place = max(mp3.find(b"Xing"), mp3.find(b"Info"))
     path = file(mp3[: place + 8] + b"\xff\0\0\0" + mp3[place + 12 :])
     assert "is cut: its header promises 4278190080 frames, " in refusal(path)
