@@ -1,5 +1,7 @@
 """Label files: every mistake in them is told before any job."""
 
+import os
+
 import pytest
 import yaml
 from softscene.errors import ConfigurationError
@@ -42,3 +44,10 @@ def test_an_empty_or_missing_file_is_no_crash(tmp_path):
     path.write_text("")
     with pytest.raises(ConfigurationError, match="object expected"):
         read_labels(path)
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "labels.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        read_labels(tmp_path / "labels.yaml")
+    assert str(caught.value).endswith("labels.yaml is no file, but a named pipe")

@@ -1,5 +1,7 @@
 """Methods of one's own: what is refused, and that the named part alone is replaced."""
 
+import os
+
 import pytest
 import torch
 from softscene.config import own_networks, require_code
@@ -43,6 +45,14 @@ def complaint(methods):
     with pytest.raises(ConfigurationError) as caught:
         require_code(methods)
     return str(caught.value)
+
+
+def test_code_that_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "mine.py")
+    said = complaint({"mine": {"scene_loss": "hard", "code": str(tmp_path / "mine.py")}})
+    assert f"methods.mine.code: {tmp_path}/mine.py is no file, but a named pipe" in said
+    said = complaint({"mine": {"scene_loss": "hard", "code": "/dev/zero"}})
+    assert "methods.mine.code: /dev/zero is no file, but a device" in said
 
 
 @pytest.mark.parametrize(

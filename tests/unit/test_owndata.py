@@ -1,6 +1,7 @@
 """Data of one's own: every fault in one go, by file and line, and what jobs of downloads find."""
 
 import logging
+import os
 
 import numpy as np
 import pandas as pd
@@ -88,7 +89,7 @@ def test_faults_of_rows_audio_and_folds_are_told_in_one_go(data):
         "line 3: a1.wav: has 16000 Hz, 8000 Hz (features.sample_rate) expected",
         "line 4: a2.wav: cannot be read as audio",
         "line 6: b0.wav: there is no such file in ",
-        "line 9: b3.wav: has no samples",
+        "line 9: b3.wav: holds no sound",
         "line 10: a0.wav, 'cat': 3.0 to 4.0 s lies beyond the recording's end, 1.0 s",
         "line 11: a0.wav, 'cow': unknown event label",
         "line 12: ../a0.wav: a plain path inside",
@@ -184,3 +185,49 @@ def test_the_heading_names_the_file_that_is_at_fault(data, rows, folds):
     heading = complaint(data, data / "folds.tsv").splitlines()[0]
     files = [f"{data}/list.tsv"] * rows + [f"{data}/folds.tsv"] * folds
     assert heading == f"{' and '.join(files)} cannot be used:"
+
+
+def test_a_recording_that_was_cut_is_named_with_its_line(data):
+    for name in ("a1.wav", "a2.mp3", "a3.flac"):
+        soundfile.write(data / "audio" / name, np.random.default_rng(0).normal(0, 0.1, RATE), RATE)
+        whole = (data / "audio" / name).read_bytes()
+        (data / "audio" / name).write_bytes(whole[: len(whole) // 2])
+    write_list(data, [ROWS[0], ROWS[4], *(f"{name}\thome\t0.1\t0.2\tcat" for name in
+                                         ("a1.wav", "a2.mp3", "a3.flac"))])  # fmt: skip
+    said = complaint(data)
+    for words in [
+        "line 4: a1.wav: is cut: its header promises 16000 bytes, 7978 are there; copy it again",
+        "line 5: a2.mp3: is cut: its header promises",
+        "line 6: a3.flac: cannot be read as audio after 0.00 s: ",
+    ]:
+        assert words in said
+
+
+def test_events_are_judged_by_what_an_mp3_holds_and_not_by_what_is_guessed(data):
+    """Silence, then noise, without a Xing header: libsndfile takes the 2 s for more than 3."""
+    sound = np.concatenate([np.zeros(RATE), np.random.default_rng(0).normal(0, 0.3, RATE)])
+    path = data / "audio" / "a0.mp3"
+    soundfile.write(path, sound, RATE, bitrate_mode="VARIABLE", compression_level=0.4)
+    mp3 = path.read_bytes()
+    path.write_bytes(mp3[mp3.find(mp3[:2], 4) :])
+    assert soundfile.info(path).duration > 3
+    write_list(data, [*ROWS, "a0.mp3\thome\t1.5\t1.9\tcat"])
+    run(data)
+    found = read_table(data / "recordings.tsv").set_index("recording").frames["a0.mp3"]
+    assert found == len(soundfile.read(path)[0])
+    assert 2 * RATE <= found < 2.3 * RATE
+    write_list(data, [*ROWS, "a0.mp3\thome\t1.5\t2.6\tcat"])
+    (data / "events.tsv").unlink()
+    assert "a0.mp3, 'cat': 1.5 to 2.6 s lies beyond the recording's end" in complaint(data)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(data):
+    (data / "audio" / "b0.wav").unlink()
+    for name in ("audio/b0.wav", "pipe"):
+        os.mkfifo(data / name)
+    assert "line 6: b0.wav: is no file, but a named pipe" in complaint(data)
+    assert f"{data}/pipe is no file, but a named pipe" in complaint(data, data / "pipe")
+    assert refused(data, annotations="pipe", folds="pipe") == [
+        f"data.own.annotations: {data}/pipe is no file, but a named pipe",
+        "data.own.folds: pipe is no file, but a named pipe",
+    ]

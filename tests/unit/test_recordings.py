@@ -1,10 +1,16 @@
 """Recordings: what is accepted, what is refused, and that all faults are told at once."""
 
+import dataclasses
+import os
+import signal
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from softscene.errors import AudioError
+from softscene import extraction
+from softscene.errors import AudioError, ProcessError
 from softscene.extraction import extract_features, log_mel, read_mono
 from softscene.features import FeatureStore
 from softscene.files import write_table
@@ -50,13 +56,13 @@ def study(tmp_path):
     return audio
 
 
-def extract(study, names, workers=1, frames=RATE):
+def extract(study, names, workers=1, frames=RATE, parameters=FEATURES):
     table, events, target = (study.parent / name for name in ("a.tsv", "events.tsv", "f.h5"))
     write_table(pd.DataFrame({"recording": names, "frames": frames}), table)
     rows = [(name, "home", 0.0, 0.5, "fan") for name in names]
     columns = ["recording", "scene", "onset", "offset", "event"]
     write_table(pd.DataFrame(rows, columns=columns), events)
-    extract_features({table: study}, events, target, FEATURES, workers)
+    extract_features({table: study}, events, target, parameters, workers)
     return target
 
 
@@ -65,12 +71,11 @@ def test_every_bad_recording_is_named_with_what_was_expected(study):
     with pytest.raises(AudioError) as caught:
         extract(study, names, workers=2)
     message = str(caught.value)
-    assert "rate.wav: has 22050 Hz, 44100 Hz expected" in message
-    assert "nan.wav: sample 500 is not a finite number" in message
-    assert "cut.wav: has 16" in message
-    assert "44100 expected; truncated?" in message
+    assert "rate.wav: has 22050 Hz, 44100 Hz (features.sample_rate) expected" in message
+    assert "nan.wav: sample 500 (0.011 s) is not a finite number" in message
+    assert "cut.wav: is cut: its header promises 264600 bytes, 99" in message
     assert "text.wav: cannot be read as audio" in message
-    assert "gone.wav: the recording is missing" in message
+    assert "gone.wav: there is no such file" in message
     assert "good.wav" not in message
     assert not (study.parent / "f.h5").exists(), "a half-made file must not look made"
 
@@ -99,7 +104,66 @@ def test_the_feature_file_does_not_depend_on_workers_to_its_last_bit(study):
     one = extract(study, list(sounds), frames=frames).read_bytes()
     assert extract(study, list(sounds), workers=2, frames=frames).read_bytes() == one
     with FeatureStore(study.parent / "f.h5", FEATURES) as store:
-        for name, sound in sounds.items():
+        for name in sounds:
             with threadpool_limits(1):  # which the last bits depend on
-                expected = log_mel(read_mono(study / name, RATE, len(sound)), FEATURES)
+                expected = log_mel(read_mono(study / name, RATE), FEATURES)
             assert np.array_equal(store.read(name)[0], expected), name
+
+
+def left_beside(study):
+    return sorted(path.name for path in study.parent.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("values", [(1e20,), (3e38, 3e38), (-np.inf,)], ids=str)
+def test_a_sample_that_would_spoil_the_features_is_named(study, values):
+    bad = noise(channels=len(values))
+    bad[5000] = values
+    wav(study, "loud.wav", bad, subtype="FLOAT")
+    with pytest.raises(AudioError) as caught:
+        extract(study, ["good.wav", "loud.wav"])
+    assert f"{study}/loud.wav: sample 5000 (0.113 s) is not a finite number" in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_features_that_are_not_finite_are_named(study):
+    """The logarithm of silence without a floor."""
+    wav(study, "silent.wav", np.zeros(RATE))
+    with pytest.raises(AudioError) as caught:
+        extract(study, ["silent.wav"], parameters=dataclasses.replace(FEATURES, floor=0.0))
+    assert f"{study}/silent.wav: its features before 1.00 s are not finite" in str(caught.value)
+    assert left_beside(study) == ["a.tsv", "events.tsv"]
+
+
+def test_a_recording_of_another_length_than_was_noted_is_named(study):
+    with pytest.raises(
+        AudioError, match=r"good\.wav: has 44100 samples, 44101 expected; has it ch"
+    ):
+        extract(study, ["good.wav"], frames=RATE + 1)
+
+
+def die(job):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_told_with_what_to_do_and_leaves_nothing(study, monkeypatch):
+    monkeypatch.setattr(extraction, "_extract", die)
+    with pytest.raises(ProcessError) as caught:
+        extract(study, ["good.wav"], workers=8)
+    for words in ["8 processes", "memory", "--set-threads extract_features=4", "mem_mb"]:
+        assert words in str(caught.value)
+    assert left_beside(study) == ["a.tsv", "events.tsv"]
+    assert [path.name for path in study.parent.iterdir() if path.is_dir()] == ["audio"]
+
+
+def test_memory_does_not_grow_with_the_recording(tmp_path):
+    """Five times as long: 45 MB more of samples if they were held, and 3 MB of features."""
+    peaks = []
+    for seconds in (64, 320):
+        sound = wav(tmp_path, f"{seconds}.wav", noise(1, 1).repeat(seconds), subtype="PCM_16")
+        job = str(sound), seconds * RATE, FEATURES, tmp_path / "rows"
+        tracemalloc.start()
+        assert extraction._extract(job) is None
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (tmp_path / "rows").stat().st_size == seconds * 50 * 64 * 4
+    assert peaks[1] < peaks[0] + 2_000_000

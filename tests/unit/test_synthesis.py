@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 import zipfile
 from collections import Counter
@@ -460,6 +461,10 @@ def test_faults_of_a_given_folder_are_all_named(corpus, tmp_path):
         plan_given(tmp_path, LABELS, SCENES)
     assert str(raised.value).count("is missing") == 8
     (tmp_path / "crossvaridation").mkdir()
+    os.mkfifo(tmp_path / LISTS[1])
+    with pytest.raises(AnnotationError, match=f"{LISTS[1]} is no file, but a named pipe"):
+        plan_given(tmp_path, LABELS, SCENES)
+    (tmp_path / LISTS[1]).unlink()
     for name in LISTS[1:]:
         (tmp_path / name).write_text(text)
     (tmp_path / MAIN_LIST).write_text(text.replace("\tcar\n", "\tcat\n").replace("home", "hoome"))

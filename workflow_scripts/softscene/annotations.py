@@ -12,6 +12,7 @@ import pandas as pd
 
 from softscene.errors import AnnotationError
 from softscene.labels import Labels
+from softscene.named_files import other_than_file
 
 EVENT_COLUMNS = ["recording", "scene", "onset", "offset", "event"]
 AUDIT_COLUMNS = ["action", "file", "line", "recording", "onset", "offset", "event", "reason"]
@@ -40,6 +41,8 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
         It cannot be read, columns are missing or stand there twice, or a row has too many.
     """
     name = name or str(source)
+    if other := other_than_file(source):
+        raise AnnotationError(f"{name} {other}")
     try:
         raw = pd.read_csv(
             source,

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.errors import ConfigurationError
 from softscene.methods import code_faults, has_network
+from softscene.named_files import other_than_file
 
 
 def _matches(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
@@ -110,6 +111,8 @@ def read_yaml(path: str | Path, kind: str) -> Any:
     ConfigurationError
         It is missing, or no YAML.
     """
+    if other := other_than_file(path):
+        raise ConfigurationError(f"the {kind} {path} {other}")
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except Exception as error:  # a bad date, number or tag raises whatever Python says of it

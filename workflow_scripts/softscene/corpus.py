@@ -37,6 +37,7 @@ from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import partial_beside, read_table, replacing, write_text
 from softscene.labels import Labels, read_labels
 from softscene.lifetime import fork_pool
+from softscene.named_files import other_than_file
 from softscene.progress import Progress
 from softscene.synthesis import SAMPLE_RATE, EventSound, read_sounds, render_recording
 
@@ -174,7 +175,11 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
     leave; an office clip has a sample more than 30 s.
     """
     folder = Path(folder)
-    missing = [f"{folder / name} is missing" for name in LISTS if not (folder / name).is_file()]
+    missing = [
+        f"{folder / name} {other_than_file(folder / name) or 'is missing'}"
+        for name in LISTS
+        if not (folder / name).is_file()
+    ]
     if missing:
         raise AnnotationError.of("the annotation folder is incomplete:", missing)
     table = read_published(folder / MAIN_LIST)
@@ -243,7 +248,7 @@ def _pool(workers: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
     if workers == 1:
         yield map
         return
-    with fork_pool(workers) as pool:
+    with fork_pool(workers, "make_corpus") as pool:
         yield pool.map
 
 

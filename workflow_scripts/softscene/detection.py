@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from softscene.activity import times_of
+from softscene.audio import Recording
 from softscene.detector import Detector
 from softscene.errors import AudioError
 from softscene.files import write_table, write_text
 from softscene.pictures import Overview, draw
-from softscene.streaming import Recording, log_mel_clips
+from softscene.streaming import log_mel_clips
 
 BATCH = 4  # clips at a time; bounds memory
 

@@ -56,6 +56,10 @@ class StorageError(SoftSceneError):
     """A disk is full."""
 
 
+class ProcessError(SoftSceneError):
+    """A process that a job had started was killed."""
+
+
 class TrainingError(SoftSceneError):
     """A training cannot go on."""
 

@@ -1,20 +1,22 @@
 """Log-mel features: from WAV files to ``features.h5``."""
 
+import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pandas as pd
-import soundfile
 from threadpoolctl import threadpool_limits
 
+from softscene.audio import Recording
 from softscene.errors import AudioError, SoftSceneError
 from softscene.features import FeatureParameters, write_proved
-from softscene.files import read_table, replacing_hdf5
+from softscene.files import partial_beside, read_table, replacing_hdf5
 from softscene.lifetime import fork_pool
 from softscene.progress import Progress
 
@@ -109,47 +111,36 @@ def frame_count(samples: int, parameters: FeatureParameters) -> int:
     return max(samples // parameters.hop_length, min(samples, 1))
 
 
-def read_mono(path: str | Path, sample_rate: int, samples: int | None = None) -> np.ndarray:
-    """Read a recording as the mean of its channels, float32 in -1 .. 1.
-
-    Parameters
-    ----------
-    path
-        A file that ``soundfile`` reads.
-    sample_rate
-        Hz that it must have.
-    samples
-        How many samples a channel must have; ``None`` takes any number above 0.
+def read_mono(path: str | Path, sample_rate: int) -> np.ndarray:
+    """Read a whole recording as the mean of its channels, float32 in -1 .. 1.
 
     Raises
     ------
     AudioError
-        The file is missing or unreadable, has another rate or length, or holds NaN or infinity.
+        As :class:`softscene.audio.Recording` and its ``mono`` do.
     """
-    if not Path(path).is_file():
-        raise AudioError(f"{path}: the recording is missing")
-    try:
-        signal, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: cannot be read as audio: {error}") from error
-    if rate != sample_rate:
-        raise AudioError(f"{path}: has {rate} Hz, {sample_rate} Hz expected")
-    expected = "at least 1" if samples is None else samples
-    if len(signal) == 0 or (samples is not None and len(signal) != samples):
-        raise AudioError(f"{path}: has {len(signal)} samples, {expected} expected; truncated?")
-    if not np.isfinite(signal).all():
-        where = int(np.argmin(np.isfinite(signal).all(axis=1)))
-        raise AudioError(f"{path}: sample {where} is not a finite number")
-    return sum(signal.T) / np.float32(signal.shape[1])  # five times as fast as their mean
+    with Recording(path, sample_rate) as recording:
+        return np.concatenate(list(recording.mono()))
 
 
-def _extract(job: tuple[str, int, FeatureParameters]) -> np.ndarray | SoftSceneError:
-    """One recording's features, or what is wrong with it, so that all faults can be told."""
-    path, samples, parameters = job
+def _extract(job: tuple[str, int, FeatureParameters, Path]) -> SoftSceneError | None:
+    """Write one recording's features, or say what is wrong with it: all faults are told at once."""
+    path, samples, parameters, target = job
     try:
-        return log_mel(read_mono(path, parameters.sample_rate, samples), parameters)
+        with Recording(path, parameters.sample_rate) as recording, target.open("wb") as file:
+            for rows in log_mel_blocks(recording.mono(), parameters):
+                if not np.isfinite(rows).all():
+                    where = recording.done / recording.rate
+                    raise AudioError(f"{path}: its features before {where:.2f} s are not finite")
+                file.write(np.ascontiguousarray(rows))
+        if recording.done != samples:
+            raise AudioError(
+                f"{path}: has {recording.done} samples, {samples} expected; has it changed since "
+                "it was downloaded or imported?"
+            )
     except SoftSceneError as error:
         return error
+    return None
 
 
 def extract_features(
@@ -182,20 +173,37 @@ def extract_features(
     scenes = read_table(events).drop_duplicates("recording").set_index("recording").scene
     # the longest first, so that no worker is left alone with one at the end
     recordings = locate(audio, scenes).sort_values("frames", ascending=False, kind="stable")
-    jobs = [(row.path, row.frames, parameters) for row in recordings.itertuples()]
-    progress = Progress("features", len(jobs), "recording")
+    progress = Progress("features", len(recordings), "recording")
     problems = []
-    with replacing_hdf5(target) as store:
+    with replacing_hdf5(target) as store, _folder_beside(Path(target)) as folder:
         store.attrs.update(asdict(parameters))
-        for row, result in zip(recordings.itertuples(), _map(jobs, workers), strict=True):
-            if isinstance(result, SoftSceneError):
-                problems.append(str(result))
+        jobs = [
+            (row.path, row.frames, parameters, folder / str(number))
+            for number, row in enumerate(recordings.itertuples())
+        ]
+        results = _map(jobs, workers)
+        for row, (*_, made), fault in zip(recordings.itertuples(), jobs, results, strict=True):
+            if fault:
+                problems.append(str(fault))
             else:
+                values = np.memmap(made, np.float32, "r").reshape(-1, parameters.bands)
                 facts = {"scene": scenes[row.Index], "samples": row.frames}
-                write_proved(store, row.Index, result, facts)
+                write_proved(store, row.Index, values, facts)
+            made.unlink(missing_ok=True)
             progress.advance()
         if problems:
             raise AudioError.of("recordings cannot be used:", problems)
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """Give a folder for what has no place in memory, if recordings are long."""
+    folder = partial_beside(target.with_suffix(".recordings"))
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.DataFrame:
@@ -211,10 +219,10 @@ def locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.Data
     return found.loc[scenes.index]
 
 
-def _map(jobs: list, workers: int) -> Iterator[np.ndarray | SoftSceneError]:
-    """Results in the order of the jobs; only so many lie in memory, however many jobs there are."""
+def _map(jobs: list, workers: int) -> Iterator[SoftSceneError | None]:
+    """Results in the order of the jobs; only so many wait on disk, however many jobs there are."""
     _ = librosa.feature.melspectrogram  # loaded before the fork, so that each process has it
-    with threadpool_limits(1), fork_pool(workers) as pool:
+    with threadpool_limits(1), fork_pool(workers, "extract_features") as pool:
         ahead: deque[Future] = deque()
         for job in jobs:
             ahead.append(pool.submit(_extract, job))

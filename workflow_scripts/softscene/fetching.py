@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import soundfile
 from remotezip import OutOfBound, RangeNotSupported, RemoteZip, RemoteZipError
 
 from softscene.archives import (
@@ -26,6 +25,7 @@ from softscene.archives import (
     list_members,
     refuse_unsafe,
 )
+from softscene.audio import Recording
 from softscene.errors import AudioError, DownloadError
 from softscene.files import replacing, write_text
 from softscene.progress import Progress
@@ -332,11 +332,11 @@ def _describe(members: Sequence[Member], shelf: _Shelf) -> pd.DataFrame:
     rows, faults = [], []
     for member in members:
         try:
-            header = soundfile.info(str(shelf.path(member.name)))
-        except (soundfile.SoundFileError, TypeError) as error:  # the latter of names in .raw
+            with Recording(shelf.path(member.name)) as header:
+                form = (header.frames, header.rate, header.channels, header.subtype)
+        except AudioError as error:
             faults.append(f"{member.name}: {error}")
             continue
-        form = (header.frames, header.samplerate, header.channels, header.subtype)
         rows.append((member.name, member.archive, member.bytes, f"{member.crc32:08x}", *form))
     if faults:
         raise AudioError.of("recordings that were fetched cannot be read as audio:", faults)

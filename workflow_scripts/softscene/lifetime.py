@@ -7,16 +7,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 import psutil
 
-from softscene.errors import BusyError
+from softscene.errors import BusyError, ProcessError
 from softscene.storage import naming_full_disk
 
 BOSS = "SOFTSCENE_SNAKEMAKE"
@@ -87,13 +88,35 @@ def end_with(bosses: Sequence[Boss], every: float = 1.0) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def fork_pool(workers: int) -> ProcessPoolExecutor:
+@contextmanager
+def fork_pool(workers: int, rule: str) -> Iterator[ProcessPoolExecutor]:
     """Processes forked from this one, that do not outlive it.
 
     Forked, as a spawned process would run a script of Snakemake's again.
+
+    Parameters
+    ----------
+    workers
+        How many.
+    rule
+        The job's, for the error.
+
+    Raises
+    ------
+    ProcessError
+        One of them was killed.
     """
     context, boss = multiprocessing.get_context("fork"), Boss.of(psutil.Process())
-    return ProcessPoolExecutor(workers, context, end_with, ([boss],))
+    try:
+        with ProcessPoolExecutor(workers, context, end_with, ([boss],)) as pool:
+            yield pool
+    except BrokenProcessPool as error:
+        raise ProcessError(
+            f"one of the {workers} processes of this job was killed, most likely because memory "
+            "ran out. Give the same command again with fewer processes, e.g. --set-threads "
+            f"{rule}={max(1, workers // 2)}, or on a cluster with more memory, e.g. "
+            f"--set-resources {rule}:mem_mb=8000"
+        ) from error
 
 
 def claim(path: str | Path, what: str) -> TextIO:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from softscene.errors import MethodError
+from softscene.named_files import other_than_file
 
 # What a file may define; docs/extending.md has the signatures.
 REPLACEABLE = ("Student", "hard_scene_loss", "soft_scene_loss")
@@ -26,6 +27,9 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
     scene_loss
         The method's: a loss that it does not use is a mistake.
     """
+    if other := other_than_file(path):
+        yield f"{path} {other}"
+        return
     try:
         tree = ast.parse(Path(path).read_bytes(), str(path))
     except OSError as error:

@@ -6,14 +6,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
-import soundfile
 
 from softscene.annotations import EVENT_COLUMNS, PUBLISHED_COLUMNS, clean, read_published
-from softscene.errors import AnnotationError, ConfigurationError
+from softscene.audio import count_samples
+from softscene.errors import AnnotationError, AudioError, ConfigurationError
 from softscene.files import write_table
 from softscene.folds import DEVELOPMENT, EVALUATION, split_recordings, whole_recordings
 from softscene.labels import read_labels
 from softscene.merging import AUDIT_COLUMNS
+from softscene.named_files import other_than_file
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,9 @@ def require_data(own: Mapping[str, Any], place: Callable[[str], str] = str) -> N
                 "no more folds than recordings expected"
             )
     if isinstance(folds, str) and not Path(place(folds)).is_file():
-        problems.append(f"data.own.folds: there is no file {folds}")
+        other = other_than_file(place(folds))
+        fault = f"{folds} {other}" if other else f"there is no file {folds}"
+        problems.append(f"data.own.folds: {fault}")
     if problems:
         raise ConfigurationError.of("data of one's own cannot be used:", problems)
 
@@ -137,24 +140,16 @@ def _probe(
             problems.append(f"{place}: there is no such file in {audio}")
             continue
         try:
-            found = soundfile.info(str(Path(audio) / path))
-        except (soundfile.LibsndfileError, OSError) as error:
-            problems.append(f"{place}: cannot be read as audio: {error}")
-            continue
-        if found.samplerate != sample_rate:
-            problems.append(
-                f"{place}: has {found.samplerate} Hz, {sample_rate} Hz (features.sample_rate) "
-                "expected"
-            )
-        elif not found.frames:
-            problems.append(f"{place}: has no samples")
-        else:
-            lengths[row.recording] = found.frames
+            lengths[row.recording] = count_samples(Path(audio) / path, sample_rate)
+        except AudioError as error:
+            problems.append(f"{place}: {str(error).removeprefix(f'{Path(audio) / path}: ')}")
     return lengths, problems
 
 
 def _read_folds(source: str | Path, known: set[str]) -> tuple[dict[str, int], list[str]]:
     """Fold of each recording, and what is wrong with the file."""
+    if other := other_than_file(source):
+        return {}, [f"{source} {other}"]
     try:
         table = pd.read_csv(source, sep="\t", dtype=str, keep_default_na=False, quoting=3)
     except FileNotFoundError:

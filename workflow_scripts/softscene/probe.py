@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
-import soundfile
 import torch
 
 from softscene import training
+from softscene.audio import Recording
 from softscene.checkpoints import History
 from softscene.dataset import Clips
 from softscene.drawing import FOLDS
@@ -86,7 +86,7 @@ def development_clips(
     fewest = fewest_trained(config["clips"]["shortest_trained"], hop)
     number = len(FOLDS)
     if own:
-        sizes, number = [(1, soundfile.info(path).duration) for path in own], len(config["folds"])
+        sizes, number = [(1, _seconds(path)) for path in own], len(config["folds"])
     elif synthetic and not synthetic["annotations"]:
         sizes = [(n, synthetic["seconds"][scene]) for scene, n in synthetic["recordings"].items()]
     else:  # a scene's recordings are taken to be equally long
@@ -97,6 +97,11 @@ def development_clips(
         frames = max(1, math.floor(round(seconds / hop, 6)))
         clips += n * sum(own >= fewest for _, own in cut_clips(frames, clip))
     return round(clips * (number - 1) / number)
+
+
+def _seconds(path: str | Path) -> float:
+    with Recording(path) as recording:
+        return recording.seconds
 
 
 def probe(
