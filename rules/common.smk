@@ -196,14 +196,17 @@ def detector_students():
     ]
 
 
-def detector_table3(wildcards):
-    """What the detector's students are chosen by, if they are not named."""
+def detector_scores(wildcards):
+    """What the detector's students are chosen by, if they are not named: their own scores, as
+    Table 3 may be of other methods."""
     if not detector_students():
         raise WorkflowError(
             "there is no student to make a detector of: controls and methods with a network of their "
             "own are left out; configure another method"
         )
-    return [] if config["detector"] else [f"{RESULTS}/tables/table3.tsv"]
+    if config["detector"]:
+        return []
+    return of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv", detector_students())
 
 
 def own_recording(wildcards):

@@ -11,9 +11,9 @@ rule export_detector:
             f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", detector_students()
         ),
         statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", detector_students()),
-        table3=detector_table3,
+        scores=detector_scores,
         labels=LABELS,
-        code=code("detector"),
+        code=code("detector", "detector_form"),
     output:
         f"{RESULTS}/detector.safetensors",
     log:
@@ -29,7 +29,10 @@ rule export_detector:
     params:
         students=[(vars(kind), fold, seed) for kind, fold, seed in detector_students()],
         chosen=config["detector"],
-        names={key: method["name"] for key, method in config["methods"].items()},
+        names={
+            kind.method: config["methods"][kind.method]["name"]
+            for kind, _, _ in detector_students()
+        },
         about={
             "run": config["run"],
             "synthetic": SYNTHETIC,

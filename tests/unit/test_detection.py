@@ -1,11 +1,15 @@
 """One's own recordings: events, scene and picture, against whole arrays and plain loops."""
 
+import itertools
+import json
 import os
+import re
 import subprocess
 import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -15,9 +19,10 @@ from softscene.detection import EventTracker, detect
 from softscene.detector import best_kind, load_detector
 from softscene.errors import AudioError, ConfigurationError, ResultError
 from softscene.extraction import log_mel
-from softscene.files import read_table
+from softscene.files import read_table, write_table
 from softscene.pictures import COLUMNS, Overview, clock, draw, time_ticks
 from softscene.recordings import RESULTS, find_recordings, recordings_of
+from softscene.tables import Run, make_table3
 from softscene.weights import load_tensors, save_tensors
 
 from tests.conftest import FEATURES, ROOT
@@ -183,7 +188,111 @@ def test_weights_of_another_network_are_refused(source, tmp_path):
         load_detector(tmp_path / "other", CPU)
 
 
-def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):
+def changed(facts, *keys, value=None):
+    """Set what lies there; None takes it away."""
+    inner = facts
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner.pop(keys[-1]) if value is None else inner.update({keys[-1]: value})
+
+
+SIZE_OF = ("students", NAMES[0])
+OTHER_FACTS = [
+    (("format",), None, "format: this key is missing"),
+    (("format",), 2, "it is of format 2, and this version reads format 1"),
+    (("format",), "one", "format: 'one' given, integer expected"),
+    (("features",), None, "features: this key is missing"),
+    (("events",), None, "events: this key is missing"),
+    (("run",), None, "run: this key is missing"),
+    (("extra",), "zzz", "extra: no such key"),
+    (("students",), None, "students: this key is missing"),
+    (("students",), [], r"students: \[\] given"),
+    (("students",), {}, "students: {} given"),
+    (("features", "sample_rate"), 0, "features.sample_rate: 0 given, a number from 1000"),
+    (("features", "hop_length"), 0, "features.hop_length: 0 given, a number from 1"),
+    (("features", "hop_length"), 10**12, "a number up to 1048576 expected"),
+    (("features", "n_fft"), 10**12, "a number up to 1048576 expected"),
+    (("features", "n_fft"), 1024, "features.n_fft: 1024 is less than frame_length"),
+    (("features", "bands"), "x", "features.bands: 'x' given, integer expected"),
+    (("features", "bands"), 128, "bands: 64 given, 128 expected"),
+    (("features", "fmax"), 30_000.0, "features.fmax: 30000.0 Hz is not from fmin to half of"),
+    (("features", "floor"), float("nan"), "features.floor: nan given, a finite number expected"),
+    (("clip_frames",), 0, "clip_frames: 0 given, a number from 64"),
+    (("clip_frames",), -5, "clip_frames: -5 given, a number from 64"),
+    (("clip_frames",), 10**12, "clip_frames: 1000000000000 given, a number up to 1000000"),
+    (("clip_frames",), 501, "frames: 500 given, 501 expected"),
+    ((*SIZE_OF, "channels"), "x", "channels: 'x' given, integer expected"),
+    ((*SIZE_OF, "channels"), 10**9, "a number up to 1048576 expected"),
+    ((*SIZE_OF, "channels"), 1_000_000, "the weights of fold-1_seed-0 are not those of the work"),
+    ((*SIZE_OF, "scene_channels"), 5, "scene_channels: 5 given, array expected"),
+    ((*SIZE_OF, "scene_branch"), False, "network/scene.* is no student's"),
+    (("events",), 5, "events: 5 given"),
+    (("events",), ["fan"] * 25, "a list of different names expected"),
+    (("events",), ["fan"], "events: 25 given, 1 expected"),
+    (("scenes",), ["home", "office"], "scenes: 4 given, 2 expected"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "value", "words"), OTHER_FACTS)
+def test_a_detector_that_says_other_things_is_of_another_version(
+    source, tmp_path, keys, value, words
+):
+    tensors, written = load_tensors(source)
+    facts = json.loads(written["detector"])
+    changed(facts, *keys, value=value)
+    refuse(tensors, json.dumps(facts), tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[1, 2]", "given, object expected"), ("null", "null given, object expected"),
+     ("7", "7 given, object expected")],
+)  # fmt: skip
+def test_a_detector_says_of_itself_what_keys_can_hold(source, tmp_path, text, words):
+    refuse(load_tensors(source)[0], text, tmp_path, words)
+
+
+def full(size, value, dtype=torch.float64):
+    return torch.full(size, value, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("mean", None, "the array fold-2_seed-7/mean is missing"),
+        ("mean", full((3,), 0), "mean is 3 float64, 64 float64 expected"),
+        ("mean", full((1, 64), 0), "mean is 1 x 64 float64, 64 float64 expected"),
+        ("mean", full((64,), 0, torch.float32), "mean is 64 float32, 64 float64 expected"),
+        ("mean", full((64,), torch.inf), "mean has values that are not finite"),
+        ("thresholds", full((25,), torch.nan), "thresholds has values that are not finite"),
+        ("thresholds", full((25,), 1.1), "thresholds has values outside 0 to 1"),
+        ("thresholds", full((24,), 0.5), "thresholds is 24 float64, 25 float64 expected"),
+        ("deviation", full((64,), 0), "deviation has values that are not above 0"),
+        ("deviation", full((64,), torch.nan), "deviation has values that are not finite"),
+        ("other", full((1,), 0), "the array fold-2_seed-7/other is no student's"),
+        ("network/event.output.bias", full((25,), torch.nan, torch.float32), "not finite"),
+        ("network/event.output.bias", full((25,), 0, torch.int64), "25 int64, 25 float32 expected"),
+        ("network/event.output.weight", None, "the weights of fold-2_seed-7 are not those of the"),
+    ],
+)
+def test_a_detector_with_other_arrays_is_of_another_version(source, tmp_path, part, value, words):
+    tensors, written = load_tensors(source)
+    tensors.pop(f"{NAMES[1]}/{part}", None)
+    if value is not None:
+        tensors[f"{NAMES[1]}/{part}"] = value
+    refuse(tensors, written["detector"], tmp_path, words)
+
+
+def refuse(tensors, facts, folder, words):
+    path = folder / "other.safetensors"
+    save_tensors(tensors, path, detector=facts)
+    expected = f"^{re.escape(str(path))} is no detector of this version: .*{words}.*of a finished"
+    with pytest.raises(ResultError, match=expected):
+        load_detector(path, CPU)
+
+
+def test_the_best_kind_is_the_one_that_table_3_has_on_top(tmp_path):
+    """The same scores through Table 3, as it is printed, and through the choice."""
     kinds = [
         StudentKind("crnn"),
         StudentKind("mtl", alpha="0.01"),
@@ -191,22 +300,35 @@ def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):
         StudentKind("soft", beta="1.0", temperature="2.0"),
     ]
     names = {"crnn": "CNN-BiGRU", "mtl": "MTL", "soft": "Soft"}
-    rows = [
-        "method alpha beta temperature convention threshold f_score_mean",
-        "CNN-BiGRU nan nan nan frame adaptive 0.4",
-        "MTL 0.01 nan nan frame adaptive 0.3",
-        "MTL 1.0 nan nan frame adaptive 0.6",
-        "Soft nan 1.0 2.0 frame adaptive 0.5",
-        "Soft nan 1.0 2.0 frame oracle 0.9",
-        "CNN-BiGRU nan nan nan segment adaptive 0.8",
-    ]
-    table = tmp_path / "table3.tsv"
-    table.write_text("\n".join(rows).replace(" ", "\t") + "\n")
-    assert best_kind(table, names, kinds) == "mtl/alpha-1.0_beta-none_T-none"
-    assert best_kind(table, names, [kinds[0], kinds[1]]) == kinds[0].folder
-    table.write_text(table.read_text().replace("adaptive", "fixed"))
-    with pytest.raises(ResultError, match="no F-score to choose by"):
-        best_kind(table, names, kinds)
+    settings = [(c, t) for c in ("frame", "segment") for t in ("adaptive", "oracle", "fixed")]
+    conventions = {"frame": 0.02, "segment": 1.0}
+    chosen = set()
+    for trial in range(20):
+        scores = []
+        for kind, number in itertools.product(kinds, range(3)):
+            table = pd.DataFrame(settings, columns=["convention", "threshold"])
+            table["f_score"] = rng.random(len(table))
+            if trial % 3 == 0 and number == 1:
+                table["f_score"] = np.nan  # of a fold without events
+            path = tmp_path / f"{trial}_{len(scores)}.tsv"
+            write_table(table.assign(error_rate=0.5), path)
+            scores.append((kind, path))
+        runs = [Run(kind, names[kind.method], path) for kind, path in scores]
+        table3 = make_table3(runs, ROOT / "resources" / "published_table3.csv", conventions)
+        table3 = table3[(table3.convention == "frame") & (table3.threshold == "adaptive")]
+        row = table3.loc[table3.f_score_mean.idxmax()]
+        best = best_kind(scores)
+        chosen.add(best)
+        (kind,) = [each for each in kinds if each.folder == best]
+        assert names[kind.method] == row.method
+        for weight in ("alpha", "beta", "temperature"):
+            given = getattr(kind, weight)
+            assert pd.isna(row[weight]) if given == "none" else row[weight] == float(given)
+    assert len(chosen) == 4, "each of them once"
+    path = tmp_path / "none.tsv"
+    path.write_text("convention\tthreshold\tf_score\nframe\tadaptive\t\nframe\tfixed\t0.5\n")
+    with pytest.raises(ResultError, match=r"none\.tsv .*no F-score to choose by"):
+        best_kind([(kinds[0], path)])
 
 
 # --- Whole recordings
