@@ -1,4 +1,5 @@
 # Own recordings: the best students as one file, and what they find in each file of a folder.
+LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 
 
 rule export_detector:
@@ -62,14 +63,25 @@ rule predict_recording:
         gpu=GPUS,
         device=config["compute"]["device"],
     params:
+        recording=lambda wildcards: str(OWN_RECORDINGS[wildcards.recording]),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/predict_recording.py"
 
 
 # Snakemake tells its targets only after this is read; an input function's refusal is a traceback.
-if "predict" in sys.argv and not OWN_RECORDINGS:
-    raise WorkflowError(WHICH_RECORDINGS)
+if "predict" in sys.argv and workflow.is_main_process:
+    if not OWN_RECORDINGS:
+        raise WorkflowError(WHICH_RECORDINGS)
+    if LEFT_OUT:
+        print("left out:", *LEFT_OUT, sep="\n  ", file=sys.stderr)
+
+
+def tell_predictions():
+    """The last word of a prediction: where the results are, and how many files have none."""
+    if OWN_RECORDINGS and "predict" in sys.argv:
+        others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
+        print(f"see {RESULTS}/own{others}", file=sys.stderr)
 
 
 rule predict:

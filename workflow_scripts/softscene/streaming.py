@@ -1,5 +1,6 @@
 """Recordings of any length, rate and number of channels as log-mel clips, block by block."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ class Recording:
                 raise AudioError(f"{path}: there is no such file")
             with Path(path).open("rb") as file:  # says why it may not be read; soundfile does not
                 file.peek(1)
-            self._file = soundfile.SoundFile(path)
+            self._file = soundfile.SoundFile(os.fsencode(path))  # names need not be UTF-8
         try:
             self._check()
         except AudioError:
