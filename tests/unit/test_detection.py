@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +22,15 @@ from softscene.errors import AudioError, ConfigurationError, ResultError
 from softscene.extraction import log_mel
 from softscene.files import read_table, write_table
 from softscene.pictures import COLUMNS, Overview, clock, draw, time_ticks
-from softscene.recordings import RESULTS, find_recordings, recordings_of
+from softscene.recordings import (
+    FOREIGN,
+    LONGEST,
+    RESULTS,
+    SUFFIXES,
+    find_recordings,
+    is_dated_ahead,
+    recordings_of,
+)
 from softscene.tables import Run, make_table3
 from softscene.weights import load_tensors, save_tensors
 
@@ -227,6 +236,7 @@ OTHER_FACTS = [
     ((*SIZE_OF, "scene_channels"), 5, "scene_channels: 5 given, array expected"),
     ((*SIZE_OF, "scene_branch"), False, "network/scene.* is no student's"),
     (("events",), 5, "events: 5 given"),
+    (("events",), ["a\tb"], "a name without tabs and other control characters expected"),
     (("events",), ["fan"] * 25, "a list of different names expected"),
     (("events",), ["fan"], "events: 25 given, 1 expected"),
     (("scenes",), ["home", "office"], "scenes: 4 given, 2 expected"),
@@ -409,6 +419,61 @@ def test_a_bad_recording_leaves_no_results_not_even_old_ones(detector, tmp_path)
         detect(path, detector, results)
 
 
+@pytest.mark.parametrize("error", [ValueError, MemoryError, KeyboardInterrupt])
+def test_a_failure_while_results_are_written_leaves_none(detector, tmp_path, monkeypatch, error):
+    """Whatever it is, and whichever results an earlier run has left."""
+    path, results = wav(tmp_path / "a.wav", 1), targets(tmp_path / "out")
+    detect(path, detector, results)
+    assert sorted(every_file(tmp_path)) == sorted(results.values()), "and nothing beside them"
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("softscene.detection.draw", fail)
+    with pytest.raises(error):
+        detect(path, detector, results)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_results_get_their_names_together_or_not_at_all(detector, tmp_path, monkeypatch):
+    path, results = wav(tmp_path / "a.wav", 1), targets(tmp_path / "out")
+    replace, done = Path.replace, []
+
+    def third_fails(self, target):
+        if Path(target) in results.values():
+            done.append(target)
+            if len(done) == 3:
+                raise PermissionError("no more")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", third_fails)
+    with pytest.raises(PermissionError, match="no more"):
+        detect(path, detector, results)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", "süß 日本.wav".encode(), b"n" * 225 + b".wav",
+                                  b"n" * (LONGEST - 4) + b".wav"])  # fmt: skip
+def test_every_name_of_a_file_is_good_enough(detector, tmp_path, name):
+    """Latin-1 among them, as is any that leaves 13 bytes for .audacity.txt."""
+    name = os.fsdecode(name)
+    path = tmp_path / name
+    path.write_bytes(wav(tmp_path / "a.wav", 1).read_bytes())
+    results = targets(tmp_path / "out", name)
+    found = detect(path, detector, results)
+    assert found.seconds == pytest.approx(1)
+    assert sorted(every_file(tmp_path)) == sorted(results.values())
+    assert len(read_table(results["events"])) == len(found.events)
+
+
+def test_a_form_that_soundfile_does_not_read_is_said_how_to_convert(detector, tmp_path):
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    with pytest.raises(AudioError, match=r"a\.m4a: cannot be read.*ffmpeg -i FILE FILE\.wav$"):
+        detect(tmp_path / "a.m4a", detector, targets(tmp_path / "out"))
+    with pytest.raises(AudioError, match=r"gone\.m4a: there is no such file$"):
+        detect(tmp_path / "gone.m4a", detector, targets(tmp_path / "out"))
+
+
 MEASURED = """
 import resource, sys
 from pathlib import Path
@@ -568,53 +633,151 @@ def make(folder, *names):
 
 def test_a_folder_stands_for_its_audio_files(tmp_path):
     make(tmp_path / "rec", "b.WAV", "a b.mp3", "x/y/é.flac", "x/._a.wav", ".h/a.wav", "notes.txt")
-    found = find_recordings([tmp_path / "rec"])
+    found = find_recordings([tmp_path / "rec"]).recordings
     assert {name: path.relative_to(tmp_path).as_posix() for name, path in found.items()} == {
         name: name for name in ("rec/a b.mp3", "rec/b.WAV", "rec/x/y/é.flac")
     }
-    assert find_recordings([tmp_path / "rec/notes.txt", tmp_path / "gone.wav"]) == {
+    assert find_recordings([tmp_path / "rec/notes.txt", tmp_path / "gone.wav"]).recordings == {
         "notes.txt": tmp_path / "rec/notes.txt", "gone.wav": tmp_path / "gone.wav"
     }  # fmt: skip
+
+
+def names_of(given):
+    return set(find_recordings(given).recordings)
 
 
 def test_no_two_recordings_have_one_name(tmp_path, monkeypatch):
     make(tmp_path, "x/a.wav", "y/a.wav", "y/x/a.wav", "z/b.wav", "x/a.flac")
     monkeypatch.chdir(tmp_path)
-    assert set(find_recordings(["x/a.wav", "x/a.flac", "z/b.wav"])) == {
+    assert names_of(["x/a.wav", "x/a.flac", "z/b.wav"]) == {
         "a.wav", "a.flac", "b.wav"
     }  # fmt: skip
-    assert set(find_recordings(["x/a.wav", "y/a.wav", "z/b.wav"])) == {
+    assert names_of(["x/a.wav", "y/a.wav", "z/b.wav"]) == {
         "x/a.wav", "y/a.wav", "z/b.wav"
     }  # fmt: skip
-    twice = find_recordings(["x", "y/x"])
+    twice = names_of(["x", "y/x"])
     assert sorted(twice) == ["x/a.flac", "x/a.wav", "y/x/a.wav"]
-    assert len(find_recordings(["x/a.wav", "./x/a.wav", tmp_path / "x/a.wav"])) == 1
-    assert set(find_recordings(["."])) == {
+    assert len(names_of(["x/a.wav", "./x/a.wav", tmp_path / "x/a.wav"])) == 1
+    assert names_of(["."]) == {
         f"{tmp_path.name}/{name}" for name in ("x/a.wav", "x/a.flac", "y/a.wav", "y/x/a.wav",
                                                "z/b.wav")
     }  # fmt: skip
 
 
 def test_folders_without_recordings_and_bad_inputs_are_named(tmp_path):
-    make(tmp_path, "empty/a.txt", "braces/{a}.wav")
+    make(tmp_path, "empty/a.txt", "phone/a.m4a", "braces/{a}.wav")
     with pytest.raises(
         AudioError, match=r"empty: has no recordings; endings that are known: \.aif"
     ):
         find_recordings([tmp_path / "empty"])
-    assert recordings_of(None) == {}
-    with pytest.raises(ConfigurationError, match="input: there is no folder or file /nowhere"):
-        recordings_of("/nowhere")
-    with pytest.raises(ConfigurationError, match=r"rename these.*\n  braces/\{a\}\.wav"):
+    with pytest.raises(AudioError, match=r"phone: has no recordings; .*a\.m4a: soundfile does not"):
+        find_recordings([tmp_path / "phone"])
+    assert recordings_of(None).recordings == {}
+    for gone in ("/nowhere", "n" * 300, "a\0b"):
+        with pytest.raises(ConfigurationError, match="input: there is no folder or file "):
+            recordings_of(gone)
+    with pytest.raises(ConfigurationError, match=r"no recording can be used:\n  .*/\{a\}\.wav: \{"):
         recordings_of(str(tmp_path / "braces"))
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "b.AAC", "c.wma", "d.mp4", "e.webm", "f.mkv", "g.amr"])
+def test_sound_of_other_forms_is_not_left_out_without_a_word(tmp_path, name):
+    make(tmp_path, "in/good.wav", f"in/x/{name}", "in/notes.txt", "in/photo.jpg", f"in/.{name}")
+    found = find_recordings([tmp_path / "in"])
+    assert (list(found.recordings), found.problems) == (["in/good.wav"], ())
+    (line,) = found.foreign
+    assert line.startswith(f"{tmp_path}/in/x/{name}: soundfile does not read .{name[2:]}; convert")
+    assert line.endswith("ffmpeg -i FILE FILE.wav")
+
+
+def test_no_ending_is_both_read_and_foreign():
+    assert not set(SUFFIXES) & set(FOREIGN)
+
+
+def test_a_folder_below_that_cannot_be_looked_through_is_named(tmp_path, monkeypatch):
+    make(tmp_path, "in/good.wav", "in/shut/a.wav", "in/x/b.wav")
+    scandir = os.scandir
+
+    def refuse(place):  # root may look everywhere
+        if Path(place).name == "shut":
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = find_recordings([tmp_path / "in"])
+    assert list(found.recordings) == ["in/good.wav", "in/x/b.wav"]
+    assert found.problems == (f"{tmp_path}/in/shut: cannot be looked through: Permission denied",)
+
+
+SNAKEMAKE_CANNOT = {
+    b"{x}.wav": "{ in its name means something else to Snakemake; rename it, or give it to",
+    b"a}.wav": "} in its name means something else to Snakemake",
+    b"dog<bark>.wav": "<bark> in its name means something else to Snakemake",
+    b"dog\nbark.wav": "a line feed in its name means something else to Snakemake",
+    b"caf\xe9.wav": "its name is not UTF-8; rename it, or give it to workflow_scripts/detect.py",
+    b"n" * 239 + b".wav": "its name has 243 bytes, and its results' names have room for 242",
+    b"fifo.wav": "is no plain file",
+    b"gone.wav": "cannot be opened: its link leads nowhere: No such file or directory",
+    b"loop.wav": "cannot be opened: its link leads nowhere: Too many levels of symbolic links",
+}
+
+
+def spoil(folder):
+    """Make the files of which Snakemake cannot make results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SNAKEMAKE_CANNOT:
+        path = os.fsencode(folder) + b"/" + name
+        if name == b"fifo.wav":
+            os.mkfifo(path)
+        elif name in (b"gone.wav", b"loop.wav"):
+            Path(os.fsdecode(path)).symlink_to("nowhere" if name == b"gone.wav" else "loop.wav")
+        else:
+            Path(os.fsdecode(path)).touch()
+
+
+def test_what_snakemake_cannot_make_results_of_is_left_out_with_the_reason(tmp_path):
+    spoil(tmp_path / "in")
+    good = ["a<b.wav", "a[1] *?.wav", "l" * 238 + ".wav", "tab\t$x;é.wav", "x<B>.wav"]
+    make(tmp_path / "in", *good)
+    (tmp_path / "in" / "link.wav").symlink_to(good[0])
+    found = recordings_of(str(tmp_path / "in"))
+    assert sorted(found.recordings) == sorted(f"in/{name}" for name in [*good, "link.wav"])
+    for name, reason in SNAKEMAKE_CANNOT.items():
+        shown = os.fsdecode(name).replace("\n", "?").replace("\udce9", "?")
+        (line,) = [line for line in found.problems if line.startswith(f"{tmp_path}/in/{shown}: ")]
+        assert reason in line
+    assert len(found.problems) == len(SNAKEMAKE_CANNOT)
+
+
+def test_one_file_that_snakemake_cannot_make_results_of_is_refused(tmp_path):
+    spoil(tmp_path)
+    for name, reason in SNAKEMAKE_CANNOT.items():
+        path = tmp_path / os.fsdecode(name)
+        words = reason if path.exists() else "there is no folder or file"
+        with pytest.raises(ConfigurationError, match=re.escape(words)):
+            recordings_of(str(path))
+    make(tmp_path, "<way>/to/a.wav")
+    with pytest.raises(ConfigurationError, match="<way> in its name"):
+        recordings_of(str(tmp_path / "<way>/to/a.wav"))
+
+
+def test_a_file_or_link_of_the_future_is_dated_ahead(tmp_path):
+    make(tmp_path, "now.wav", "later.wav")
+    os.utime(tmp_path / "later.wav", (2**32, 2**32))  # the year 2106
+    (tmp_path / "link.wav").symlink_to("later.wav")
+    found = {name: is_dated_ahead(tmp_path / f"{name}.wav") for name in ("now", "later", "link")}
+    assert found == {"now": False, "later": True, "link": True}
 
 
 # --- The program
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, code=None, **environ):
+    """Run the program, or code that runs it."""
+    program = [PROGRAM] if code is None else ["-c", code]
     return subprocess.run(
-        [sys.executable, PROGRAM, *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, check=False,
+        [sys.executable, *program, *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, env=environment() | environ,
     )  # fmt: skip
 
 
@@ -624,7 +787,7 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
     (tmp_path / "in" / "bad.wav").write_text("no sound")
     done = run(
         tmp_path, "in", "gone.wav", "--detector", source, "--output", "out",
-        "--student", NAMES[1], "--threads", 2, "--threshold", 0.5, "--device", "cpu",
+        "--student", NAMES[1], "--threads", "2", "--threshold", "0.5", "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 1
     assert "1 student, soft/alpha-none_beta-1.0_T-1.0 of run tiny, trained on synthetic" in (
@@ -639,6 +802,92 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
         f"in/{name}{ending}" for name in ("good one.flac", "deep/é.ogg") for ending in
         RESULTS.values()
     )  # fmt: skip
+
+
+# Runs the program with a drawing of pictures that fails for one recording in four ways.
+FAILING = f"""
+import errno, logging, runpy, sys
+sys.path.insert(0, {str(PROGRAM.parent)!r})
+import softscene.detection
+draw = softscene.detection.draw
+ERRORS = {{"1.wav": ValueError("two\\nlines"), "2.wav": OSError(errno.EIO, "I/O error"),
+           "3.wav": MemoryError(), "4.wav": KeyError("x")}}
+def fail(name, *others):
+    logging.getLogger("softscene.streaming").warning("%s: samples \\x1b reach 23170", name)
+    if name in ERRORS:
+        raise ERRORS[name]
+    draw(name, *others)
+softscene.detection.draw = fail
+sys.argv[0] = {str(PROGRAM)!r}
+runpy.run_path({str(PROGRAM)!r}, run_name="__main__")
+"""
+
+
+def test_a_failure_of_any_kind_is_told_of_its_recording_and_the_others_go_on(source, tmp_path):
+    names = [f"{number}.wav" for number in range(6)]
+    for name in names:
+        wav(tmp_path / name, 0.5, 8000, 1)
+    for number in range(6):  # what an earlier run has left
+        make(tmp_path / "out", *(f"{number}.wav{ending}" for ending in RESULTS.values()))
+    done = run(tmp_path, *names, "--detector", source, "--output", "out", code=FAILING)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "2 of 6 recordings done; see out" in done.stdout
+    assert re.findall(r"^(\d\.wav): (?!not|this|samples|\[)", done.stdout, re.MULTILINE) == [
+        "0.wav", "5.wav"
+    ]  # fmt: skip
+    told = done.stderr[done.stderr.index("not done:\n") :]
+    unexpected = "this should not have happened, please report it"
+    assert f"  1.wav: {unexpected}: ValueError: two lines (<string>, line " in told
+    assert "  2.wav: [Errno 5] I/O error\n" in told
+    assert f"  3.wav: {unexpected}: MemoryError" in told
+    assert f"  4.wav: {unexpected}: KeyError: 'x'" in told
+    assert sorted(path.name for path in every_file(tmp_path)) == sorted(
+        f"{number}.wav{ending}" for number in (0, 5) for ending in RESULTS.values()
+    )
+    for name in names:  # the library's warnings, each on a line of its own
+        assert f"\n{name}: samples ? reach 23170\n" in f"\n{done.stderr}"
+
+
+def test_no_name_ends_the_program_or_writes_to_the_terminal_as_it_likes(source, tmp_path):
+    """Neither where the terminal has ASCII alone, nor a folder of results that is not UTF-8."""
+    whole = wav(tmp_path / "a.wav", 0.2, 8000, 1).read_bytes()
+    names = [b"caf\xe9.wav", "süß.wav".encode(), b"esc\x1b]0;title\x07.wav", b"two\nlines.wav",
+             b"{x}<y>.wav"]  # fmt: skip
+    (tmp_path / "in").mkdir()
+    for name in [*names, b"n" * (LONGEST - 3) + b".wav", b"phone.m4a"]:
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(whole)
+    output = os.fsdecode(b"erg\xe4nzt")
+    done = run(
+        tmp_path, "in", "--detector", source, "--output", output, PYTHONIOENCODING="ascii"
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "5 of 6 recordings done; see erg?nzt\n" in done.stdout
+    printed = done.stdout + done.stderr
+    assert all(sign.isprintable() or sign == "\n" for sign in printed)
+    for shown in ("caf?.wav", r"s\xfc\xdf.wav", "esc?]0;title?.wav", "two?lines.wav"):
+        assert f"in/{shown}: " in done.stdout
+    assert "its name has 243 bytes, and its results' names have room for 242; rename it" in printed
+    assert "in/phone.m4a: soundfile does not read .m4a; convert it first, e.g. ffmpeg" in printed
+    made = {os.fsencode(path.name) for path in (tmp_path / output / "in").iterdir()}
+    endings = [ending.encode() for ending in RESULTS.values()]
+    assert made == {name + ending for name in names for ending in endings}
+    (tmp_path / "in" / ("n" * (LONGEST - 3) + ".wav")).unlink()
+    done = run(tmp_path, "in", "--detector", source, "--output", output, LC_ALL="C.UTF-8")
+    assert done.returncode == 0, "sound of another form is no failure"
+    assert "in/süß.wav: " in done.stdout
+
+
+def test_the_program_names_its_own_option_where_there_is_no_cuda(source, tmp_path):
+    done = run(
+        tmp_path, "a.wav", "--detector", source, "--device", "cuda", CUDA_VISIBLE_DEVICES=""
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "TrainingError: --device is 'cuda', but PyTorch sees no CUDA device here; set --device to "
+        "'auto' or 'cpu'\n"
+    )
 
 
 def every_file(folder):
