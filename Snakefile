@@ -42,8 +42,11 @@ rule all:
 
 
 onsuccess:
-    if OWN_RECORDINGS and "predict" in sys.argv:
-        print(f"see {RESULTS}/own", file=sys.stderr)
+    tell_predictions()
+
+
+onerror:
+    tell_predictions()
 
 
 onstart:

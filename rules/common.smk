@@ -29,7 +29,7 @@ from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
 from softscene.lifetime import announce, claim, claimant
 from softscene.recordings import RESULTS as DETECTIONS
-from softscene.recordings import recordings_of
+from softscene.recordings import is_dated_ahead, recordings_of
 
 
 def own(path):
@@ -48,7 +48,8 @@ try:
     LABELS = own(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(own("resources/archives.yaml"))
-    OWN_RECORDINGS = recordings_of(config["input"])
+    GIVEN = recordings_of(config["input"])
+    OWN_RECORDINGS = GIVEN.recordings
     if config["data"]["own"] and workflow.is_main_process:
         from softscene.owndata import require_data  # slow to load, and seldom used
 
@@ -196,20 +197,24 @@ def detector_students():
     ]
 
 
-def detector_table3(wildcards):
-    """What the detector's students are chosen by, if they are not named."""
+def detector_scores(wildcards):
+    """What the detector's students are chosen by, if they are not named: their own scores, as
+    Table 3 may be of other methods."""
     if not detector_students():
         raise WorkflowError(
             "there is no student to make a detector of: controls and methods with a network of their "
             "own are left out; configure another method"
         )
-    return [] if config["detector"] else [f"{RESULTS}/tables/table3.tsv"]
+    if config["detector"]:
+        return []
+    return of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv", detector_students())
 
 
 def own_recording(wildcards):
     if wildcards.recording not in OWN_RECORDINGS:
         raise WorkflowError(f"input: {config['input']} has no recording {wildcards.recording}")
-    return str(OWN_RECORDINGS[wildcards.recording])
+    path = str(OWN_RECORDINGS[wildcards.recording])
+    return [] if is_dated_ahead(path) else path
 
 
 def own_results(wildcards):
@@ -273,7 +278,7 @@ def own_audio(wildcards):
         paths = [Path(AUDIO[0], name) for name in recording_paths(own(OWN["annotations"]))]
     except SoftSceneError as error:
         raise WorkflowError(str(error))
-    return [str(path) for path in paths if path.is_file()]
+    return [str(path) for path in paths if path.is_file() and not is_dated_ahead(path)]
 
 
 def given_lists():

@@ -1,4 +1,5 @@
 # Own recordings: the best students as one file, and what they find in each file of a folder.
+LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 
 
 rule export_detector:
@@ -11,9 +12,9 @@ rule export_detector:
             f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", detector_students()
         ),
         statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", detector_students()),
-        table3=detector_table3,
+        scores=detector_scores,
         labels=LABELS,
-        code=code("detector"),
+        code=code("detector", "detector_form"),
     output:
         f"{RESULTS}/detector.safetensors",
     log:
@@ -29,7 +30,10 @@ rule export_detector:
     params:
         students=[(vars(kind), fold, seed) for kind, fold, seed in detector_students()],
         chosen=config["detector"],
-        names={key: method["name"] for key, method in config["methods"].items()},
+        names={
+            kind.method: config["methods"][kind.method]["name"]
+            for kind, _, _ in detector_students()
+        },
         about={
             "run": config["run"],
             "synthetic": SYNTHETIC,
@@ -59,14 +63,25 @@ rule predict_recording:
         gpu=GPUS,
         device=config["compute"]["device"],
     params:
+        recording=lambda wildcards: str(OWN_RECORDINGS[wildcards.recording]),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/predict_recording.py"
 
 
 # Snakemake tells its targets only after this is read; an input function's refusal is a traceback.
-if "predict" in sys.argv and not OWN_RECORDINGS:
-    raise WorkflowError(WHICH_RECORDINGS)
+if "predict" in sys.argv and workflow.is_main_process:
+    if not OWN_RECORDINGS:
+        raise WorkflowError(WHICH_RECORDINGS)
+    if LEFT_OUT:
+        print("left out:", *LEFT_OUT, sep="\n  ", file=sys.stderr)
+
+
+def tell_predictions():
+    """The last word of a prediction: where the results are, and how many files have none."""
+    if OWN_RECORDINGS and "predict" in sys.argv:
+        others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
+        print(f"see {RESULTS}/own{others}", file=sys.stderr)
 
 
 rule predict:

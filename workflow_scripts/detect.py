@@ -1,14 +1,17 @@
 """Find sound events and the scene in recordings of your own, with trained students."""
 
 import argparse
+import logging
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from softscene.errors import ResultError, SoftSceneError
-from softscene.recordings import RESULTS, find_recordings
+from softscene.errors import AudioError, ResultError, SoftSceneError, printable
+from softscene.recordings import RESULTS, find_recordings, too_long
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 RUNS = Path(__file__).parents[1] / "results"
 BAR = (
@@ -23,22 +26,40 @@ Exit code: 0, or 1 if a recording could not be used. docs/own-recordings.md says
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     given = _parser().parse_args(arguments)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         _require_folder(given.output)
-        recordings = find_recordings(given.recordings)
+        found = find_recordings(given.recordings)
+        _say(*found.foreign, file=sys.stderr)
         detector = _load(given)
-        problems = _detect_all(recordings, detector, given)
+        not_done = _detect_all(found.recordings, detector, given)
     except (SoftSceneError, OSError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        _say(*f"{type(error).__name__}: {error}".split("\n"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
+        _say("interrupted; what was finished is kept", file=sys.stderr)
         return 130
-    done = len(recordings) - len(problems)
-    print(f"{done} of {len(recordings)} recordings done; see {given.output}")
+    done, number = len(found.recordings) - len(not_done), len(found.recordings)
+    _say(f"{done} of {number} recordings done; see {given.output}")
+    problems = [*found.problems, *not_done]
     if problems:
-        print("not done:", *problems, sep="\n  ", file=sys.stderr)
+        _say("not done:", *(f"  {problem}" for problem in problems), file=sys.stderr)
     return 1 if problems else 0
+
+
+def _say(*lines: str, file: TextIO | None = None) -> None:
+    """Write lines, of which names may hold anything, to the terminal."""
+    for line in lines:
+        print(printable(line), file=file)
+
+
+class _Plain(logging.Formatter):
+    """Messages alone, as all else that is said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,10 +126,11 @@ def _load(given: argparse.Namespace) -> Any:
     from softscene.runtime import prepare  # noqa: PLC0415
 
     path = given.detector or _newest_detector()
-    detector = load_detector(path, prepare(given.threads, given.device), given.student)
+    device = prepare(given.threads, given.device, "--device")
+    detector = load_detector(path, device, given.student)
     about, number = detector.about, len(detector.members)
     students = "1 student" if number == 1 else f"the average of {number} students"
-    print(f"{path}: {students}, {about.kind} of run {about.run}, trained on {about.trained_on}")
+    _say(f"{path}: {students}, {about.kind} of run {about.run}, trained on {about.trained_on}")
     return detector
 
 
@@ -124,22 +146,42 @@ def _newest_detector() -> Path:
 
 def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Namespace) -> list[str]:
     """Go through all recordings; gives what was wrong with those that could not be used."""
+    from softscene.detection import detect  # noqa: PLC0415
+
     problems = []
     for name, path in recordings.items():
         try:
-            print(f"{name}: {_detect(name, path, detector, given)}")
-        except (SoftSceneError, OSError) as error:
-            problems.append(str(error))
-            print(f"{name}: not done", file=sys.stderr)
+            words = _detect(detect, name, path, detector, given)
+        except Exception as error:  # whatever it is, the others can be used
+            problems.append(_reason(name, error))
+            _say(f"{name}: not done", file=sys.stderr)
+        else:
+            _say(f"{name}: {words}")
     return problems
 
 
-def _detect(name: str, path: Path, detector: Any, given: argparse.Namespace) -> str:
-    """Write one recording's results; gives them in a few words."""
-    from softscene.detection import detect  # noqa: PLC0415
+def _reason(name: str, error: Exception) -> str:
+    """What to say of a failure, and of one that should not be, also where it was."""
+    if isinstance(error, SoftSceneError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{name}: {error}"
+    place, words = traceback.extract_tb(error.__traceback__)[-1], str(error).replace("\n", " ")
+    return (
+        f"{name}: this should not have happened, please report it: {type(error).__name__}: {words} "
+        f"({Path(place.filename).name}, line {place.lineno})"
+    )
 
+
+def _detect(
+    detect: Callable[..., Any], name: str, path: Path, detector: Any, given: argparse.Namespace
+) -> str:
+    """Write one recording's results; gives them in a few words."""
+    if fault := too_long(name):
+        raise AudioError(f"{path}: {fault}")
     results = {key: given.output / f"{name}{ending}" for key, ending in RESULTS.items()}
-    with tqdm(desc=name, bar_format=BAR, delay=0.1, disable=None, leave=False) as bar:
+    bar = tqdm(desc=printable(name), bar_format=BAR, delay=0.1, disable=None, leave=False)
+    with bar, logging_redirect_tqdm():
 
         def advance(seconds: float, total: float) -> None:
             bar.total = total
@@ -156,4 +198,6 @@ def _detect(name: str, path: Path, detector: Any, given: argparse.Namespace) -> 
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # which may know fewer letters than names have
+        stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

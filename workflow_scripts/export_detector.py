@@ -9,7 +9,7 @@ from softscene.labels import read_labels
 def main(snakemake) -> None:
     given, wanted = snakemake.input, snakemake.params
     kinds = [StudentKind(**kind) for kind, _, _ in wanted.students]
-    chosen = wanted.chosen or best_kind(given.table3[0], wanted.names, kinds)
+    chosen = wanted.chosen or best_kind(list(zip(kinds, given.scores, strict=True)))
     students = [
         StudentFiles(kind, f"fold-{fold}_seed-{seed}", *files)
         for kind, (_, fold, seed), *files in zip(

@@ -17,7 +17,7 @@ def main(snakemake) -> None:
         progress.advance(round(seconds))
 
     detect(
-        source=snakemake.input.recording,
+        source=snakemake.params.recording,
         detector=detector,
         results=dict(snakemake.output.items()),
         advance=advance,

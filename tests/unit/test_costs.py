@@ -167,6 +167,10 @@ def test_controls_wait_for_the_labels_that_they_learn():
     for control, rule in zip(controls, rules, strict=True):
         student = jobs[f"train_student {control} none 1.0 1.0 2 1"]
         assert student.after == ("make_fold 2", f"{rule} 2 1")
+        evaluated = f"evaluate_student {control} none 1.0 1.0 2 1"
+        assert evaluated in jobs["make_table3"].after
+        assert evaluated not in jobs["export_detector"].after, "no detector is made of controls"
+    assert len(jobs["export_detector"].after) == 252
     parts = [f"dump_held_out_labels 2 1 {part}" for part in (1, 2, 3, 4)]
     assert jobs["join_held_out_labels 2 1"].after == tuple(parts)
     assert jobs["train_inner_teacher 2 1 3"].after == ("make_inner_fold 2 3",)

@@ -1,11 +1,16 @@
 """One's own recordings: events, scene and picture, against whole arrays and plain loops."""
 
+import itertools
+import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -15,9 +20,18 @@ from softscene.detection import EventTracker, detect
 from softscene.detector import best_kind, load_detector
 from softscene.errors import AudioError, ConfigurationError, ResultError
 from softscene.extraction import log_mel
-from softscene.files import read_table
+from softscene.files import read_table, write_table
 from softscene.pictures import COLUMNS, Overview, clock, draw, time_ticks
-from softscene.recordings import RESULTS, find_recordings, recordings_of
+from softscene.recordings import (
+    FOREIGN,
+    LONGEST,
+    RESULTS,
+    SUFFIXES,
+    find_recordings,
+    is_dated_ahead,
+    recordings_of,
+)
+from softscene.tables import Run, make_table3
 from softscene.weights import load_tensors, save_tensors
 
 from tests.conftest import FEATURES, ROOT
@@ -183,7 +197,112 @@ def test_weights_of_another_network_are_refused(source, tmp_path):
         load_detector(tmp_path / "other", CPU)
 
 
-def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):
+def changed(facts, *keys, value=None):
+    """Set what lies there; None takes it away."""
+    inner = facts
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner.pop(keys[-1]) if value is None else inner.update({keys[-1]: value})
+
+
+SIZE_OF = ("students", NAMES[0])
+OTHER_FACTS = [
+    (("format",), None, "format: this key is missing"),
+    (("format",), 2, "it is of format 2, and this version reads format 1"),
+    (("format",), "one", "format: 'one' given, integer expected"),
+    (("features",), None, "features: this key is missing"),
+    (("events",), None, "events: this key is missing"),
+    (("run",), None, "run: this key is missing"),
+    (("extra",), "zzz", "extra: no such key"),
+    (("students",), None, "students: this key is missing"),
+    (("students",), [], r"students: \[\] given"),
+    (("students",), {}, "students: {} given"),
+    (("features", "sample_rate"), 0, "features.sample_rate: 0 given, a number from 1000"),
+    (("features", "hop_length"), 0, "features.hop_length: 0 given, a number from 1"),
+    (("features", "hop_length"), 10**12, "a number up to 1048576 expected"),
+    (("features", "n_fft"), 10**12, "a number up to 1048576 expected"),
+    (("features", "n_fft"), 1024, "features.n_fft: 1024 is less than frame_length"),
+    (("features", "bands"), "x", "features.bands: 'x' given, integer expected"),
+    (("features", "bands"), 128, "bands: 64 given, 128 expected"),
+    (("features", "fmax"), 30_000.0, "features.fmax: 30000.0 Hz is not from fmin to half of"),
+    (("features", "floor"), float("nan"), "features.floor: nan given, a finite number expected"),
+    (("clip_frames",), 0, "clip_frames: 0 given, a number from 64"),
+    (("clip_frames",), -5, "clip_frames: -5 given, a number from 64"),
+    (("clip_frames",), 10**12, "clip_frames: 1000000000000 given, a number up to 1000000"),
+    (("clip_frames",), 501, "frames: 500 given, 501 expected"),
+    ((*SIZE_OF, "channels"), "x", "channels: 'x' given, integer expected"),
+    ((*SIZE_OF, "channels"), 10**9, "a number up to 1048576 expected"),
+    ((*SIZE_OF, "channels"), 1_000_000, "the weights of fold-1_seed-0 are not those of the work"),
+    ((*SIZE_OF, "scene_channels"), 5, "scene_channels: 5 given, array expected"),
+    ((*SIZE_OF, "scene_branch"), False, "network/scene.* is no student's"),
+    (("events",), 5, "events: 5 given"),
+    (("events",), ["a\tb"], "a name without tabs and other control characters expected"),
+    (("events",), ["fan"] * 25, "a list of different names expected"),
+    (("events",), ["fan"], "events: 25 given, 1 expected"),
+    (("scenes",), ["home", "office"], "scenes: 4 given, 2 expected"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "value", "words"), OTHER_FACTS)
+def test_a_detector_that_says_other_things_is_of_another_version(
+    source, tmp_path, keys, value, words
+):
+    tensors, written = load_tensors(source)
+    facts = json.loads(written["detector"])
+    changed(facts, *keys, value=value)
+    refuse(tensors, json.dumps(facts), tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[1, 2]", "given, object expected"), ("null", "null given, object expected"),
+     ("7", "7 given, object expected")],
+)  # fmt: skip
+def test_a_detector_says_of_itself_what_keys_can_hold(source, tmp_path, text, words):
+    refuse(load_tensors(source)[0], text, tmp_path, words)
+
+
+def full(size, value, dtype=torch.float64):
+    return torch.full(size, value, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("mean", None, "the array fold-2_seed-7/mean is missing"),
+        ("mean", full((3,), 0), "mean is 3 float64, 64 float64 expected"),
+        ("mean", full((1, 64), 0), "mean is 1 x 64 float64, 64 float64 expected"),
+        ("mean", full((64,), 0, torch.float32), "mean is 64 float32, 64 float64 expected"),
+        ("mean", full((64,), torch.inf), "mean has values that are not finite"),
+        ("thresholds", full((25,), torch.nan), "thresholds has values that are not finite"),
+        ("thresholds", full((25,), 1.1), "thresholds has values outside 0 to 1"),
+        ("thresholds", full((24,), 0.5), "thresholds is 24 float64, 25 float64 expected"),
+        ("deviation", full((64,), 0), "deviation has values that are not above 0"),
+        ("deviation", full((64,), torch.nan), "deviation has values that are not finite"),
+        ("other", full((1,), 0), "the array fold-2_seed-7/other is no student's"),
+        ("network/event.output.bias", full((25,), torch.nan, torch.float32), "not finite"),
+        ("network/event.output.bias", full((25,), 0, torch.int64), "25 int64, 25 float32 expected"),
+        ("network/event.output.weight", None, "the weights of fold-2_seed-7 are not those of the"),
+    ],
+)
+def test_a_detector_with_other_arrays_is_of_another_version(source, tmp_path, part, value, words):
+    tensors, written = load_tensors(source)
+    tensors.pop(f"{NAMES[1]}/{part}", None)
+    if value is not None:
+        tensors[f"{NAMES[1]}/{part}"] = value
+    refuse(tensors, written["detector"], tmp_path, words)
+
+
+def refuse(tensors, facts, folder, words):
+    path = folder / "other.safetensors"
+    save_tensors(tensors, path, detector=facts)
+    expected = f"^{re.escape(str(path))} is no detector of this version: .*{words}.*of a finished"
+    with pytest.raises(ResultError, match=expected):
+        load_detector(path, CPU)
+
+
+def test_the_best_kind_is_the_one_that_table_3_has_on_top(tmp_path):
+    """The same scores through Table 3, as it is printed, and through the choice."""
     kinds = [
         StudentKind("crnn"),
         StudentKind("mtl", alpha="0.01"),
@@ -191,22 +310,35 @@ def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):
         StudentKind("soft", beta="1.0", temperature="2.0"),
     ]
     names = {"crnn": "CNN-BiGRU", "mtl": "MTL", "soft": "Soft"}
-    rows = [
-        "method alpha beta temperature convention threshold f_score_mean",
-        "CNN-BiGRU nan nan nan frame adaptive 0.4",
-        "MTL 0.01 nan nan frame adaptive 0.3",
-        "MTL 1.0 nan nan frame adaptive 0.6",
-        "Soft nan 1.0 2.0 frame adaptive 0.5",
-        "Soft nan 1.0 2.0 frame oracle 0.9",
-        "CNN-BiGRU nan nan nan segment adaptive 0.8",
-    ]
-    table = tmp_path / "table3.tsv"
-    table.write_text("\n".join(rows).replace(" ", "\t") + "\n")
-    assert best_kind(table, names, kinds) == "mtl/alpha-1.0_beta-none_T-none"
-    assert best_kind(table, names, [kinds[0], kinds[1]]) == kinds[0].folder
-    table.write_text(table.read_text().replace("adaptive", "fixed"))
-    with pytest.raises(ResultError, match="no F-score to choose by"):
-        best_kind(table, names, kinds)
+    settings = [(c, t) for c in ("frame", "segment") for t in ("adaptive", "oracle", "fixed")]
+    conventions = {"frame": 0.02, "segment": 1.0}
+    chosen = set()
+    for trial in range(20):
+        scores = []
+        for kind, number in itertools.product(kinds, range(3)):
+            table = pd.DataFrame(settings, columns=["convention", "threshold"])
+            table["f_score"] = rng.random(len(table))
+            if trial % 3 == 0 and number == 1:
+                table["f_score"] = np.nan  # of a fold without events
+            path = tmp_path / f"{trial}_{len(scores)}.tsv"
+            write_table(table.assign(error_rate=0.5), path)
+            scores.append((kind, path))
+        runs = [Run(kind, names[kind.method], path) for kind, path in scores]
+        table3 = make_table3(runs, ROOT / "resources" / "published_table3.csv", conventions)
+        table3 = table3[(table3.convention == "frame") & (table3.threshold == "adaptive")]
+        row = table3.loc[table3.f_score_mean.idxmax()]
+        best = best_kind(scores)
+        chosen.add(best)
+        (kind,) = [each for each in kinds if each.folder == best]
+        assert names[kind.method] == row.method
+        for weight in ("alpha", "beta", "temperature"):
+            given = getattr(kind, weight)
+            assert pd.isna(row[weight]) if given == "none" else row[weight] == float(given)
+    assert len(chosen) == 4, "each of them once"
+    path = tmp_path / "none.tsv"
+    path.write_text("convention\tthreshold\tf_score\nframe\tadaptive\t\nframe\tfixed\t0.5\n")
+    with pytest.raises(ResultError, match=r"none\.tsv .*no F-score to choose by"):
+        best_kind([(kinds[0], path)])
 
 
 # --- Whole recordings
@@ -285,6 +417,61 @@ def test_a_bad_recording_leaves_no_results_not_even_old_ones(detector, tmp_path)
     soundfile.write(path, np.zeros(1), 96000)
     with pytest.raises(AudioError, match="shorter than a sample of 44100 Hz"):
         detect(path, detector, results)
+
+
+@pytest.mark.parametrize("error", [ValueError, MemoryError, KeyboardInterrupt])
+def test_a_failure_while_results_are_written_leaves_none(detector, tmp_path, monkeypatch, error):
+    """Whatever it is, and whichever results an earlier run has left."""
+    path, results = wav(tmp_path / "a.wav", 1), targets(tmp_path / "out")
+    detect(path, detector, results)
+    assert sorted(every_file(tmp_path)) == sorted(results.values()), "and nothing beside them"
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("softscene.detection.draw", fail)
+    with pytest.raises(error):
+        detect(path, detector, results)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_results_get_their_names_together_or_not_at_all(detector, tmp_path, monkeypatch):
+    path, results = wav(tmp_path / "a.wav", 1), targets(tmp_path / "out")
+    replace, done = Path.replace, []
+
+    def third_fails(self, target):
+        if Path(target) in results.values():
+            done.append(target)
+            if len(done) == 3:
+                raise PermissionError("no more")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", third_fails)
+    with pytest.raises(PermissionError, match="no more"):
+        detect(path, detector, results)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", "süß 日本.wav".encode(), b"n" * 225 + b".wav",
+                                  b"n" * (LONGEST - 4) + b".wav"])  # fmt: skip
+def test_every_name_of_a_file_is_good_enough(detector, tmp_path, name):
+    """Latin-1 among them, as is any that leaves 13 bytes for .audacity.txt."""
+    name = os.fsdecode(name)
+    path = tmp_path / name
+    path.write_bytes(wav(tmp_path / "a.wav", 1).read_bytes())
+    results = targets(tmp_path / "out", name)
+    found = detect(path, detector, results)
+    assert found.seconds == pytest.approx(1)
+    assert sorted(every_file(tmp_path)) == sorted(results.values())
+    assert len(read_table(results["events"])) == len(found.events)
+
+
+def test_a_form_that_soundfile_does_not_read_is_said_how_to_convert(detector, tmp_path):
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    with pytest.raises(AudioError, match=r"a\.m4a: cannot be read.*ffmpeg -i FILE FILE\.wav$"):
+        detect(tmp_path / "a.m4a", detector, targets(tmp_path / "out"))
+    with pytest.raises(AudioError, match=r"gone\.m4a: there is no such file$"):
+        detect(tmp_path / "gone.m4a", detector, targets(tmp_path / "out"))
 
 
 MEASURED = """
@@ -446,53 +633,151 @@ def make(folder, *names):
 
 def test_a_folder_stands_for_its_audio_files(tmp_path):
     make(tmp_path / "rec", "b.WAV", "a b.mp3", "x/y/é.flac", "x/._a.wav", ".h/a.wav", "notes.txt")
-    found = find_recordings([tmp_path / "rec"])
+    found = find_recordings([tmp_path / "rec"]).recordings
     assert {name: path.relative_to(tmp_path).as_posix() for name, path in found.items()} == {
         name: name for name in ("rec/a b.mp3", "rec/b.WAV", "rec/x/y/é.flac")
     }
-    assert find_recordings([tmp_path / "rec/notes.txt", tmp_path / "gone.wav"]) == {
+    assert find_recordings([tmp_path / "rec/notes.txt", tmp_path / "gone.wav"]).recordings == {
         "notes.txt": tmp_path / "rec/notes.txt", "gone.wav": tmp_path / "gone.wav"
     }  # fmt: skip
+
+
+def names_of(given):
+    return set(find_recordings(given).recordings)
 
 
 def test_no_two_recordings_have_one_name(tmp_path, monkeypatch):
     make(tmp_path, "x/a.wav", "y/a.wav", "y/x/a.wav", "z/b.wav", "x/a.flac")
     monkeypatch.chdir(tmp_path)
-    assert set(find_recordings(["x/a.wav", "x/a.flac", "z/b.wav"])) == {
+    assert names_of(["x/a.wav", "x/a.flac", "z/b.wav"]) == {
         "a.wav", "a.flac", "b.wav"
     }  # fmt: skip
-    assert set(find_recordings(["x/a.wav", "y/a.wav", "z/b.wav"])) == {
+    assert names_of(["x/a.wav", "y/a.wav", "z/b.wav"]) == {
         "x/a.wav", "y/a.wav", "z/b.wav"
     }  # fmt: skip
-    twice = find_recordings(["x", "y/x"])
+    twice = names_of(["x", "y/x"])
     assert sorted(twice) == ["x/a.flac", "x/a.wav", "y/x/a.wav"]
-    assert len(find_recordings(["x/a.wav", "./x/a.wav", tmp_path / "x/a.wav"])) == 1
-    assert set(find_recordings(["."])) == {
+    assert len(names_of(["x/a.wav", "./x/a.wav", tmp_path / "x/a.wav"])) == 1
+    assert names_of(["."]) == {
         f"{tmp_path.name}/{name}" for name in ("x/a.wav", "x/a.flac", "y/a.wav", "y/x/a.wav",
                                                "z/b.wav")
     }  # fmt: skip
 
 
 def test_folders_without_recordings_and_bad_inputs_are_named(tmp_path):
-    make(tmp_path, "empty/a.txt", "braces/{a}.wav")
+    make(tmp_path, "empty/a.txt", "phone/a.m4a", "braces/{a}.wav")
     with pytest.raises(
         AudioError, match=r"empty: has no recordings; endings that are known: \.aif"
     ):
         find_recordings([tmp_path / "empty"])
-    assert recordings_of(None) == {}
-    with pytest.raises(ConfigurationError, match="input: there is no folder or file /nowhere"):
-        recordings_of("/nowhere")
-    with pytest.raises(ConfigurationError, match=r"rename these.*\n  braces/\{a\}\.wav"):
+    with pytest.raises(AudioError, match=r"phone: has no recordings; .*a\.m4a: soundfile does not"):
+        find_recordings([tmp_path / "phone"])
+    assert recordings_of(None).recordings == {}
+    for gone in ("/nowhere", "n" * 300, "a\0b"):
+        with pytest.raises(ConfigurationError, match="input: there is no folder or file "):
+            recordings_of(gone)
+    with pytest.raises(ConfigurationError, match=r"no recording can be used:\n  .*/\{a\}\.wav: \{"):
         recordings_of(str(tmp_path / "braces"))
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "b.AAC", "c.wma", "d.mp4", "e.webm", "f.mkv", "g.amr"])
+def test_sound_of_other_forms_is_not_left_out_without_a_word(tmp_path, name):
+    make(tmp_path, "in/good.wav", f"in/x/{name}", "in/notes.txt", "in/photo.jpg", f"in/.{name}")
+    found = find_recordings([tmp_path / "in"])
+    assert (list(found.recordings), found.problems) == (["in/good.wav"], ())
+    (line,) = found.foreign
+    assert line.startswith(f"{tmp_path}/in/x/{name}: soundfile does not read .{name[2:]}; convert")
+    assert line.endswith("ffmpeg -i FILE FILE.wav")
+
+
+def test_no_ending_is_both_read_and_foreign():
+    assert not set(SUFFIXES) & set(FOREIGN)
+
+
+def test_a_folder_below_that_cannot_be_looked_through_is_named(tmp_path, monkeypatch):
+    make(tmp_path, "in/good.wav", "in/shut/a.wav", "in/x/b.wav")
+    scandir = os.scandir
+
+    def refuse(place):  # root may look everywhere
+        if Path(place).name == "shut":
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = find_recordings([tmp_path / "in"])
+    assert list(found.recordings) == ["in/good.wav", "in/x/b.wav"]
+    assert found.problems == (f"{tmp_path}/in/shut: cannot be looked through: Permission denied",)
+
+
+SNAKEMAKE_CANNOT = {
+    b"{x}.wav": "{ in its name means something else to Snakemake; rename it, or give it to",
+    b"a}.wav": "} in its name means something else to Snakemake",
+    b"dog<bark>.wav": "<bark> in its name means something else to Snakemake",
+    b"dog\nbark.wav": "a line feed in its name means something else to Snakemake",
+    b"caf\xe9.wav": "its name is not UTF-8; rename it, or give it to workflow_scripts/detect.py",
+    b"n" * 239 + b".wav": "its name has 243 bytes, and its results' names have room for 242",
+    b"fifo.wav": "is no plain file",
+    b"gone.wav": "cannot be opened: its link leads nowhere: No such file or directory",
+    b"loop.wav": "cannot be opened: its link leads nowhere: Too many levels of symbolic links",
+}
+
+
+def spoil(folder):
+    """Make the files of which Snakemake cannot make results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SNAKEMAKE_CANNOT:
+        path = os.fsencode(folder) + b"/" + name
+        if name == b"fifo.wav":
+            os.mkfifo(path)
+        elif name in (b"gone.wav", b"loop.wav"):
+            Path(os.fsdecode(path)).symlink_to("nowhere" if name == b"gone.wav" else "loop.wav")
+        else:
+            Path(os.fsdecode(path)).touch()
+
+
+def test_what_snakemake_cannot_make_results_of_is_left_out_with_the_reason(tmp_path):
+    spoil(tmp_path / "in")
+    good = ["a<b.wav", "a[1] *?.wav", "l" * 238 + ".wav", "tab\t$x;é.wav", "x<B>.wav"]
+    make(tmp_path / "in", *good)
+    (tmp_path / "in" / "link.wav").symlink_to(good[0])
+    found = recordings_of(str(tmp_path / "in"))
+    assert sorted(found.recordings) == sorted(f"in/{name}" for name in [*good, "link.wav"])
+    for name, reason in SNAKEMAKE_CANNOT.items():
+        shown = os.fsdecode(name).replace("\n", "?").replace("\udce9", "?")
+        (line,) = [line for line in found.problems if line.startswith(f"{tmp_path}/in/{shown}: ")]
+        assert reason in line
+    assert len(found.problems) == len(SNAKEMAKE_CANNOT)
+
+
+def test_one_file_that_snakemake_cannot_make_results_of_is_refused(tmp_path):
+    spoil(tmp_path)
+    for name, reason in SNAKEMAKE_CANNOT.items():
+        path = tmp_path / os.fsdecode(name)
+        words = reason if path.exists() else "there is no folder or file"
+        with pytest.raises(ConfigurationError, match=re.escape(words)):
+            recordings_of(str(path))
+    make(tmp_path, "<way>/to/a.wav")
+    with pytest.raises(ConfigurationError, match="<way> in its name"):
+        recordings_of(str(tmp_path / "<way>/to/a.wav"))
+
+
+def test_a_file_or_link_of_the_future_is_dated_ahead(tmp_path):
+    make(tmp_path, "now.wav", "later.wav")
+    os.utime(tmp_path / "later.wav", (2**32, 2**32))  # the year 2106
+    (tmp_path / "link.wav").symlink_to("later.wav")
+    found = {name: is_dated_ahead(tmp_path / f"{name}.wav") for name in ("now", "later", "link")}
+    assert found == {"now": False, "later": True, "link": True}
 
 
 # --- The program
 
 
-def run(folder, *arguments):
+def run(folder, *arguments, code=None, **environ):
+    """Run the program, or code that runs it."""
+    program = [PROGRAM] if code is None else ["-c", code]
     return subprocess.run(
-        [sys.executable, PROGRAM, *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, check=False,
+        [sys.executable, *program, *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, env=environment() | environ,
     )  # fmt: skip
 
 
@@ -502,7 +787,7 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
     (tmp_path / "in" / "bad.wav").write_text("no sound")
     done = run(
         tmp_path, "in", "gone.wav", "--detector", source, "--output", "out",
-        "--student", NAMES[1], "--threads", 2, "--threshold", 0.5, "--device", "cpu",
+        "--student", NAMES[1], "--threads", "2", "--threshold", "0.5", "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 1
     assert "1 student, soft/alpha-none_beta-1.0_T-1.0 of run tiny, trained on synthetic" in (
@@ -517,6 +802,92 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
         f"in/{name}{ending}" for name in ("good one.flac", "deep/é.ogg") for ending in
         RESULTS.values()
     )  # fmt: skip
+
+
+# Runs the program with a drawing of pictures that fails for one recording in four ways.
+FAILING = f"""
+import errno, logging, runpy, sys
+sys.path.insert(0, {str(PROGRAM.parent)!r})
+import softscene.detection
+draw = softscene.detection.draw
+ERRORS = {{"1.wav": ValueError("two\\nlines"), "2.wav": OSError(errno.EIO, "I/O error"),
+           "3.wav": MemoryError(), "4.wav": KeyError("x")}}
+def fail(name, *others):
+    logging.getLogger("softscene.streaming").warning("%s: samples \\x1b reach 23170", name)
+    if name in ERRORS:
+        raise ERRORS[name]
+    draw(name, *others)
+softscene.detection.draw = fail
+sys.argv[0] = {str(PROGRAM)!r}
+runpy.run_path({str(PROGRAM)!r}, run_name="__main__")
+"""
+
+
+def test_a_failure_of_any_kind_is_told_of_its_recording_and_the_others_go_on(source, tmp_path):
+    names = [f"{number}.wav" for number in range(6)]
+    for name in names:
+        wav(tmp_path / name, 0.5, 8000, 1)
+    for number in range(6):  # what an earlier run has left
+        make(tmp_path / "out", *(f"{number}.wav{ending}" for ending in RESULTS.values()))
+    done = run(tmp_path, *names, "--detector", source, "--output", "out", code=FAILING)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "2 of 6 recordings done; see out" in done.stdout
+    assert re.findall(r"^(\d\.wav): (?!not|this|samples|\[)", done.stdout, re.MULTILINE) == [
+        "0.wav", "5.wav"
+    ]  # fmt: skip
+    told = done.stderr[done.stderr.index("not done:\n") :]
+    unexpected = "this should not have happened, please report it"
+    assert f"  1.wav: {unexpected}: ValueError: two lines (<string>, line " in told
+    assert "  2.wav: [Errno 5] I/O error\n" in told
+    assert f"  3.wav: {unexpected}: MemoryError" in told
+    assert f"  4.wav: {unexpected}: KeyError: 'x'" in told
+    assert sorted(path.name for path in every_file(tmp_path)) == sorted(
+        f"{number}.wav{ending}" for number in (0, 5) for ending in RESULTS.values()
+    )
+    for name in names:  # the library's warnings, each on a line of its own
+        assert f"\n{name}: samples ? reach 23170\n" in f"\n{done.stderr}"
+
+
+def test_no_name_ends_the_program_or_writes_to_the_terminal_as_it_likes(source, tmp_path):
+    """Neither where the terminal has ASCII alone, nor a folder of results that is not UTF-8."""
+    whole = wav(tmp_path / "a.wav", 0.2, 8000, 1).read_bytes()
+    names = [b"caf\xe9.wav", "süß.wav".encode(), b"esc\x1b]0;title\x07.wav", b"two\nlines.wav",
+             b"{x}<y>.wav"]  # fmt: skip
+    (tmp_path / "in").mkdir()
+    for name in [*names, b"n" * (LONGEST - 3) + b".wav", b"phone.m4a"]:
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(whole)
+    output = os.fsdecode(b"erg\xe4nzt")
+    done = run(
+        tmp_path, "in", "--detector", source, "--output", output, PYTHONIOENCODING="ascii"
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "5 of 6 recordings done; see erg?nzt\n" in done.stdout
+    printed = done.stdout + done.stderr
+    assert all(sign.isprintable() or sign == "\n" for sign in printed)
+    for shown in ("caf?.wav", r"s\xfc\xdf.wav", "esc?]0;title?.wav", "two?lines.wav"):
+        assert f"in/{shown}: " in done.stdout
+    assert "its name has 243 bytes, and its results' names have room for 242; rename it" in printed
+    assert "in/phone.m4a: soundfile does not read .m4a; convert it first, e.g. ffmpeg" in printed
+    made = {os.fsencode(path.name) for path in (tmp_path / output / "in").iterdir()}
+    endings = [ending.encode() for ending in RESULTS.values()]
+    assert made == {name + ending for name in names for ending in endings}
+    (tmp_path / "in" / ("n" * (LONGEST - 3) + ".wav")).unlink()
+    done = run(tmp_path, "in", "--detector", source, "--output", output, LC_ALL="C.UTF-8")
+    assert done.returncode == 0, "sound of another form is no failure"
+    assert "in/süß.wav: " in done.stdout
+
+
+def test_the_program_names_its_own_option_where_there_is_no_cuda(source, tmp_path):
+    done = run(
+        tmp_path, "a.wav", "--detector", source, "--device", "cuda", CUDA_VISIBLE_DEVICES=""
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "TrainingError: --device is 'cuda', but PyTorch sees no CUDA device here; set --device to "
+        "'auto' or 'cpu'\n"
+    )
 
 
 def every_file(folder):

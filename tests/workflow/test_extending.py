@@ -1,5 +1,6 @@
 """docs/extending.md, done as it says: its files are written and its commands run."""
 
+import os
 import re
 import shlex
 import shutil
@@ -134,6 +135,7 @@ def own_data(tmp_path_factory):
             path = folder / "mine/audio" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, 0.1 * rng.normal(size=(round(RATE * SECONDS), 2)), RATE)
+        os.utime(path, (2**32, 2**32))  # a recorder's wrong clock: the year 2106
         checkout.args = typed(COMMANDS[0])
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout

@@ -1,6 +1,7 @@
 """One's own recordings, with the students of a finished run."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -107,12 +108,24 @@ def own_results(checkout):
 
 def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, folder):
     given = ["predict", "--config", f"input={folder}"]
-    assert scratch.planned(*given) == {"predict_recording": 4}, "and nothing else"
+    shutil.copy(folder / "a b.wav", folder / "later.wav")
+    os.utime(folder / "later.wav", (2**32, 2**32))  # the year 2106
+    shutil.copy(folder / "a b.wav", folder / "dog<bark>.wav")
+    (folder / "gone.wav").symlink_to("nowhere")
+    (folder / "phone.m4a").write_bytes(b"")
+    assert scratch.planned(*given) == {"predict_recording": 5}, "and nothing else"
     done = scratch.snakemake(*given)
     assert done.returncode != 0
+    for name in (
+        "dog<bark>.wav: <bark> in its name",
+        "gone.wav: cannot be opened",
+        "phone.m4a: so",
+    ):
+        assert f"  {folder}/{name}" in done.stdout
+    assert "see results/small/own; left out: 3, named at the beginning\n" in done.stdout
     assert f"AudioError: {folder}/bad.wav: cannot be read as audio" in done.stdout
     assert "Traceback" not in done.stdout
-    good = ["a b.wav", "a b.flac", "süb [x]/$x;%`é'.ogg"]
+    good = ["later.wav", "a b.wav", "a b.flac", "süb [x]/$x;%`é'.ogg"]
     assert own_results(scratch) == {
         f"my rec/{name}{ending}" for name in good for ending in RESULTS.values()
     }
@@ -131,6 +144,7 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     assert scratch.planned(*given) == {"predict_recording": 1}
     assert scratch.planned() == {}, "the paper's own targets do not care"
 
+    (folder / "gone.wav").unlink()
     program = scratch.folder / "workflow_scripts" / "detect.py"  # takes its own run's detector
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
@@ -140,6 +154,13 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     assert done.returncode == 0, done.stderr
     name = "my rec/a b.flac.events.tsv"
     assert (folder / "detections" / name).read_bytes() == scratch.path("own", name).read_bytes()
+
+
+def test_a_prediction_of_fewer_methods_leaves_the_runs_tables_alone(finished, folder):
+    given = ["predict", "--config", f"input={folder}", "methods={mtl: null}"]
+    assert finished.planned(*given) == {"export_detector": 1, "predict_recording": 4}
+    given = ["predict", "--config", f"input={folder}", "controls=[smoothed]"]
+    assert finished.planned(*given) == {"predict_recording": 4}, "no detector is made of controls"
 
 
 def test_what_to_give_is_said(finished, tmp_path):

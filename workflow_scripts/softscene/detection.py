@@ -1,7 +1,11 @@
 """Events and scene of one's own recordings, found while they are read."""
 
+import hashlib
 import itertools
-from collections.abc import Callable, Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +16,9 @@ from softscene.activity import times_of
 from softscene.audio import Recording
 from softscene.detector import Detector
 from softscene.errors import AudioError
-from softscene.files import write_table, write_text
+from softscene.files import partial_beside, write_table, write_text
 from softscene.pictures import Overview, draw
+from softscene.recordings import CONVERT, FOREIGN
 from softscene.streaming import log_mel_clips
 
 BATCH = 4  # clips at a time; bounds memory
@@ -119,8 +124,8 @@ def detect(
     detector
         The students.
     results
-        Target of each of ``recordings.RESULTS``. What stands there is removed first; if the
-        recording cannot be used, nothing is written.
+        Target of each of ``recordings.RESULTS``, in one folder. What stands there is removed first;
+        after a failure of any kind nothing is there.
     threshold
         Of all events; ``None`` takes the students' adaptive ones.
     advance
@@ -136,15 +141,34 @@ def detect(
     AudioError
         The recording cannot be used; says why, and where in it.
     """
-    for target in results.values():
-        Path(target).unlink(missing_ok=True)
+    targets = {key: Path(target) for key, target in results.items()}
+    _remove(targets)
+    overview = Overview()
+    try:
+        found, rate = _hear(source, detector, threshold, overview, advance)
+    except AudioError as error:
+        if Path(source).suffix.lower() in FOREIGN and Path(source).is_file():
+            raise AudioError(f"{error}; {CONVERT}") from error
+        raise
+    with _all_or_none(targets) as partial:
+        _write(found, Path(source).name, rate, detector, partial, overview)
+    return found
+
+
+def _hear(
+    source: str | Path,
+    detector: Detector,
+    threshold: float | None,
+    overview: Overview,
+    advance: Callable[[float, float], object],
+) -> tuple[Found, int]:
+    """What is in a recording, and its rate (Hz); fills ``overview``."""
     about = detector.about
     hop = about.features.hop_length, about.features.sample_rate
     limits = detector.thresholds
     if threshold is not None:
         limits = np.full_like(limits, threshold)
-    tracker, overview = EventTracker(limits), Overview()
-    scenes = np.zeros(len(about.scenes))
+    tracker, scenes = EventTracker(limits), np.zeros(len(about.scenes))
     with Recording(source) as recording:
         clips = log_mel_clips(recording.resampled(hop[1]), about.clip_frames, about.features)
         while batch := list(itertools.islice(clips, BATCH)):
@@ -160,8 +184,32 @@ def detect(
         events=tracker.events(about.events, hop),
         scenes=scenes / tracker.frames,
     )
-    _write(found, Path(source).name, recording.rate, detector, results, overview)
-    return found
+    return found, recording.rate
+
+
+@contextmanager
+def _all_or_none(targets: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Give paths to write to, which become ``targets`` when all are written."""
+    first = next(iter(targets.values()))
+    first.parent.mkdir(parents=True, exist_ok=True)
+    # Of no other recording, even of a process with this number on another machine; and short.
+    name = hashlib.sha256(os.fsencode(first.name)).hexdigest()[:16]
+    folder = partial_beside(first.with_name(name))
+    partial = {key: folder / f"{key}{target.suffix}" for key, target in targets.items()}
+    try:
+        yield partial
+        for key, target in targets.items():
+            partial[key].replace(target)
+    except BaseException:
+        _remove(targets)  # some may have their name already
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(targets: Mapping[str, Path]) -> None:
+    for target in targets.values():
+        target.unlink(missing_ok=True)
 
 
 def _write(
@@ -169,7 +217,7 @@ def _write(
     name: str,
     rate: int,
     detector: Detector,
-    results: Mapping[str, str | Path],
+    results: Mapping[str, Path],
     overview: Overview,
 ) -> None:
     about, events = detector.about, found.events

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from softscene.config import NONE, StudentKind
+from softscene.config import StudentKind
+from softscene.detector_form import FORMAT, form_faults, make_network
 from softscene.errors import ResultError, TrainingError, how_to_remake
 from softscene.features import FeatureParameters
 from softscene.files import read_table
 from softscene.labels import Labels
-from softscene.networks import NetworkParameters, Student
-from softscene.tables import HEADLINE, WEIGHTS
+from softscene.networks import Student
+from softscene.tables import HEADLINE
 from softscene.weights import load_tensors, save_tensors
 
 FILE = "detector.safetensors"  # in a run's folder
@@ -150,36 +151,33 @@ class Detector:
         return own, scenes / speakers if speakers else np.full_like(scenes, np.nan)
 
 
-def best_kind(table3: str | Path, names: Mapping[str, str], kinds: Sequence[StudentKind]) -> str:
-    """METHOD/WEIGHTS with the best F-score of Table 3, in frames and with adaptive thresholds.
+def best_kind(scores: Sequence[tuple[StudentKind, str | Path]]) -> str:
+    """METHOD/WEIGHTS with the best mean F-score, in frames and with adaptive thresholds.
+
+    That is the best of these kinds in Table 3, whose means are of the same files.
 
     Parameters
     ----------
-    table3
-        ``table3.tsv``.
-    names
-        Key of a method -> its name in the table.
-    kinds
-        What was trained.
+    scores
+        Of each student, its kind and its ``overall.tsv``.
 
     Raises
     ------
     ResultError
-        The table has no F-score of any of them.
+        None of them has an F-score.
     """
-    table = read_table(table3)
-    table = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
-    scores = {}
-    for kind in kinds:
-        rows = table[table.method == names[kind.method]]
-        for weight in WEIGHTS:
-            given = getattr(kind, weight)
-            rows = rows[rows[weight].isna() if given == NONE else rows[weight] == float(given)]
-        scores[kind.folder] = rows.f_score_mean.max()
-    known = {folder: score for folder, score in scores.items() if np.isfinite(score)}
-    if not known:
-        raise ResultError(f"{table3} has no F-score to choose by; {how_to_remake(table3)}")
-    return max(known, key=known.get)
+    found: dict[str, list[float]] = {}
+    for kind, path in scores:
+        table = read_table(path)
+        row = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
+        found.setdefault(kind.folder, []).extend(row.f_score.dropna())
+    means = {folder: np.mean(values) for folder, values in found.items() if values}
+    if not means:
+        path = scores[0][1]
+        raise ResultError(
+            f"{path} and the other students' have no F-score to choose by; {how_to_remake(path)}"
+        )
+    return max(means, key=means.get)
 
 
 def export_detector(
@@ -228,6 +226,7 @@ def export_detector(
         }.items():
             tensors[f"{student.name}/{name}"] = torch.tensor(column.to_numpy(float))
     facts = {
+        "format": FORMAT,
         **about,
         "kind": students[0].kind.folder,
         "events": labels.events,
@@ -259,7 +258,7 @@ def load_detector(source: str | Path, device: torch.device, only: Sequence[str] 
     Raises
     ------
     ResultError
-        The file is missing, damaged or no detector, or has no such student.
+        The file is missing, damaged or no detector of this version, or has no such student.
     """
     if not Path(source).is_file():
         raise ResultError(
@@ -267,53 +266,45 @@ def load_detector(source: str | Path, device: torch.device, only: Sequence[str] 
         )
     try:
         tensors, written = load_tensors(source)
-        facts = json.loads(written[ABOUT])
-        sizes = facts.pop("students")
-    except (TrainingError, KeyError, ValueError) as error:
-        raise ResultError(_no_detector(source, error)) from error
+        facts = json.loads(written.get(ABOUT, "null"))
+    except (TrainingError, ValueError, RecursionError) as error:
+        reason = str(error).removeprefix(f"{source} ")
+        raise ResultError(_no_detector(source, f"({reason})")) from error
+    if faults := form_faults(facts, tensors):
+        raise ResultError(_no_detector(source, f"of this version: {'; '.join(faults)}"))
+    sizes = facts["students"]
     if unknown := [name for name in only if name not in sizes]:
         raise ResultError(
             f"{source} has no student {', '.join(unknown)}; it has {', '.join(sizes)}"
         )
-    names = ("events", "scenes")
     about = About(
-        **{key: value for key, value in facts.items() if key not in ("features", *names)},
-        **{key: tuple(facts[key]) for key in names},
+        **{key: facts[key] for key in ("run", "method", "kind", "synthetic", "clip_frames")},
+        **{key: tuple(facts[key]) for key in ("events", "scenes")},
         features=FeatureParameters(**facts["features"]),
     )
     members = [
-        _member(name, dict(size), tensors, device)
+        _member(name, size, tensors, device)
         for name, size in sizes.items()
         if name in only or not only
     ]
     return Detector(about, tuple(members), device)
 
 
-def _no_detector(source: str | Path, error: Exception) -> str:
+def _no_detector(source: str | Path, why: str) -> str:
     """What is wrong with a file; only what a run made can be made again."""
     path = Path(source)
     ours = path.name == FILE and path.absolute().parent.parent.name == "results"
     advice = how_to_remake(source) if ours else f"results/<run>/{FILE} of a finished run is one"
-    reason = str(error).removeprefix(f"{source} ")
-    return f"{source} is no detector ({reason}); {advice}"
+    return f"{source} is no detector {why}; {advice}"
 
 
 def _member(
-    name: str, size: dict[str, object], tensors: Mapping[str, Tensor], device: torch.device
+    name: str, size: Mapping[str, object], tensors: Mapping[str, Tensor], device: torch.device
 ) -> Member:
-    branch = bool(size.pop("scene_branch"))
-    size["scene_channels"] = tuple(size["scene_channels"])
-    network = Student(NetworkParameters(**size), scene_branch=branch)
     own = f"{name}/network/"
-    weights = {
-        key.removeprefix(own): value for key, value in tensors.items() if key.startswith(own)
-    }
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ResultError(
-            f"the weights of {name} are not those of the workflow's network, which alone a "
-            f"detector can hold; name another method by 'detector' and export it again ({error})"
-        ) from error
+    network = make_network(size)
+    network.load_state_dict(
+        {key.removeprefix(own): value for key, value in tensors.items() if key.startswith(own)}
+    )
     parts = (tensors[f"{name}/{part}"].numpy() for part in ("mean", "deviation", "thresholds"))
     return Member(name, network.to(device, memory_format=torch.channels_last).eval(), *parts)

@@ -54,7 +54,7 @@ ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("import_data", "audit_annotations", "make_table4", "plot_figure3", "compare_methods",
          "plot_table1", "plot_learning_curves", "plot_confusion", "plot_soft_labels"),
     ),
-    "export_detector": ((), ("make_table3",)),
+    "export_detector": ((), ("evaluate_student",)),
 }  # fmt: skip
 """Rule -> the wildcards of its jobs, and the rules before it.
 
@@ -62,6 +62,8 @@ A job waits for those jobs of a rule before it whose wildcards agree with its ow
 the labels that they learn.
 """
 _DOWNLOADS = ("download_annotations", "download_dataset", "merge_annotations", "audit_annotations")
+_OF_SOME = {"plot_learning_curves": "train_student", "export_detector": "evaluate_student"}
+"""Rule -> the students' jobs that it waits for, but not for those of all students."""
 _OF_TEACHERS = ("plot_confusion", "plot_soft_labels")
 TRAININGS = {
     "train_teacher": "teacher",
@@ -181,14 +183,16 @@ def planned_jobs(
 
 
 def _runs(config: Mapping[str, Any], published: str | Path) -> list[dict[str, Any]]:
-    """Of each student: wildcards, scene loss, the labels that it learns, whether it is drawn."""
+    """Of each student: wildcards, loss, the labels it learns, and which of ``_OF_SOME`` want it."""
     runs, kinds = [], student_kinds(config["methods"])
-    chosen = choose(contenders_of([vars(kind) for kind in kinds], config["methods"]), published)
-    drawn = {each.kind for each in chosen}
+    contenders = contenders_of([vars(kind) for kind in kinds], config["methods"])
+    drawn = {each.kind for each in choose(contenders, published)}
+    exported = {each.kind for each in contenders if not each.is_control}
     for kind in kinds:
         method = config["methods"][kind.method]
         labels = method.get("labels", TEACHER) if method["scene_loss"] == "soft" else None
-        what = {"loss": method["scene_loss"], "labels": labels, "drawn": kind in drawn}
+        what = {"loss": method["scene_loss"], "labels": labels}
+        what |= {"plot_learning_curves": kind in drawn, "export_detector": kind in exported}
         for fold, seed in itertools.product(config["folds"], config["seeds"]):
             runs.append({**vars(kind), "fold": str(fold), "seed": str(seed), **what})
     return runs
@@ -240,10 +244,10 @@ def _earlier(
     if rule == "train_student":
         before = [each for each in ("make_fold", _LABELS.get(run["labels"])) if each]
     found = [job for each in before for job in _agreeing(jobs[each], each, wildcards)]
-    if rule == "plot_learning_curves":
-        drawn = {tuple(each[name] for name in _STUDENT) for each in runs if each["drawn"]}
-        undrawn = jobs["train_student"].keys() - drawn
-        found = [job for job in found if tuple(job.wildcards.values()) not in undrawn]
+    if rule in _OF_SOME:
+        wanted = {tuple(each[name] for name in _STUDENT) for each in runs if each[rule]}
+        others = jobs[_OF_SOME[rule]].keys() - wanted
+        found = [job for job in found if tuple(job.wildcards.values()) not in others]
     return found
 
 

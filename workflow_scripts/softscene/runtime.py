@@ -13,7 +13,7 @@ from softscene.errors import TrainingError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _KEEP = -1, -3, 2**31 - 1
 
 
-def prepare(threads: int, device: str) -> torch.device:
+def prepare(threads: int, device: str, option: str = "compute.device") -> torch.device:
     """Set up this process for reproducible computing, and say where it will compute.
 
     Parameters
@@ -23,6 +23,8 @@ def prepare(threads: int, device: str) -> torch.device:
         result and never the machine's size.
     device
         ``cpu``, ``cuda``, or ``auto``: CUDA where there is one.
+    option
+        What a user sets the device with; named in the error.
 
     Raises
     ------
@@ -33,8 +35,8 @@ def prepare(threads: int, device: str) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError(
-            "compute.device is 'cuda', but PyTorch sees no CUDA device here; "
-            "set compute.device to 'auto' or 'cpu'"
+            f"{option} is 'cuda', but PyTorch sees no CUDA device here; "
+            f"set {option} to 'auto' or 'cpu'"
         )
     torch.set_num_threads(threads)
     if device == "cuda":
