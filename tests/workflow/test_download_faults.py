@@ -95,7 +95,7 @@ def test_run_goes_on_where_the_server_failed_once_it_is_well(downloads, seen):
     server.faults[ARCHIVE].extend([Fault(), Fault()])
     server.lasting[ARCHIVE] = Fault(500)
     done = downloads.snakemake(*targets)
-    assert_clear(done, f"{server.url}/{ARCHIVE}: HTTP 500", "gave up after 3 tries")
+    assert_clear(done, f"{server.url}/{ARCHIVE}?45759: HTTP 500", "gave up after 3 tries")
     downloads.assert_same(STREET)
     first, *failed = members_asked(server)
     assert len(failed) == 3
@@ -222,26 +222,26 @@ def test_run_deletes_nothing_of_others(downloads, tmp_path, seen):
 
 
 @pytest.mark.fault("bad input", "real runs; data.folder was filled by a run of other data")
-def test_run_takes_no_data_of_other_runs(downloads, finished, fresh, tmp_path, seen):
+def test_run_takes_no_data_of_other_runs(downloads, finished, tmp_path, seen):
     folder = tmp_path / "shared"
     shutil.copytree(finished.path("data"), folder)
     given = ["--until", "extract_features", "--config", f"data={{folder: {folder}}}"]
-    downloads.configure(accept_licence=False)
     assert_clear(downloads.snakemake(*given), "synthetic corpus with seed 3", "published")
-    config = fresh.folder / SMALL
-    config.write_text(config.read_text().replace("  seed: 3", "  seed: 4"))
-    assert_clear(fresh.snakemake(*given), "synthetic corpus with seed 3", "with seed 4")
-    assert contents(folder) == contents(finished.path("data"))
-    config.write_text(config.read_text().replace("  seed: 4", "  seed: 3"))
-    done = fresh.snakemake(*given)
+    with copy_checkout(tmp_path / "other") as other:
+        config = other.folder / SMALL
+        config.write_text(config.read_text().replace("  seed: 3", "  seed: 4"))
+        assert_clear(other.snakemake(*given), "synthetic corpus with seed 3", "with seed 4")
+        assert contents(folder) == contents(finished.path("data"))
+        config.write_text(config.read_text().replace("  seed: 4", "  seed: 3"))
+        done = other.snakemake(*given)
     assert done.returncode == 0, done.stdout
     assert "download_dataset" not in done.stdout, "the same corpus is taken"
-    assert same_arrays(fresh.path("features.h5"), finished.path("features.h5"))
+    assert same_arrays(other.path("features.h5"), finished.path("features.h5"))
     seen("refused; says which data it holds and which the run needs")
 
 
 @pytest.mark.fault("two workflows in one folder", "two checkouts fill one data.folder at once")
-def test_two_runs_do_not_fill_one_folder(downloads, fresh, tmp_path, seen):
+def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
     folder, server = tmp_path / "shared", downloads.server
     given = ["--until", "download_dataset", "--config", f"data={{folder: {folder}}}"]
     downloads.configure(timeout=60)
