@@ -200,6 +200,13 @@ def test_folder_of_the_run_alone_is_made_anew(folder):
     assert mark(folder) == synthetic(5).identity
 
 
+def test_run_that_has_made_nothing_is_no_hindrance(folder):
+    folder.prepare(folder.made)
+    assert mark(folder) == folder.data.identity
+    folder.fill(data=synthetic())
+    assert mark(folder) == synthetic().identity
+
+
 # Earlier versions
 
 

@@ -110,7 +110,7 @@ def prepare_data_folder(
         listings = {path: _prove(path, folder, registry, problems) for path in there}
     elif mark is None and there and chosen:
         problems.append(f"{folder} does not say which data it holds; this run needs {data}")
-    elif mark and mark.identity != data.identity and (chosen or not remade):
+    elif mark and there and mark.identity != data.identity and (chosen or not remade):
         problems.append(f"{folder} holds {mark}; this run needs {data}")
     problems = problems or _strangers(folder, registry, listings, remade)
     if problems:
