@@ -251,8 +251,8 @@ def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
     with copy_checkout(tmp_path / "other") as other:
         done = other.snakemake(*given)
     assert_clear(done, f"{folder} is being made by process {process.pid}")
-    process.terminate()
-    process.wait(60)
+    process.kill()
+    process.wait(10)
     seen("the second, a synthetic one too, is refused; names the first")
 
 

@@ -222,7 +222,7 @@ def _prove(path: Path, folder: Path, registry: Registry, problems: list[str]) ->
         fault = "" if tut else "is not known to be TUT's"
         known = {} if fault else list_files(path)
     if fault:
-        problems.append(f"{path} {fault}; it was not made by this workflow, or with other data")
+        problems.append(f"{path} was not made by this workflow, or with other data: it {fault}")
     return None if fault else known
 
 
