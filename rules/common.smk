@@ -294,23 +294,50 @@ def grown(mem_mb):
 
 def claim_run():
     """Be the only process that makes this run; Snakemake's own lock may be stale or broken."""
+    made, used = planned_data()
+    claims = {Path(RUNNING).resolve(): RESULTS}
+    if made:
+        claims[Path(DATA, ".running").resolve()] = DATA
     try:  # claims are kept as long as this process lives
-        workflow.claims = [claim(RUNNING, RESULTS)]
-        if DOWNLOADED and not downloaded():
-            workflow.claims.append(claim(f"{DATA}/.running", DATA))
-    except SoftSceneError as error:
+        workflow.claims = [claim(path, what) for path, what in claims.items()]
+        if used and not OWN:
+            from softscene.datafolder import prepare_data_folder  # slow to load
+
+            prepare_data_folder(
+                DATA,
+                wanted_data(),
+                PUBLISHED,
+                made,
+                synthetic=SYNTHETIC,
+                chosen=config["data"]["folder"] is not None,
+            )
+    except (SoftSceneError, OSError) as error:
         raise WorkflowError(str(error))
     if workflow.local_exec:  # a cluster's jobs outlive this process, as they should
         announce(os.environ)
 
 
-def downloaded():
-    return all(Path(DATA, name, "recordings.tsv").exists() for name in DATASETS)
+def planned_data():
+    """Of the data folder: what the jobs to come make, and all that they read or make."""
+    folders = [Path(DATA, name, kind) for name in DATASETS for kind in ("audio", "meta")]
+    ours = {Path(DATA, "annotations"), *folders, *map(Path, RECORDINGS)}
+    jobs = list(workflow.dag.needrun_jobs())
+    made = ours & {Path(path) for job in jobs for path in job.output}
+    return made, made | ours & {Path(path) for job in jobs for path in job.input}
+
+
+def wanted_data():
+    """Which data this run needs, to compare with what lies in its data folder."""
+    from softscene.datafolder import Data
+
+    if SYNTHETIC:
+        return Data.synthetic(config["synthetic"], list(rules.make_corpus.input))
+    return Data.published(PUBLISHED)
 
 
 def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
-    if not DOWNLOADED or downloaded():
+    if not DOWNLOADED or not planned_data()[0]:
         return
     terms = Path(own("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:

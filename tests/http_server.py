@@ -92,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault = queue.popleft() if queue else fault
         file = self.server.folder / path.lstrip("/")
         if fault.status is not None or not file.is_file():
-            self.answer(fault.status or 404, fault.headers, b"", fault)
+            body = bytes(4_000_000) if fault.endless else b""
+            self.answer(fault.status or 404, {}, body, fault)
             return
         content = bytearray(file.read_bytes()[: fault.cut])
         if fault.flip is not None:
@@ -117,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self, status, headers, body, fault):
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in (headers | fault.headers).items():
             self.send_header(name, value)
         body = body[: fault.short]
         if not fault.endless:

@@ -20,6 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from softscene import archives
 from softscene.archives import Archive, DataSet, read_registry
+from softscene.datafolder import LISTING
 from softscene.errors import AudioError, ConfigurationError, DownloadError, SoftSceneError
 from softscene.fetching import fetch_meta, fetch_recordings
 from softscene.transport import Source
@@ -139,11 +140,11 @@ class Place:
         self.mirror, self.cache, self.made = inner / "mirror", inner / "cache", inner / "made"
         self.mirror.mkdir(parents=True)
 
-    def publish(self, name, published, found):
+    def publish(self, name, published, found, publisher="https://example.org"):
         """Put an archive into the mirror; gives the data set that a registry would tell of."""
         (self.mirror / name).write_bytes(found)
         md5 = hashlib.md5(published).hexdigest()
-        archive = Archive(DATA, name, len(published), md5, f"https://example.org/{name}")
+        archive = Archive(DATA, name, len(published), md5, f"{publisher}/{name}")
         return DataSet(DATA, 1, "10.5281/zenodo.1", {name: archive})
 
     def clear(self):
@@ -156,6 +157,7 @@ class Place:
             str(Path(where, name).relative_to(folder)): Path(where, name).read_bytes()
             for where, _, names in os.walk(folder)
             for name in names
+            if name != LISTING
         }
 
     def strays(self):
@@ -200,8 +202,8 @@ def assert_recordings(place, table, found, wanted):
         assert (row.frames, row.sample_rate) == (sound_file.frames, sound_file.samplerate)
 
 
-def fetch_and_prove(place, source, published, found, wanted):
-    dataset = place.publish(AUDIO, published, found)
+def fetch_and_prove(place, source, published, found, wanted, **publisher):
+    dataset = place.publish(AUDIO, published, found, **publisher)
     place.clear()
     audio = place.made / "audio"
     try:
@@ -272,7 +274,7 @@ def test_recordings_by_ranges(place, drawn):
     """Where no MD5 is asked for: sizes agree, and the archive's own directory is all there is."""
     _, found, wanted = drawn
     with Server(place.mirror) as server:
-        fetch_and_prove(place, Source(server.url, attempts=1), found, found, wanted)
+        fetch_and_prove(place, Source(attempts=1), found, found, wanted, publisher=server.url)
 
 
 @share(0.5)

@@ -2,12 +2,14 @@
 
 import hashlib
 import io
+import shutil
 import zipfile
 
 import numpy as np
 import soundfile
 import yaml
 from softscene.archives import read_registry
+from softscene.datafolder import LISTING
 from softscene.fetching import discard_cache, fetch_recordings
 from softscene.transport import Source
 
@@ -46,6 +48,7 @@ class Place:
         self.published = folder / "published"
         self.cache, self.destination = folder / "cache", folder / "made" / "recordings"
         self.folder = folder
+        self.publisher = "http://127.0.0.1:1"  # where the registry says that all is
         self.published.mkdir()
         self.members = {name(number): wav(number) for number in range(12)}
         halves = list(self.members.items())
@@ -57,8 +60,8 @@ class Place:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
 
-    def content(self, host="http://127.0.0.1:1", **changes):
-        facts = {}
+    def content(self, **changes):
+        facts, host = {}, self.publisher
         for archive in (META, FIRST, SECOND):
             content = (self.published / archive).read_bytes()
             facts[archive] = {"bytes": len(content), "md5": checksum(content)}
@@ -74,13 +77,14 @@ class Place:
             },
         }
 
-    def registry(self, *args, **changes):
+    def registry(self, **changes):
         path = self.folder / "registry.yaml"
-        path.write_text(yaml.safe_dump(self.content(*args, **changes), sort_keys=False))
+        path.write_text(yaml.safe_dump(self.content(**changes), sort_keys=False))
         return read_registry(path)
 
     def fetch(self, wanted, source, **changes):
         dataset = self.registry(**changes).datasets[DATA]
+        shutil.rmtree(self.destination, ignore_errors=True)  # as Snakemake does before each job
         table = fetch_recordings(dataset, wanted, source, self.cache, self.destination)
         discard_cache(dataset, self.cache)
         return table
@@ -89,7 +93,7 @@ class Place:
         return {
             str(path.relative_to(self.destination)): path.read_bytes()
             for path in self.destination.rglob("*")
-            if path.is_file()
+            if path.is_file() and path.name != LISTING
         }
 
     def offset(self, archive, member):
@@ -97,8 +101,13 @@ class Place:
             return opened.getinfo(member).header_offset
 
 
-def quick(server, **options):
-    return Source(server.url, **({"pause": 0.01, "attempts": 4, "timeout": 5.0} | options))
+def quick(**options):
+    """From the publisher, which is the test's server."""
+    return Source(**({"pause": 0.01, "attempts": 4, "timeout": 5.0} | options))
+
+
+def mirror(server, **options):
+    return quick(mirror=server.url, **options)
 
 
 def assert_nothing_made(place):

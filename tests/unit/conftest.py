@@ -17,6 +17,7 @@ def place(tmp_path):
 def server(place, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Server(place.published) as server:
+        place.publisher = server.url
         yield server
 
 

@@ -18,7 +18,7 @@ from softscene.archives import LARGEST_EXPANSION
 from softscene.errors import AudioError, DownloadError, StorageError
 from softscene.fetching import discard_cache, fetch_annotations, fetch_meta, fetch_recordings
 from softscene.files import write_table
-from softscene.transport import Source
+from softscene.transport import LARGEST_LIST, Client, Source
 
 from tests.http_server import Fault
 from tests.small_disk import small_disk
@@ -29,6 +29,7 @@ from tests.unit.archive_place import (
     META,
     assert_nothing_made,
     checksum,
+    mirror,
     name,
     quick,
     wav,
@@ -45,7 +46,7 @@ def source_of(where, place, server, **options):
     """A folder, or the server in one of the modes."""
     if where == "folder":
         return Source(str(place.published))
-    return quick(server, mode=where, **options)
+    return quick(mode=where, **options)
 
 
 def assert_nothing_left(place):
@@ -72,7 +73,7 @@ def data_start(place, archive, member):
 def test_truncated_archive_is_fetched_again(place, server, mode, missing, seen):
     size = (place.published / FIRST).stat().st_size
     server.faults[FIRST].append(Fault(cut=size - missing))
-    place.fetch([name(0), name(5)], quick(server, mode=mode))
+    place.fetch([name(0), name(5)], quick(mode=mode))
     assert_fetched(place, name(0), name(5))
     seen("refused and fetched again: recordings whole")
 
@@ -83,7 +84,7 @@ def test_lasting_truncation_gives_both_sizes_and_checksums(place, server, mode, 
     content = (place.published / FIRST).read_bytes()
     server.lasting[FIRST] = Fault(cut=300_000)
     with pytest.raises(DownloadError, match=r"300000 bytes.*3 tries") as raised:
-        place.fetch([name(0)], quick(server, mode=mode, attempts=3))
+        place.fetch([name(0)], quick(mode=mode, attempts=3))
     message = str(raised.value)
     assert f"{server.url}/{FIRST}" in message
     assert str(len(content)) in message
@@ -125,7 +126,7 @@ def test_damaged_archive_in_a_folder_is_named_and_mended_by_hand(place, damage, 
 def test_flipped_byte_is_fetched_again(place, server, mode, seen):
     flip = Fault(flip=data_start(place, FIRST, name(3)) + 5000)
     server.faults[FIRST].extend([Fault(), flip] if mode == "selective" else [flip])
-    place.fetch([name(3)], quick(server, mode=mode))
+    place.fetch([name(3)], quick(mode=mode))
     assert_fetched(place, name(3))
     assert len(server.asked(FIRST)) == (4 if mode == "selective" else 2)
     seen("refused and fetched again: recording whole")
@@ -153,11 +154,11 @@ def test_flipped_header_never_makes_wrong_recordings(place, server, mode, seen):
         server.faults[FIRST].append(Fault(flip=flip))
         shutil.rmtree(place.destination.parent, ignore_errors=True)
         try:
-            place.fetch([name(0)], quick(server, mode=mode, pause=0.001))
+            place.fetch([name(0)], quick(mode=mode, pause=0.001))
         except DownloadError as error:
             refused[flip] = str(error)
             assert_nothing_left(place)
-            place.fetch([name(0)], quick(server, mode=mode))
+            place.fetch([name(0)], quick(mode=mode))
         assert_fetched(place, name(0))
     directory = content.index(b"PK\1\2")
     assert set(refused) <= set(range(directory + 24, directory + 47))  # sizes, names, modes
@@ -189,7 +190,7 @@ def test_lasting_flip_in_a_whole_archive_gives_both_checksums(place, server, see
     content[1000] ^= 0xFF
     server.lasting[FIRST] = Fault(flip=1000)
     with pytest.raises(DownloadError, match="3 tries") as raised:
-        place.fetch([name(0)], quick(server, mode="full", attempts=3))
+        place.fetch([name(0)], quick(mode="full", attempts=3))
     assert right in str(raised.value)
     assert checksum(content) in str(raised.value)
     assert_nothing_left(place)
@@ -206,7 +207,7 @@ def test_damaged_member_gives_both_checksums(place, server, method, seen):
     (place.published / FIRST).write_bytes(content)
     found = bytes(content[start : start + len(wav(0))]) if method == zipfile.ZIP_STORED else b""
     with pytest.raises(DownloadError, match="2 tries") as raised:
-        place.fetch([name(0)], quick(server, attempts=2))
+        place.fetch([name(0)], quick(attempts=2))
     message = str(raised.value)
     assert f"expected {len(wav(0))} bytes with CRC-32 {zlib.crc32(wav(0)):08x}" in message
     assert f"got {len(found)} bytes with CRC-32 {zlib.crc32(found):08x}" in message
@@ -220,7 +221,7 @@ def test_damaged_member_gives_both_checksums(place, server, method, seen):
 def test_wrong_checksum_of_a_whole_archive(place, server, seen):
     right = checksum((place.published / FIRST).read_bytes())
     with pytest.raises(DownloadError, match="3 tries") as raised:
-        place.fetch([name(0)], quick(server, mode="full", attempts=3), **{FIRST: {"md5": "0" * 32}})
+        place.fetch([name(0)], quick(mode="full", attempts=3), **{FIRST: {"md5": "0" * 32}})
     assert right in str(raised.value)
     assert "0" * 32 in str(raised.value)
     assert len(server.asked(FIRST)) == 3
@@ -245,13 +246,13 @@ def test_wrong_checksum_of_the_meta_archive(place, server, seen):
     right = checksum((place.published / META).read_bytes())
     dataset = place.registry(**{META: {"md5": "2" * 32}}).datasets[DATA]
     with pytest.raises(DownloadError, match="2 tries") as raised:
-        fetch_meta(dataset, quick(server, attempts=2), place.cache, place.destination)
+        fetch_meta(dataset, quick(attempts=2), place.cache, place.destination)
     assert right in str(raised.value)
     assert "2" * 32 in str(raised.value)
     assert_nothing_left(place)
     server.faults[META].append(Fault(flip=60))
     dataset = place.registry().datasets[DATA]
-    fetch_meta(dataset, quick(server), place.cache, place.destination)
+    fetch_meta(dataset, quick(), place.cache, place.destination)
     assert place.fetched() == {f"{DATA}/meta.txt": b"a\tb\n", f"{DATA}/meta/r.ann": b""}
     seen("refused after 2 tries with both MD5s; damaged once, it is fetched again")
 
@@ -278,14 +279,14 @@ def test_damage_of_the_directory_that_was_mended_is_forgotten(place, server, see
     whole = (place.published / FIRST).read_bytes()
     directory = whole.rindex(zlib.crc32(place.members[name(0)]).to_bytes(4, "little"))
     server.faults[FIRST].append(Fault(flip=directory))
-    table = place.fetch([name(0)], quick(server))
+    table = place.fetch([name(0)], quick())
     assert_fetched(place, name(0))
     assert table.crc32.tolist() == [f"{zlib.crc32(place.members[name(0)]):08x}"]
     server.lasting[FIRST] = Fault(flip=directory)
     with pytest.raises(DownloadError, match="CRC-32"):
-        place.fetch([name(0), name(1)], quick(server))
+        place.fetch([name(0), name(1)], quick())
     del server.lasting[FIRST]
-    place.fetch([name(0), name(1)], quick(server))
+    place.fetch([name(0), name(1)], quick())
     assert_fetched(place, name(0), name(1))
     seen("read anew with the next try, or with the same call")
 
@@ -296,7 +297,7 @@ def test_larger_than_the_registry_says(place, server, mode, seen):
     size = (place.published / FIRST).stat().st_size
     server.lasting[FIRST] = Fault(stall_after=0)  # who waits for content waits in vain
     with pytest.raises(DownloadError, match="3 tries") as raised:
-        given = quick(server, mode=mode, attempts=3)
+        given = quick(mode=mode, attempts=3)
         place.fetch([name(0)], given, **{FIRST: {"bytes": size - 1}})
     assert f"{size} bytes; the registry says {size - 1}" in str(raised.value)
     assert_nothing_left(place)
@@ -308,7 +309,7 @@ def test_larger_than_the_registry_says(place, server, mode, seen):
 def test_smaller_than_the_registry_says(place, server, mode, larger):
     size = (place.published / FIRST).stat().st_size
     with pytest.raises(DownloadError, match="2 tries") as raised:
-        given = quick(server, mode=mode, attempts=2)
+        given = quick(mode=mode, attempts=2)
         place.fetch([name(0)], given, **{FIRST: {"bytes": size + larger}})
     assert f"{size} bytes" in str(raised.value)
     assert str(size + larger) in str(raised.value)
@@ -338,10 +339,10 @@ def test_annotations_with_another_checksum_are_refused(place, server, scheme, se
 def test_damaged_file_in_the_cache_is_fetched_again(place, server, seen):
     server.faults[FIRST].extend([Fault(), Fault(), Fault(status=404)])
     with pytest.raises(DownloadError):
-        place.fetch([name(1), name(3)], quick(server))
+        place.fetch([name(1), name(3)], quick())
     (cached,) = place.cache.rglob("*.wav")
     cached.write_bytes(cached.read_bytes()[:-1] + b"\0")
-    place.fetch([name(1), name(3)], quick(server))
+    place.fetch([name(1), name(3)], quick())
     assert_fetched(place, name(1), name(3))
     seen("not trusted but fetched again")
 
@@ -360,7 +361,7 @@ def test_archive_that_is_none(place, server, where, seen):
 def test_recordings_that_are_no_audio_are_all_named(place, server):
     write_zip(place.published / FIRST, {name(0): b"text", name(1): wav(1), name(2): b"words"})
     with pytest.raises(AudioError) as raised:
-        place.fetch([name(0), name(1), name(2)], quick(server))
+        place.fetch([name(0), name(1), name(2)], quick())
     assert name(0) in str(raised.value)
     assert name(2) in str(raised.value)
     assert name(1) not in str(raised.value)
@@ -431,7 +432,7 @@ def test_all_that_is_refused_is_told_at_once(place, server):
         archive.filelist[1].file_size = 5 * 2**30
         archive.writestr("x", "")
     with pytest.raises(DownloadError) as raised:
-        place.fetch([name(0), name(1)], quick(server))
+        place.fetch([name(0), name(1)], quick())
     assert "symbolic link" in str(raised.value)
     assert f"its {5 * 2**30} bytes are more than" in str(raised.value)
     assert "together" in str(raised.value)
@@ -488,7 +489,7 @@ def test_member_of_another_size_than_declared(place, server, declared, seen):
         archive.writestr(name(0), wav(0))
         archive.filelist[0].file_size += declared
     with pytest.raises(DownloadError, match=f"expected {len(wav(0)) + declared} bytes") as raised:
-        place.fetch([name(0)], quick(server, attempts=1))
+        place.fetch([name(0)], quick(attempts=1))
     got = int(str(raised.value).partition("got ")[2].split()[0])
     assert got == len(wav(0)) if declared == 1 else got == len(wav(0)) + declared + 1
     assert_nothing_left(place)
@@ -521,7 +522,7 @@ def test_directory_of_absurd_size_is_not_read(place, server, seen):
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 30_000_000, 10_000_000, 0)
     (place.published / FIRST).write_bytes(bytes(40_000_000) + end)
     with pytest.raises(DownloadError, match=r"directory has more than.*2 tries"):
-        place.fetch([name(0)], quick(server, attempts=2))
+        place.fetch([name(0)], quick(attempts=2))
     assert server.bytes_served < 1_000_000
     assert_nothing_left(place)
     seen("refused before it is read")
@@ -534,7 +535,7 @@ def test_directory_of_absurd_size_is_not_read(place, server, seen):
 @MODES
 def test_three_server_errors_then_a_good_answer(place, server, mode, seen):
     server.faults[FIRST].extend([Fault(500), Fault(503), Fault(502)])
-    place.fetch([name(0)], quick(server, mode=mode))
+    place.fetch([name(0)], quick(mode=mode))
     assert_fetched(place, name(0))
     assert len(server.asked(FIRST)) == (4 if mode == "full" else 5)
     seen("recovered with the fourth try")
@@ -544,7 +545,7 @@ def test_three_server_errors_then_a_good_answer(place, server, mode, seen):
 @MODES
 def test_too_many_requests_then_a_good_answer(place, server, mode, seen):
     server.faults[FIRST].extend([Fault(429), Fault(429, {"Retry-After": "0"})])
-    place.fetch([name(0)], quick(server, mode=mode))
+    place.fetch([name(0)], quick(mode=mode))
     assert_fetched(place, name(0))
     seen("recovered with the third try")
 
@@ -552,12 +553,12 @@ def test_too_many_requests_then_a_good_answer(place, server, mode, seen):
 def fetch(what, place, server, **options):
     """Fetch one of the things that are fetched from the server."""
     if what == "lists":
-        fetch_annotations(place.registry(), quick(server, **options), place.destination)
+        fetch_annotations(place.registry(), quick(**options), place.destination)
     elif what == "meta":
         dataset = place.registry().datasets[DATA]
-        fetch_meta(dataset, quick(server, **options), place.cache, place.destination)
+        fetch_meta(dataset, quick(**options), place.cache, place.destination)
     else:
-        place.fetch([name(0)], quick(server, mode=what, **options))
+        place.fetch([name(0)], quick(mode=what, **options))
 
 
 FILE = {"selective": FIRST, "full": FIRST, "meta": META, "lists": "lists/folds/one.txt"}
@@ -597,7 +598,7 @@ def test_pauses_grow_and_heed_the_server(place, server, monkeypatch, seen):
     asked = [None, "7", "3600", "soon", None, None]
     faults = [Fault(429, {"Retry-After": text} if text else {}) for text in asked]
     server.faults[FIRST].extend([Fault(500, {"Retry-After": "59"}), *faults])
-    place.fetch([name(0)], quick(server, attempts=8, pause=1.5))
+    place.fetch([name(0)], quick(attempts=8, pause=1.5))
     assert pauses == [1.5, 3.0, 7.0, 60.0, 24.0, 48.0, 60.0]
     seen("pauses double or heed the server, and end at 60 s")
 
@@ -612,14 +613,14 @@ def test_connections_dropped_mid_file(place, server, mode, good, kept, caplog, m
     faults = [Fault()] * good + [Fault(drop_after=kept)] * 2
     server.faults[FIRST].extend(faults)
     with caplog.at_level(logging.INFO, logger="softscene"):
-        place.fetch(wanted, quick(server, mode=mode))
+        place.fetch(wanted, quick(mode=mode))
     assert_fetched(place, *wanted)
     whole = f"{3 * len(wav(0)) / 1000:.0f}k"
     lines = [line for line in caplog.messages if line.startswith("fetching from")]
     assert f"100 % ({whole} of {whole})" in lines[-1]  # what was lost is not counted
     server.faults[FIRST].extend(faults)
     with pytest.raises(DownloadError, match="gave up after 1 try") as raised:
-        place.fetch(wanted, quick(server, mode=mode, attempts=1))
+        place.fetch(wanted, quick(mode=mode, attempts=1))
     assert f"{server.url}/{FIRST}" in str(raised.value)
     seen("recovered with the third try; else gave up, with URL and tries")
 
@@ -629,7 +630,7 @@ def test_connections_dropped_mid_file(place, server, mode, good, kept, caplog, m
 def test_stall_in_the_middle_is_given_up_and_tried_again(place, server, mode, good, seen):
     server.faults[FIRST].extend([Fault()] * good + [Fault(stall_after=20_000)])
     start = time.monotonic()
-    place.fetch([name(3)], quick(server, mode=mode, timeout=0.3))
+    place.fetch([name(3)], quick(mode=mode, timeout=0.3))
     assert server.stalled.is_set()
     assert 0.3 <= time.monotonic() - start < 10
     assert_fetched(place, name(3))
@@ -643,7 +644,7 @@ def test_lasting_stall_ends_in_bounded_time(place, server, mode, good, seen):
     server.lasting[FIRST] = Fault(stall_after=20_000)
     start = time.monotonic()
     with pytest.raises(DownloadError, match=r"(?i)timed? ?out.*3 tries") as raised:
-        place.fetch([name(3)], quick(server, mode=mode, timeout=0.2, attempts=3))
+        place.fetch([name(3)], quick(mode=mode, timeout=0.2, attempts=3))
     assert 0.6 <= time.monotonic() - start < 10
     assert f"{server.url}/{FIRST}" in str(raised.value)
     assert_nothing_left(place)
@@ -654,9 +655,8 @@ def test_lasting_stall_ends_in_bounded_time(place, server, mode, good, seen):
 def test_server_that_stays_silent_is_given_up(place, monkeypatch, seen):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        source = Source(
-            f"http://127.0.0.1:{silent.getsockname()[1]}", attempts=2, pause=0.01, timeout=0.1
-        )
+        place.publisher = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        source = quick(attempts=2, timeout=0.1)
         with pytest.raises(DownloadError, match=r"(?i)timed? ?out.*2 tries"):
             place.fetch([name(0)], source)
     seen("gave up after 2 timeouts, with URL and tries")
@@ -667,8 +667,9 @@ def test_server_that_stays_silent_is_given_up(place, monkeypatch, seen):
 @pytest.mark.parametrize("host", ["http://127.0.0.1:1", "http://softscene.invalid"])
 def test_unreachable_host_points_to_the_mirror(place, mode, host, monkeypatch, seen):
     monkeypatch.setenv("NO_PROXY", "*")
+    place.publisher = host
     with pytest.raises(DownloadError, match=r"cannot be reached.*download\.mirror.*2 tries"):
-        place.fetch([name(0)], Source(host, mode=mode, attempts=2, pause=0.01))
+        place.fetch([name(0)], quick(mode=mode, attempts=2))
     seen("gave up after 2 tries, with URL, cause and the way without internet")
 
 
@@ -676,7 +677,7 @@ def test_unreachable_host_points_to_the_mirror(place, mode, host, monkeypatch, s
 def test_server_without_ranges_gives_whole_archives(place, server, caplog, seen):
     server.ranges = False
     with caplog.at_level(logging.INFO, logger="softscene"):
-        place.fetch([name(2), name(8)], quick(server))
+        place.fetch([name(2), name(8)], quick())
     assert_fetched(place, name(2), name(8))
     assert any("whole" in line and FIRST in line for line in caplog.messages)
     assert any("100 %" in line and FIRST in line for line in caplog.messages)
@@ -688,7 +689,7 @@ def test_server_without_ranges_gives_whole_archives(place, server, caplog, seen)
 def test_server_that_ends_to_give_ranges(place, server, seen):
     server.faults[FIRST].extend([Fault(), Fault(), Fault(no_range=True)])
     server.faults[FIRST].extend([Fault(no_range=True)])
-    place.fetch([name(0), name(1)], quick(server))
+    place.fetch([name(0), name(1)], quick())
     assert_fetched(place, name(0), name(1))
     assert server.asked(FIRST)[-1] is None
     seen("whole archives are fetched instead")
@@ -708,7 +709,7 @@ def test_server_that_ends_to_give_ranges(place, server, seen):
 )
 def test_answers_other_than_asked_for(place, server, mode, faults, seen):
     server.faults[FIRST].extend(faults)
-    place.fetch([name(3)], quick(server, mode=mode))
+    place.fetch([name(3)], quick(mode=mode))
     assert_fetched(place, name(3))
     assert server.bytes_served < 30 * (place.published / FIRST).stat().st_size
     seen("refused and fetched again: recording whole")
@@ -722,10 +723,178 @@ def test_lasting_wrong_range_names_url_status_and_tries(place, server, good, see
     with pytest.raises(
         DownloadError, match=r"HTTP 206, but bytes \d+-\d+ instead of.*4 tries"
     ) as e:
-        place.fetch([name(3)], quick(server))
+        place.fetch([name(3)], quick())
     assert f"{server.url}/{FIRST}" in str(e.value)
     assert_nothing_left(place)
     seen("gave up after 4 tries, with URL, status and both ranges; nothing left behind")
+
+
+ENDLESS = "9" * 5000
+NO_TIMES = (ENDLESS, "Fri, 31 Dec 99999 23:59:59 GMT", "1e400", "\xb2", " ", "-5", "Mon, , ,")
+
+
+@pytest.mark.fault(SERVER, "Retry-After of 5,000 digits, of the year 99999, and other words")
+def test_pauses_that_are_none_are_not_heeded(place, server, monkeypatch, seen):
+    pauses = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    server.faults[FIRST].extend(Fault(503, {"Retry-After": text}) for text in NO_TIMES)
+    place.fetch([name(0)], quick(attempts=8, pause=1.0))
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
+    assert_fetched(place, name(0))
+    seen("tried again after the usual pauses")
+
+
+@pytest.mark.fault(SERVER, "numbers of bytes of 5,000 digits")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Range": f"bytes 0-999/{ENDLESS}"},
+        {"Content-Range": f"bytes {ENDLESS}-999/1000"},
+        {"Content-Range": f"bytes 0-{ENDLESS}/1000"},
+        {"Content-Range": "bytes \xb2-\xb3/1000"},
+    ],
+)
+def test_ranges_that_are_none(place, server, headers, seen):
+    server.lasting[FIRST] = Fault(headers=headers)
+    place.fetch([name(0)], quick())
+    assert_fetched(place, name(0))
+    assert server.asked(FIRST)[-1] is None
+    seen("whole archives are fetched instead")
+
+
+@pytest.mark.fault(SERVER, "an answer that is packed, or a list without end")
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(headers={"Content-Encoding": "gzip"}), r"encoded \(gzip\).*not asked for"),
+        (Fault(endless=True), f"more than {LARGEST_LIST} bytes came"),
+    ],
+)
+def test_lists_that_would_fill_the_disk(place, server, fault, words, seen):
+    (place.published / "lists/folds/one.txt").write_bytes(bytes(LARGEST_LIST // 50))
+    server.lasting["lists/folds/one.txt"] = fault
+    with small_disk(place.folder / "disk", f"{LARGEST_LIST // 2**20 + 2}m") as disk:
+        with pytest.raises(DownloadError, match=f"{words}.*1 try"):
+            fetch_annotations(place.registry(), quick(attempts=1), disk.folder / "made")
+        assert not list(disk.folder.iterdir())
+    assert server.bytes_served < 2 * LARGEST_LIST
+    seen("refused after 17 MB at most; nothing left behind")
+
+
+@pytest.mark.fault(SERVER, "a redirection with a body without end")
+def test_body_of_a_redirection_is_not_read(place, server, seen):
+    moved = {"Location": f"{server.url}/{FIRST}"}
+    server.faults["moved"].append(Fault(302, moved, endless=True))
+    client = Client(quick(attempts=1))
+    content = (place.published / FIRST).read_bytes()
+    client.retrieve(f"{server.url}/moved", place.folder / FIRST, f"md5:{checksum(content)}")
+    assert (place.folder / FIRST).read_bytes() == content
+    assert server.bytes_served < 100_000_000
+    seen("followed at once")
+
+
+@pytest.mark.fault(SERVER, "403")
+@pytest.mark.parametrize("what", ["selective", "full", "meta", "lists"])
+def test_refusal_says_what_to_try(place, server, what, seen):
+    server.lasting[FILE[what]] = Fault(403)
+    with pytest.raises(DownloadError, match=r"HTTP 403 .*browser.*download\.mirror"):
+        fetch(what, place, server)
+    ((agent, _),) = server.clients
+    assert agent == "softscene/0.1 (+https://arxiv.org/abs/2002.05848)"
+    seen("says what to try, and names download.mirror")
+
+
+@pytest.mark.fault(SERVER, "it cannot be proved: the certificates of this machine are missing")
+@pytest.mark.parametrize("what", ["selective", "full", "lists"])
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_missing_certificates_are_named(place, what, variable, monkeypatch, seen):
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, str(place.folder / "none.pem"))
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: pytest.fail("tried again"))
+    place.publisher = "https://127.0.0.1:9"
+    with pytest.raises(DownloadError, match=r"https://127.*none\.pem.*1 try"):
+        fetch(what, place, None)
+    seen("DownloadError with URL and cause after 1 try")
+
+
+def test_certificates_that_are_none(place, monkeypatch):
+    bundle = place.folder / "none.pem"
+    bundle.write_text("text")
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    place.publisher = "https://127.0.0.1:9"
+    with pytest.raises(DownloadError, match=r"https://127"):
+        fetch("full", place, None, attempts=1)
+
+
+# Mirrors
+
+
+def silenced(path, member):
+    """Put silence in place of a recording, and mend the archive: its own directory agrees."""
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as opened:
+        info = opened.getinfo(member)
+        assert info.compress_type == zipfile.ZIP_STORED
+    start = info.header_offset + 30 + len(member)
+    content[start + 44 : start + info.file_size] = bytes(info.file_size - 44)
+    crc = struct.pack("<L", zlib.crc32(content[start : start + info.file_size]))
+    content[info.header_offset + 14 : info.header_offset + 18] = crc
+    entry = content.rindex(member.encode()) - 46
+    content[entry + 16 : entry + 20] = crc
+    path.write_bytes(content)
+
+
+@pytest.mark.fault(HOSTILE, "a mirror's recording is another, and the archive's directory agrees")
+@pytest.mark.parametrize("where", ["selective", "full", "folder"])
+def test_mirror_with_another_recording_is_refused(place, server, where, caplog, seen):
+    write_zip(place.published / FIRST, place.members, zipfile.ZIP_STORED)
+    content = (place.published / FIRST).read_bytes()
+    facts = {FIRST: {"bytes": len(content), "md5": checksum(content)}}
+    silenced(place.published / FIRST, name(0))
+    place.publisher = "http://127.0.0.1:1"
+    folder = Source(str(place.published))
+    source = folder if where == "folder" else mirror(server, mode=where, attempts=1)
+    with (
+        caplog.at_level(logging.INFO, logger="softscene"),
+        pytest.raises(DownloadError, match=f"MD5 {checksum(content)}"),
+    ):
+        place.fetch([name(0)], source, **facts)
+    assert_nothing_made(place)
+    assert set(server.asked(FIRST)) <= {None}
+    assert any("MD5" in line for line in caplog.messages) == (where == "selective")
+    (place.published / FIRST).write_bytes(content)
+    place.fetch([name(0)], source, **facts)
+    assert_fetched(place, name(0))
+    seen("whole archives are fetched from a mirror, and refused for their MD5")
+
+
+# What is not this program's
+
+
+def test_nothing_is_deleted_that_lies_in_the_way(place, server):
+    place.destination.mkdir(parents=True)
+    (place.destination / "mine.txt").write_text("mine")
+    dataset = place.registry().datasets[DATA]
+    for work in (
+        lambda: fetch_annotations(place.registry(), quick(), place.destination),
+        lambda: fetch_meta(dataset, quick(), place.cache, place.destination),
+        lambda: fetch_recordings(dataset, [name(0)], quick(), place.cache, place.destination),
+    ):
+        with pytest.raises(DownloadError, match="there already"):
+            work()
+    assert place.fetched() == {"mine.txt": b"mine"}
+
+
+def test_cache_loses_nothing_of_others(place, server):
+    others = [place.cache / DATA / "other.txt", place.cache / DATA / "audio" / "other.txt"]
+    for other in others:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_text("mine")
+    for mode in ("selective", "full"):
+        place.fetch([name(0)], quick(mode=mode))
+    assert {path for path in place.cache.rglob("*") if path.is_file()} == set(others)
 
 
 # A full disk
@@ -773,13 +942,13 @@ def test_disk_full_while_extracting(place, server, disk, where, seen):
 @pytest.mark.fault(DISK, "while a whole archive is downloaded to a tmpfs that is too small")
 def test_disk_full_while_downloading(place, server, disk, seen):
     with pytest.raises(StorageError) as raised:
-        place.fetch([name(0)], quick(server, mode="full"))
+        place.fetch([name(0)], quick(mode="full"))
     assert_full(raised, disk)
     assert FIRST in str(raised.value)
     assert_nothing_left(place)
     assert server.asked(FIRST) == [None], "not taken for a fault of the network, and tried again"
     disk.resize("2m")
-    place.fetch([name(0)], quick(server, mode="full"))
+    place.fetch([name(0)], quick(mode="full"))
     assert_fetched(place, name(0))
     seen("StorageError at once, with file and free space; no half archive left")
     seen("with room, the same call finishes")
@@ -790,12 +959,12 @@ def test_disk_full_while_extracting_from_a_whole_archive(place, server, disk, se
     wanted = [name(0), name(1), name(2)]
     disk.resize("1000k")
     with pytest.raises(StorageError) as raised:
-        place.fetch(wanted, quick(server, mode="full"))
+        place.fetch(wanted, quick(mode="full"))
     assert_full(raised, disk)
     assert_nothing_made(place)
     disk.resize("2m")
     server.requests.clear()
-    place.fetch(wanted, quick(server, mode="full"))
+    place.fetch(wanted, quick(mode="full"))
     assert_fetched(place, *wanted)
     assert server.requests == []
     seen("StorageError at once; the archive is kept, and with room not fetched again")
@@ -808,7 +977,7 @@ def test_disk_full_while_writing_annotations(place, server, disk, what, remote, 
     rng = np.random.default_rng(0)
     texts = {f"{DATA}/{number}.txt": rng.bytes(20_000) for number in range(5)}
     write_zip(place.published / META, texts)
-    source = quick(server) if remote else Source(str(place.published))
+    source = quick() if remote else Source(str(place.published))
 
     def work():
         if what == "lists":
@@ -833,10 +1002,10 @@ def test_disk_full_after_downloading(place, server, disk, seen):
     wanted, dataset = [name(0), name(1)], place.registry().datasets[DATA]
 
     def work():
-        made = fetch_recordings(dataset, wanted, quick(server), place.cache, place.destination)
+        made = fetch_recordings(dataset, wanted, quick(), place.cache, place.destination)
         write_table(made, place.destination.with_suffix(".tsv"))
 
-    disk.resize("244k")  # the recordings and ``good``, to the last page
+    disk.resize("248k")  # the recordings, what lists them and ``good``, to the last page
     with pytest.raises(StorageError) as raised:
         work()
     assert_full(raised, disk)

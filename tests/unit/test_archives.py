@@ -21,6 +21,7 @@ from tests.unit.archive_place import (
     SAMPLES,
     SECOND,
     assert_nothing_made,
+    mirror,
     name,
     quick,
     wav,
@@ -92,16 +93,17 @@ def test_licence_must_be_accepted():
 
 
 def test_annotations_from_their_published_place(place, server):
-    fetch_annotations(place.registry(server.url), Source(pause=0.01), place.destination)
+    fetch_annotations(place.registry(), Source(pause=0.01), place.destination)
     assert place.fetched() == LISTS
     usual = (place.folder / "registry.yaml").stat().st_mode
     assert (place.destination / "meta/all.txt").stat().st_mode == usual  # others may read it
-    assert server.clients == {("softscene/0.1 (paper reproduction)", "identity")}
+    assert server.clients == {("softscene/0.1 (+https://arxiv.org/abs/2002.05848)", "identity")}
 
 
 @pytest.mark.parametrize("remote", [True, False])
 def test_annotations_from_a_mirror(place, server, remote):
-    source = quick(server) if remote else Source(str(place.published))
+    source = mirror(server) if remote else Source(str(place.published))
+    place.publisher = "http://127.0.0.1:1"
     fetch_annotations(place.registry(), source, place.destination)
     assert place.fetched() == LISTS
 
@@ -114,10 +116,8 @@ def test_folder_that_lacks_annotations_names_them_all(place):
 
 @pytest.mark.parametrize("remote", [True, False])
 def test_meta_archive_is_extracted(place, server, remote):
-    source = quick(server) if remote else Source(str(place.published))
+    source = quick() if remote else Source(str(place.published))
     dataset = place.registry().datasets[DATA]
-    place.destination.mkdir(parents=True)
-    (place.destination / "stale.txt").write_text("of an earlier run")
     fetch_meta(dataset, source, place.cache, place.destination)
     assert place.fetched() == {f"{DATA}/meta.txt": b"a\tb\n", f"{DATA}/meta/r.ann": b""}
     assert not list(place.cache.rglob("*.zip"))
@@ -129,7 +129,7 @@ def test_meta_archive_is_extracted(place, server, remote):
 
 def test_only_the_members_needed_are_transferred(place, server):
     wanted = [name(8), name(2), name(8)]
-    table = place.fetch(wanted, quick(server))
+    table = place.fetch(wanted, quick())
     assert place.fetched() == {member: place.members[member] for member in wanted}
     whole = sum((place.published / archive).stat().st_size for archive in (FIRST, SECOND))
     assert server.bytes_served < 0.35 * whole
@@ -143,12 +143,12 @@ def test_only_the_members_needed_are_transferred(place, server):
 
 
 def test_archives_after_the_last_recording_are_left_alone(place, server):
-    place.fetch([name(0)], quick(server))
+    place.fetch([name(0)], quick())
     assert server.asked(SECOND) == []
 
 
 def test_archive_without_wanted_members_is_not_read_beyond_its_directory(place, server):
-    place.fetch([name(7)], quick(server))
+    place.fetch([name(7)], quick())
     assert len(server.asked(FIRST)) == 1
 
 
@@ -156,12 +156,12 @@ def test_what_an_interrupted_run_has_fetched_is_not_fetched_again(place, server)
     wanted = [name(1), name(3), name(7)]
     server.faults[FIRST].extend([Fault(), Fault(), Fault(drop_after=5000)])
     with pytest.raises(DownloadError):
-        place.fetch(wanted, quick(server, attempts=1))
+        place.fetch(wanted, quick(attempts=1))
     assert_nothing_made(place)
     assert len(list(place.cache.rglob("*.wav"))) == 1
     starts = {member: f"bytes={place.offset(FIRST, member)}-" for member in wanted[:2]}
     server.requests.clear()
-    place.fetch(wanted, quick(server))
+    place.fetch(wanted, quick())
     asked = server.asked(FIRST)
     assert not any(header.startswith(starts[name(1)]) for header in asked)
     assert any(header.startswith(starts[name(3)]) for header in asked)
@@ -171,9 +171,9 @@ def test_what_an_interrupted_run_has_fetched_is_not_fetched_again(place, server)
 def test_complete_cache_needs_no_server(place, server):
     server.faults[SECOND].append(Fault(status=403))
     with pytest.raises(DownloadError, match="403"):
-        place.fetch([name(1), name(7)], quick(server, mode="full"))
+        place.fetch([name(1), name(7)], quick(mode="full"))
     server.requests.clear()
-    place.fetch([name(1)], quick(server))
+    place.fetch([name(1)], quick())
     assert server.requests == []
     assert place.fetched() == {name(1): place.members[name(1)]}
 
@@ -181,14 +181,14 @@ def test_complete_cache_needs_no_server(place, server):
 def test_first_archive_that_holds_a_recording_gives_it(place, server):
     with zipfile.ZipFile(place.published / SECOND, "a") as archive:
         archive.writestr(name(0), wav(99))
-    table = place.fetch([name(0), name(9)], quick(server))
+    table = place.fetch([name(0), name(9)], quick())
     assert table["archive"].tolist() == [FIRST, SECOND]
     assert place.fetched()[name(0)] == place.members[name(0)]
 
 
 @pytest.mark.parametrize("mode", ["selective", "full", "folder"])
 def test_missing_recordings_are_all_named(place, server, mode):
-    source = Source(str(place.published)) if mode == "folder" else quick(server, mode=mode)
+    source = Source(str(place.published)) if mode == "folder" else quick(mode=mode)
     with pytest.raises(DownloadError) as raised:
         place.fetch([name(0), name(70), name(71)], source)
     assert name(70) in str(raised.value)
@@ -203,7 +203,7 @@ def test_missing_recordings_are_all_named(place, server, mode):
 
 
 def test_full_mode_asks_for_no_ranges(place, server):
-    place.fetch([name(2), name(8)], quick(server, mode="full"))
+    place.fetch([name(2), name(8)], quick(mode="full"))
     assert server.asked(FIRST) == server.asked(SECOND) == [None]
     assert place.fetched() == {member: place.members[member] for member in (name(2), name(8))}
     assert not list(place.cache.rglob("*.zip"))
@@ -212,10 +212,10 @@ def test_full_mode_asks_for_no_ranges(place, server):
 def test_whole_archive_is_deleted_before_the_next_is_fetched(place, server):
     server.faults[SECOND].append(Fault(status=403))
     with pytest.raises(DownloadError, match="403"):
-        place.fetch([name(2), name(8)], quick(server, mode="full"))
+        place.fetch([name(2), name(8)], quick(mode="full"))
     assert not list(place.cache.rglob("*.zip"))
     server.requests.clear()
-    place.fetch([name(2), name(8)], quick(server, mode="full"))
+    place.fetch([name(2), name(8)], quick(mode="full"))
     assert server.asked(FIRST) == []  # its members were kept
 
 
@@ -225,7 +225,7 @@ def test_leftovers_of_killed_downloads_are_removed(place, server, seen):
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half an archive")
     with pytest.raises(DownloadError):
-        place.fetch([name(0)], quick(server, mode="full"), **{FIRST: {"md5": "0" * 32}})
+        place.fetch([name(0)], quick(mode="full"), **{FIRST: {"md5": "0" * 32}})
     assert not leftover.exists()
     seen("removed with the next download")
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from softscene.files import read_table
 
-from tests.checkout import SMALL, Checkout
+from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.http_server import Fault, Server
 from tests.small_disk import small_disk
 from tests.workflow.test_small import recordings
@@ -27,14 +27,22 @@ class Downloads(Checkout):
     def __init__(self, folder, server, finished):
         super().__init__(folder)
         self.server, self.finished = server, finished
-        shutil.copy2(server.folder / "archives.yaml", folder / "resources" / "archives.yaml")
+        self.publish_at(server.url)
         self.configure()
+
+    def publish_at(self, url):
+        """Have all archives published on a server."""
+        registry = yaml.safe_load((self.server.folder / "archives.yaml").read_text())
+        registry["archive_url"] = f"{url}/{{name}}?{{record}}"
+        lists = registry["annotations"]["repository"].split("/")[1]
+        registry["annotations"]["url"] = f"{url}/{lists}/{{path}}?{{repository}}{{commit}}"
+        path = self.folder / "resources" / "archives.yaml"
+        path.write_text(yaml.safe_dump(registry, sort_keys=False))
 
     def configure(self, **download):
         config = yaml.safe_load((self.folder / SMALL).read_text())
         del config["synthetic"]
-        options = {"mirror": self.server.url, "accept_licence": True, "attempts": 3, "timeout": 2}
-        config["download"] = options | download
+        config["download"] = {"accept_licence": True, "attempts": 3, "timeout": 2} | download
         (self.folder / CONFIG).write_text(yaml.safe_dump(config))
 
     def start(self, *args, **options):
@@ -87,7 +95,7 @@ def test_run_goes_on_where_the_server_failed_once_it_is_well(downloads, seen):
     server.faults[ARCHIVE].extend([Fault(), Fault()])
     server.lasting[ARCHIVE] = Fault(500)
     done = downloads.snakemake(*targets)
-    assert_clear(done, f"{server.url}/{ARCHIVE}: HTTP 500", "gave up after 3 tries")
+    assert_clear(done, f"{server.url}/{ARCHIVE}?45759: HTTP 500", "gave up after 3 tries")
     downloads.assert_same(STREET)
     first, *failed = members_asked(server)
     assert len(failed) == 3
@@ -180,6 +188,72 @@ def test_disk_full_in_what_follows(downloads, seen):
         assert same_arrays(downloads.path("features.h5"), downloads.finished.path("features.h5"))
     seen("StorageError on the terminal, where the log has no room too; no half file")
     seen("with room, the same command finishes: the same tables and features")
+
+
+@pytest.mark.fault("bad input", "a real run; data.folder holds TUT unzipped by hand")
+def test_run_deletes_nothing_of_others(downloads, tmp_path, seen):
+    folder = tmp_path / "by_hand"
+    by_hand = {
+        "annotations/my_own_corrections.txt": [f"{folder}/annotations was not made"],
+        f"{HOME}/audio/home/by_hand.wav": [f"{folder}/{HOME}/audio was not made"],
+        f"{HOME}/meta/by_hand.txt": [f"{folder}/{HOME}/meta was not made"],
+        f"cache/{HOME}/other.txt": [],
+    }
+    for name in by_hand:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    given = ["--until", "download_dataset", "--config", f"data={{folder: {folder}}}"]
+    done = downloads.snakemake(*given)
+    assert_clear(done, "download.mirror", *(word for words in by_hand.values() for word in words))
+    assert contents(folder) == dict.fromkeys(by_hand, b"mine")
+    for name in list(by_hand)[:3]:
+        (folder / name).unlink()
+        (folder / name).parent.rmdir()
+    (folder / HOME / "audio").rmdir()
+    done = downloads.snakemake(*given)
+    assert done.returncode == 0, done.stdout
+    assert (folder / f"cache/{HOME}/other.txt").read_text() == "mine"
+    mine = folder / "annotations" / "my_own_corrections.txt"
+    mine.write_text("mine")
+    done = downloads.snakemake(*given, "--forceall")
+    assert_clear(done, f"{mine} was not written by this workflow")
+    assert mine.read_text() == "mine"
+    seen("refused by name before the first job; nothing deleted")
+
+
+@pytest.mark.fault("bad input", "real runs; data.folder was filled by a run of other data")
+def test_run_takes_no_data_of_other_runs(downloads, finished, tmp_path, seen):
+    folder = tmp_path / "shared"
+    shutil.copytree(finished.path("data"), folder)
+    given = ["--until", "extract_features", "--config", f"data={{folder: {folder}}}"]
+    assert_clear(downloads.snakemake(*given), "synthetic corpus with seed 3", "published")
+    with copy_checkout(tmp_path / "other") as other:
+        config = other.folder / SMALL
+        config.write_text(config.read_text().replace("  seed: 3", "  seed: 4"))
+        assert_clear(other.snakemake(*given), "synthetic corpus with seed 3", "with seed 4")
+        assert contents(folder) == contents(finished.path("data"))
+        config.write_text(config.read_text().replace("  seed: 4", "  seed: 3"))
+        done = other.snakemake(*given)
+    assert done.returncode == 0, done.stdout
+    assert "download_dataset" not in done.stdout, "the same corpus is taken"
+    assert same_arrays(other.path("features.h5"), finished.path("features.h5"))
+    seen("refused; says which data it holds and which the run needs")
+
+
+@pytest.mark.fault("two workflows in one folder", "two checkouts fill one data.folder at once")
+def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
+    folder, server = tmp_path / "shared", downloads.server
+    given = ["--until", "download_dataset", "--config", f"data={{folder: {folder}}}"]
+    downloads.configure(timeout=60)
+    server.lasting[ARCHIVE] = Fault(stall_after=1000)
+    process = downloads.start(*given)
+    assert server.stalled.wait(60), (downloads.folder / "printed.txt").read_text()
+    with copy_checkout(tmp_path / "other") as other:
+        done = other.snakemake(*given)
+    assert_clear(done, f"{folder} is being made by process {process.pid}")
+    process.kill()
+    process.wait(10)
+    seen("the second, a synthetic one too, is refused; names the first")
 
 
 def same_arrays(first, second):

@@ -4,9 +4,8 @@ import json
 import logging
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pandas as pd
 from remotezip import OutOfBound, RangeNotSupported, RemoteZip, RemoteZipError
 
 from softscene.archives import (
-    CHUNK,
     UNREADABLE,
     Archive,
     DamagedError,
@@ -26,6 +24,7 @@ from softscene.archives import (
     refuse_unsafe,
 )
 from softscene.audio import Recording
+from softscene.datafolder import COLUMNS, kept_recording, list_files, measure, write_listing
 from softscene.errors import AudioError, DownloadError
 from softscene.files import replacing, write_text
 from softscene.progress import Progress
@@ -34,28 +33,17 @@ from softscene.transport import Client, Ranges, Source, difference
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ["recording", "archive", "bytes", "crc32", "frames", "sample_rate", "channels", "subtype"]
-
 
 class _Shelf:
     """The cache of one data set: proved members, and what the archives' directories say."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, name: str) -> Path:
-        return self.folder / "members" / name
+    def __init__(self, cache: Path, dataset: str) -> None:
+        self.folder = cache / dataset / "audio"
+        self.path = partial(kept_recording, cache, dataset)
 
     def holds(self, member: Member) -> bool:
         """Whether a member lies here with the right size and CRC-32."""
-        path = self.path(member.name)
-        if not path.is_file() or path.stat().st_size != member.bytes:
-            return False
-        crc = 0
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                crc = zlib.crc32(chunk, crc)
-        return crc == member.crc32
+        return measure(self.path(member.name)) == (member.bytes, member.crc32)
 
     def listing(self, archive: Archive, opened: "_Opened") -> dict[str, Member]:
         """Give the archive's members by name; a proved archive's are noted, to outlive it."""
@@ -102,11 +90,13 @@ class _Opened:
 
     def _open(self) -> zipfile.ZipFile:
         source = self._client.source
-        if source.folder is None and source.mode == "selective":
+        if source.gives_parts:
             try:
                 return self._open_ranges()
             except RangeNotSupported:
                 logger.info("%s: the server gives no parts; fetching it whole", self.url)
+        elif source.folder is None and source.mode == "selective":
+            logger.info("%s: a mirror's archive is proved by its MD5; fetching it whole", self.url)
         return _open_zip(self.whole())
 
     def _open_ranges(self) -> RemoteZip:
@@ -123,8 +113,7 @@ class _Opened:
             _prove_file(path, f"md5:{archive.md5}", archive.bytes)
             return path
         path = self._folder / archive.name
-        for leftover in self._folder.glob("tmp*"):  # of a killed run
-            leftover.unlink()
+        self._discard_leftovers()
         self._client.retrieve(self.url, path, f"md5:{archive.md5}", archive.bytes)
         return path
 
@@ -172,7 +161,14 @@ class _Opened:
     def discard(self) -> None:
         """Close the archive and delete it where it was fetched whole."""
         self.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._discard_leftovers()
+        (self._folder / self._archive.name).unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or not empty
+            self._folder.rmdir()
+
+    def _discard_leftovers(self) -> None:
+        for leftover in self._folder.glob("tmp*"):  # pooch's, of a killed run
+            leftover.unlink()
 
 
 def _prove_file(path: Path, known_hash: str, size: int | None = None) -> None:
@@ -189,18 +185,25 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 @contextmanager
 def _building(destination: Path) -> Iterator[Path]:
-    """Give a folder beside ``destination`` to fill; it becomes it when the block succeeds."""
+    """Give a folder beside ``destination`` to fill; it becomes it when the block succeeds.
+
+    Raises
+    ------
+    DownloadError
+        ``destination`` is there and not empty; it is left as it is.
+    """
+    if destination.is_dir() and any(destination.iterdir()):
+        raise DownloadError(f"{destination} is there already; move it away")
     beside = destination.with_name(f".{destination.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         with naming_full_disk(destination):
             beside.mkdir(parents=True)
             yield beside
+            write_listing(beside, list_files(beside))
             for path in beside.rglob("*"):
                 if path.is_file():
                     sync(path)
-        if destination.exists():
-            shutil.rmtree(destination)
         beside.rename(destination)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -281,7 +284,7 @@ def fetch_recordings(
     """
     names = list(dict.fromkeys(wanted))
     source.require_mirrored([archive.name for archive in dataset.audio])
-    shelf = _Shelf(Path(cache) / dataset.name / "audio")
+    shelf = _Shelf(Path(cache), dataset.name)
     with closing(Client(source)) as client:
         found = _collect(dataset, names, client, shelf)
     table = _describe([found[name] for name in names], shelf)
@@ -293,7 +296,17 @@ def fetch_recordings(
 
 def discard_cache(dataset: DataSet, cache: Path) -> None:
     """Delete what :func:`fetch_recordings` would use again, once all of its results are written."""
-    shutil.rmtree(Path(cache) / dataset.name, ignore_errors=True)
+    ours = {f"{each.name}.whole" for each in dataset.archives.values()} | {"members"}
+    notes = {f"{each.name}.{each.md5}.json" for each in dataset.archives.values()}
+    for part in ("audio", "meta"):
+        folder = Path(cache) / dataset.name / part
+        for name in notes:
+            (folder / name).unlink(missing_ok=True)
+        for name in ours:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for empty in (folder, folder.parent):
+            with suppress(OSError):  # not there, or something of others in it
+                empty.rmdir()
 
 
 def _collect(

@@ -18,19 +18,26 @@ import tenacity
 import urllib3
 from remotezip import PartialBuffer, RangeNotSupported, RemoteFetcher
 
-from softscene.archives import CHUNK, LARGEST_MEMBER, DamagedError
+from softscene.archives import CHUNK, DamagedError
 from softscene.errors import DownloadError
 from softscene.progress import Progress
 from softscene.storage import naming_full_disk
 
 logger = logging.getLogger(__name__)
 
-USER_AGENT = "softscene/0.1 (paper reproduction)"
+USER_AGENT = "softscene/0.1 (+https://arxiv.org/abs/2002.05848)"
+"""Zenodo refuses the names of HTTP libraries; a name with an address of its own passes."""
 LONGEST_PAUSE = 60.0
+LARGEST_LIST = 2**24
+"""Bytes of a file whose size the registry does not have; the longest such list has a tenth."""
 LARGEST_DIRECTORY = 2**24
 """Bytes, which lie in memory; the longest of the published archives has a hundredth of them."""
 MIRROR_HINT = (
     "if this machine has no internet, put the archives in a folder and set download.mirror to it"
+)
+REFUSED_HINT = (
+    "the server turns this program or this network away; try again later or from another network, "
+    "or fetch the archives with a browser, put them in a folder and set download.mirror to it"
 )
 FAULTS = (
     requests.RequestException,
@@ -51,7 +58,9 @@ class Source:
     mirror
         ``None`` for the published places, a base URL (http, https), or a folder (also ``file://``).
     mode
-        Over HTTP, fetch only the members needed where the server allows, or whole archives.
+        From the published places, fetch only the members needed where the server allows, each
+        proved by the archive's own directory; or whole archives, proved by the registry's MD5. From
+        a mirror an archive is always taken whole: its directory would prove only itself.
     attempts
         How many times each request is tried.
     pause
@@ -65,6 +74,11 @@ class Source:
     attempts: int = 5
     pause: float = 1.0
     timeout: float = 30.0
+
+    @property
+    def gives_parts(self) -> bool:
+        """Whether members may be fetched one by one: of the publisher's archives alone."""
+        return self.mirror is None and self.mode == "selective"
 
     @property
     def folder(self) -> Path | None:
@@ -113,12 +127,23 @@ def difference(path: Path, known_hash: str, size: int | None = None) -> str | No
     )
 
 
+class _Session(requests.Session):
+    """A session that does not read what a redirect's answer has besides its address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Give the address, if there is one; requests would read a body without end."""
+        target = super().get_redirect_target(resp)
+        if target is not None:
+            resp.raw.close()
+        return target
+
+
 class Client:
     """HTTP with patience, and the proofs of what came."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
 
     def close(self) -> None:
@@ -126,8 +151,26 @@ class Client:
         self._session.close()
 
     def get(self, url: str, **headers: str) -> requests.Response:
-        """Ask for ``url``; the answer's status is the caller's to judge, its body unread."""
-        return self._session.get(url, headers=headers, stream=True, timeout=self.source.timeout)
+        """Ask for ``url``; the answer's status is the caller's to judge, its body unread.
+
+        Raises
+        ------
+        DownloadError
+            This machine cannot ask, such as for want of its certificates; not worth another try.
+        """
+        try:
+            response = self._session.get(
+                url, headers=headers, stream=True, timeout=self.source.timeout
+            )
+        except FAULTS:
+            raise
+        except (OSError, ValueError) as error:
+            raise DownloadError(f"{url}: {error}; gave up after 1 try") from error
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if response.ok and encoding.lower() != "identity":  # a little may become gigabytes
+            response.close()
+            raise DamagedError(f"it came encoded ({encoding[:40]}), which was not asked for")
+        return response
 
     def persist(self, url: str, work: Callable[[], Result]) -> Result:
         """Do ``work`` again after faults that may pass; the last one becomes a DownloadError."""
@@ -170,10 +213,10 @@ class Client:
         """Stream ``url`` to a file, as pooch's downloader, and prove it; ``size`` is in bytes."""
         with self.get(url) as response:
             response.raise_for_status()
-            announced = int(response.headers.get("Content-Length") or size or 0)
+            announced = _number(response.headers.get("Content-Length")) or size or 0
             if size is not None and announced > size:
                 raise DamagedError(f"it has {announced} bytes; the registry says {size}")
-            limit = size or LARGEST_MEMBER
+            limit = LARGEST_LIST if size is None else size
             progress = Progress(f"fetching {url}", announced, "B")
             Path(target).unlink(missing_ok=True)  # pooch's is closed to all others on the machine
             with Path(target).open("wb") as sink:
@@ -193,9 +236,15 @@ def _pause(first: float, state: tenacity.RetryCallState) -> float:
     if response is not None and response.status_code in (429, 503):
         asked = response.headers.get("Retry-After")  # Zenodo sends it with every other answer too
     if asked:
-        with suppress(urllib3.exceptions.InvalidHeader):
+        # Any number of digits, years that no calendar has: what is no time was not asked for.
+        with suppress(urllib3.exceptions.InvalidHeader, ValueError, ArithmeticError, LookupError):
             return min(LONGEST_PAUSE, urllib3.Retry().parse_retry_after(asked))
     return tenacity.wait_exponential(multiplier=first, max=LONGEST_PAUSE)(state)
+
+
+def _number(text: str | None) -> int | None:
+    """Give a server's number of bytes; ``None`` for what is none, or absurd."""
+    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _announce(url: str, state: tenacity.RetryCallState) -> None:
@@ -215,7 +264,8 @@ def _cause(error: BaseException) -> str:
     """Say in one line what went wrong."""
     response = getattr(error, "response", None)
     if response is not None:
-        return f"HTTP {response.status_code} {response.reason}".rstrip()
+        status = f"HTTP {response.status_code} {response.reason}".rstrip()
+        return f"{status}: {REFUSED_HINT}" if response.status_code == 403 else status
     if isinstance(error, requests.ConnectionError) and error.args:
         reason = getattr(error.args[0], "reason", None)
         if reason is not None:  # no connection came about at all
@@ -253,7 +303,7 @@ class Ranges(RemoteFetcher):
 
     def _prove(self, response: requests.Response, first: int, last: int) -> None:
         header = response.headers.get("Content-Range", "")
-        given = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)", header)
+        given = re.fullmatch(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})", header)
         if given and int(given[3]) != self._size:
             raise DamagedError(f"it has {given[3]} bytes; the registry says {self._size}")
         response.raise_for_status()
