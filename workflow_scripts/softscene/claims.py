@@ -327,62 +327,65 @@ def _judge_many(evidence: Evidence) -> Iterator[dict]:
     key, text = MANY
     students = [evidence.find(each) for each in STUDENTS]
     why = _lacking([_words(each) for each in STUDENTS if not evidence.find(each)])
-    printed = [_of_paper(evidence.table4, each).set_index("event") for each in STUDENTS]
-    printed = [each.assign(f_score=each.f_score_percent / 100) for each in printed]
+    printed = {
+        score: np.array([_column(evidence.table4, each, score) for each in STUDENTS]).T
+        for score in SCORES
+    }
+    if not why:
+        ours, folds = _of_runs(evidence.events, students)
     for score in SCORES:
-        published = _lead(printed, score)
-        found = None
-        if not why:
-            found = estimate(*_leads(evidence.events, students, score))
-        row = _row(found, published, 1, why)
+        published = best_events(printed, score)
+        found = None if why else estimate(_lead(best_events(ours, score)), folds)
+        row = _row(found, float(_lead(published)), 1, why)
         if found:
-            means = [_event_means(of(evidence.events, each)) for each in students]
-            ours, theirs = (best_events(each, score)[-1] for each in (means, printed))
+            means = {name: values.mean(axis=0) for name, values in ours.items()}
+            best = best_events(means, score)[-1]
             row["reason"] += (
-                f". In the means of Table 4 they are the best at {ours} of {len(means[0])} events; "
-                f"published: {theirs} of {len(printed[0])}"
+                f". In the means of Table 4 they are the best at {best} of {len(means[score])} "
+                f"events; published: {published[-1]} of {len(printed[score])}"
             )
         comparison = f"{_title(students[-1], SOFT)} - mean of the other three"
         names = {"claim": key, "text": text, "origin": PAPERS, "score": score, "unit": EVENTS}
         yield names | {"comparison": comparison} | row
 
 
-def best_events(tables: Sequence[pd.DataFrame], score: str) -> list[int]:
+def _of_runs(
+    events: pd.DataFrame, students: Sequence[Contender]
+) -> tuple[dict[str, np.ndarray], list[int]]:
+    """Each score of the (fold, seed) that all students have, runs x events x students; folds."""
+    rows = [of(events, each).set_index(["fold", "seed", "event"]) for each in students]
+    scores = {
+        score: pd.concat([each[score] for each in rows], axis=1, join="inner").sort_index()
+        for score in SCORES
+    }
+    places = scores["f_score"].groupby(level=["fold", "seed"]).size().index
+    shape = (len(places), -1, len(students))
+    arrays = {score: each.to_numpy().reshape(shape) for score, each in scores.items()}
+    return arrays, [fold for fold, _ in places]
+
+
+def best_events(scores: Mapping[str, np.ndarray], score: str) -> np.ndarray:
     """At how many events each method is the best, by :func:`softscene.tables.best_of`.
 
     Parameters
     ----------
-    tables
-        Of each method, in rows of the same events: ``f_score`` and ``error_rate``.
+    scores
+        ``f_score`` and ``error_rate``, .. x events x methods.
     score
-        One of the two.
+        Which of them.
+
+    Returns
+    -------
+    array
+        .. x methods.
     """
-    marks = []
-    for event in tables[0].index:
-        values = [each.at[event, score] for each in tables]
-        found = [each.at[event, "f_score"] for each in tables]
-        marks.append(best_of(values, BETTER[score], None if score == "f_score" else found))
-    return [sum(column) for column in zip(*marks, strict=True)]
+    detected = scores["f_score"] if score == "error_rate" else None
+    return best_of(scores[score], BETTER[score], detected).sum(axis=-2)
 
 
-def _lead(tables: Sequence[pd.DataFrame], score: str) -> float:
-    """Events at which the last is the best, less those of each other on average."""
-    *others, last = best_events(tables, score)
-    return last - sum(others) / len(others)
-
-
-def _leads(
-    events: pd.DataFrame, students: Sequence[Contender], score: str
-) -> tuple[list[float], list[int]]:
-    """The last student's lead in each (fold, seed) that all have, and the folds."""
-    runs = [dict(tuple(of(events, each).groupby(["fold", "seed"]))) for each in students]
-    places = sorted(set.intersection(*map(set, runs)))
-    leads = [_lead([each[place].set_index("event") for each in runs], score) for place in places]
-    return leads, [fold for fold, _ in places]
-
-
-def _event_means(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores.groupby("event", sort=False)[list(SCORES)].mean()
+def _lead(wins: np.ndarray) -> np.ndarray:
+    """Events at which the last method is the best, less those of each other on average."""
+    return wins[..., -1] - wins[..., :-1].mean(axis=-1)
 
 
 def _row(found: Estimate | None, published: float, wanted: int, why: str) -> dict:
@@ -438,8 +441,14 @@ def _find(contenders: Sequence[Contender], wanted: Student) -> Contender | None:
 
 def _published(paper: pd.DataFrame, wanted: Student, score: str) -> float:
     """Of the one row with these weights."""
-    (row,) = _of_paper(paper, wanted).itertuples()
-    return row.f_score_percent / 100 if score == "f_score" else row.error_rate
+    (value,) = _column(paper, wanted, score)
+    return value
+
+
+def _column(paper: pd.DataFrame, wanted: Student, score: str) -> list[float]:
+    """A score of all rows with these weights; a single one in Table 3, one for each event in 4."""
+    rows = _of_paper(paper, wanted)
+    return list(rows.f_score_percent / 100 if score == "f_score" else rows.error_rate)
 
 
 def _of_paper(paper: pd.DataFrame, wanted: Student) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from softscene.contenders import Contender
 from softscene.tables import ROW, WEIGHTS, Run, collect
@@ -111,7 +111,7 @@ def _within(groups: Sequence[np.ndarray]) -> tuple[float, float]:
     variance = sum(((group - group.mean()) ** 2).sum() for group in varied)
     variance /= len(values) - len(groups)
     freedom = sum(len(group) - 1 for group in varied)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance / len(values))
+    half = special.stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(variance / len(values))
     return float(values.mean() - half), float(values.mean() + half)
 
 

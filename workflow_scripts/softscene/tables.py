@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from markdown_it import MarkdownIt
+from numpy.typing import ArrayLike
 
 from softscene.annotations import count_events
 from softscene.config import NONE, StudentKind
@@ -240,15 +242,13 @@ def _best_of_event(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def best_of(
-    values: Sequence[float], better: int, f_scores: Sequence[float] | None = None
-) -> list[bool]:
-    """Which of several methods' scores of one event are the best.
+def best_of(values: ArrayLike, better: int, f_scores: ArrayLike | None = None) -> np.ndarray:
+    """Which of several methods' scores of an event are the best.
 
     Parameters
     ----------
     values
-        Of each method; NaN where it has none.
+        .. x methods; NaN where a method has none.
     better
         1 where more is better (F-score), -1 where less is (error rate).
     f_scores
@@ -258,18 +258,18 @@ def best_of(
 
     Returns
     -------
-    list
-        By the digits that are printed. All False where all are equal, where the best F-score is 0,
-        or where only methods that detect nothing have the best error rate.
+    array
+        Boolean, by the digits that are printed. All False where all are equal, where the best
+        F-score is 0, or where only methods that detect nothing have the best error rate.
     """
-    series = pd.Series(values, dtype=float).round(PRINTED) * better
-    best = series.max()
-    if series.nunique() < 2 or (better == 1 and best <= 0):
-        return [False] * len(series)
-    marks = series == best
-    if f_scores is not None:
-        marks &= pd.Series(f_scores, dtype=float).round(PRINTED) > 0
-    return list(marks)
+    scores = np.round(np.asarray(values, float), PRINTED) * better
+    best = np.where(np.isnan(scores), -np.inf, scores).max(axis=-1, keepdims=True)
+    worst = np.where(np.isnan(scores), np.inf, scores).min(axis=-1, keepdims=True)
+    marks = (scores == best) & (worst < best)
+    detected = values if better == 1 else f_scores
+    if detected is not None:
+        marks &= np.round(np.asarray(detected, float), PRINTED) > 0
+    return marks
 
 
 def _bold(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
