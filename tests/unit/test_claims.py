@@ -201,8 +201,12 @@ def test_scores_the_other_way_round_reproduce_none():
 
 def test_equal_methods_cannot_be_told():
     equal = {each: dict.fromkeys(as_published()[SOFT], (0.4, 0.01)) for each in as_published()}
-    verdicts, _ = verdicts_of(dict.fromkeys(PAPER, 0.4), noise=0.0, events=equal)
+    verdicts, table = verdicts_of(dict.fromkeys(PAPER, 0.4), noise=0.0, events=equal)
     assert all(set(found) == {UNTOLD} for found in verdicts.values()), verdicts
+    reason = table.set_index("claim").reason["soft_over_hard"].iloc[0]
+    assert reason == (
+        "in each fold all differences are equal, so nothing tells how far others would be"
+    )
 
 
 @pytest.mark.parametrize("places", [PLACES[:2], PLACES[:5], PLACES[:6], PLACES[::3]])
@@ -482,7 +486,7 @@ def test_why_there_is_no_gain_to_explain_is_said():
 
 
 def test_a_control_that_is_worse_than_one_hot_scenes_does_not_explain_their_gain():
-    """It has six pairs of the twelve, the least that tell."""
+    """It has six pairs of the twelve."""
     scores = added(scores_of(MEANS), SHUFFLED, -0.02)
     lacking = (scores.method == "Shuffled") & ~scores.fold.isin([1, 2])
     verdict, sentence = explained(scores[~lacking])
