@@ -60,7 +60,8 @@ def coverage(
 def main(number: int = 10_000) -> None:
     """Print the table of docs/method.md."""
     columns = [(name, asked) for asked in ("seeds", "folds") for name in NAMES]
-    heads = ["folds x seeds", "spread", *(f"{name} ({asked})" for name, asked in columns)]
+    heads = ["folds x seeds", "spread of folds in that of seeds", *NAMES, *NAMES]
+    heads[2], heads[2 + len(NAMES)] = f"initialisations: {NAMES[0]}", f"recordings: {NAMES[0]}"
     print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
     for place, (folds, seeds, spread) in enumerate(STUDIES):
         found = coverage(folds, seeds, spread, number, seed=2 * place)
