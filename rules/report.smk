@@ -23,7 +23,8 @@ rule compare_methods:
     input:
         overall=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
         class_wise=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
-        published=PAPER_TABLE3,
+        table3=PAPER_TABLE3,
+        table4=own("resources/published_table4.csv"),
         code=code("claims", "comparisons", "contenders", "statistics", "tables"),
     output:
         means=f"{RESULTS}/tables/table3_intervals.tsv",
@@ -45,7 +46,9 @@ rule compare_methods:
         kinds=[vars(kind) for kind, fold, seed in student_runs()],
         places=[(fold, seed) for kind, fold, seed in student_runs()],
         methods=METHODS,
+        conventions=config["evaluation"]["conventions"],
         synthetic=SYNTHETIC,
+        own=bool(OWN),
     script:
         "../workflow_scripts/compare_methods.py"
 

@@ -8,7 +8,7 @@ def main(snakemake) -> None:
     compare_methods(
         overall=snakemake.input.overall,
         class_wise=snakemake.input.class_wise,
-        published=snakemake.input.published,
+        published={name: snakemake.input[name] for name in ("table3", "table4")},
         results=dict(snakemake.output.items()),
         **dict(snakemake.params.items()),
     )

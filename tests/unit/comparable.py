@@ -40,3 +40,27 @@ def scores_of(means, places=PLACES, noise=0.002, **setting):
                 | setting
             )
     return pd.DataFrame(rows)
+
+
+def events_of(means, places=PLACES, noise=0.0, absent=(), **setting):
+    """Scores of events: contender -> event -> (F-score, error rate), with noise where F > 0.
+
+    ``absent`` has the (fold, event) in which an event does not occur, so that its F-score is 0.
+    """
+    random = np.random.default_rng(6)
+    rows = []
+    for contender, each in means.items():
+        weights = dict(contender.given)
+        for place in places:
+            for event, (f_score, error_rate) in each.items():
+                gone = (place[0], event) in absent
+                off = random.normal(0, noise) if f_score > 0 else 0.0
+                rows.append(
+                    {"method": contender.name, "fold": place[0], "seed": place[1], "event": event}
+                    | {key: weights.get(key, NONE) for key in ("alpha", "beta", "temperature")}
+                    | {"convention": "frame", "threshold": "adaptive"}
+                    | {"f_score": 0.0 if gone else f_score + off, "error_rate": error_rate - off}
+                    | {"absent": gone}
+                    | setting
+                )
+    return pd.DataFrame(rows)

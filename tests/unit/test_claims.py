@@ -33,10 +33,11 @@ from tests.unit.comparable import (
     SHUFFLED,
     SOFT,
     SOFT5,
+    events_of,
     scores_of,
 )
 
-PUBLISHED = ROOT / "resources" / "published_table3.csv"
+PUBLISHED = {name: ROOT / "resources" / f"published_{name}.csv" for name in ("table3", "table4")}
 PAPER = {CRNN: 0.42, LIGHT: 0.46, HEAVY: 0.29, SOFT: 0.50, FAINT: 0.47}
 NO = float("nan")
 OWN_BASELINE = Contender(StudentKind("wide"), "Wide", "none", own=True)
@@ -47,21 +48,22 @@ OWN_CONTROL = Contender(
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "pairs", "wanted", "expected"),
+    ("low", "high", "wanted", "expected"),
     [
-        (0.01, 0.03, 12, 1, REPRODUCED),
-        (0.01, 0.03, 12, -1, NOT_REPRODUCED),
-        (-0.03, -0.01, 12, -1, REPRODUCED),
-        (-0.03, -0.01, 12, 1, NOT_REPRODUCED),
-        (-0.01, 0.03, 12, 1, UNTOLD),
-        (0.0, 0.03, 12, 1, UNTOLD),
-        (0.01, 0.03, 6, 1, REPRODUCED),
-        (0.01, 0.03, 5, 1, UNTOLD),
-        (NO, NO, 12, 1, UNTOLD),
+        (0.01, 0.03, 1, REPRODUCED),
+        (0.01, 0.03, -1, NOT_REPRODUCED),
+        (-0.03, -0.01, -1, REPRODUCED),
+        (-0.03, -0.01, 1, NOT_REPRODUCED),
+        (-0.01, 0.03, 1, UNTOLD),
+        (0.0, 0.03, 1, UNTOLD),
+        (NO, NO, 1, UNTOLD),
     ],
 )
-def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, pairs, wanted, expected):
-    assert judge(Estimate(0.02, low, high, NO, NO, pairs, 4), wanted) == expected
+def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, wanted, expected):
+    assert judge(Estimate(0.02, low, high, NO, NO, 12, 4), wanted) == expected
+    assert judge(Estimate(0.02, low, high, -9, 9, 4, 3), wanted) == expected, "any second seed"
+    assert judge(Estimate(0.02, NO, NO, low, high, 4, 4), wanted) == expected, "none: the folds"
+    assert judge(Estimate(0.02, NO, NO, low, high, 12, 4), wanted) == UNTOLD
 
 
 def test_what_was_not_run_cannot_be_told():
@@ -81,55 +83,243 @@ def test_a_claim_has_a_verdict_where_its_scores_agree(verdicts, expected):
     assert joint(verdicts) == expected
 
 
-def settings(means, **options):
+def both(make, means, **options):
     """The same scores with adaptive and oracle thresholds."""
     return pd.concat(
-        [scores_of(means, threshold=mode, **options) for mode in ("adaptive", "oracle")],
+        [make(means, threshold=mode, **options) for mode in ("adaptive", "oracle")],
         ignore_index=True,
     )
 
 
-def verdicts_of(means, contenders=None, **options):
-    table = judge_claims(settings(means, **options), contenders or list(means), PUBLISHED)
+def settings(means, **options):
+    return both(scores_of, means, **options)
+
+
+def as_published():
+    """Student -> event -> its F-score and error rate in the published Table 4."""
+    table = pd.read_csv(PUBLISHED["table4"])
+    found = {}
+    for contender in (CRNN, LIGHT, HEAVY, SOFT):
+        weights = dict(contender.given)
+        rows = table
+        for key in ("alpha", "beta", "temperature"):
+            rows = rows[rows[key].eq(weights[key]) if key in weights else rows[key].isna()]
+        assert len(rows) == 25
+        found[contender] = {
+            row.event: (row.f_score_percent / 100, row.error_rate) for row in rows.itertuples()
+        }
+    return found
+
+
+def verdicts_of(means, contenders=None, events=None, event_options=None, **options):
+    scores = both(events_of, events or as_published(), **(event_options or {"noise": 2e-4}))
+    overall = settings(means, **options)
+    table = judge_claims(overall, scores, contenders or list(means), PUBLISHED)
     own = table[table.threshold == "adaptive"]
     return {key: list(rows.verdict) for key, rows in own.groupby("claim")}, table
 
 
+TABLE3 = ["soft_over_hard", "hard_over_crnn"]
+GAINS = [f"soft_gains_{event}" for event in ("dishes", "fan", "people_walking")]
+NO_GAINS = [f"no_gain_{event}" for event in ("snapping", "breathing", "wind_blowing")]
+READINGS = ["soft_over_crnn", "heavy_under_crnn", "soft_over_heavy"]
+ALL = [*TABLE3, "trend_of_alpha", "many_events", *GAINS, *NO_GAINS, *READINGS]
+
+
 def test_scores_as_published_reproduce_every_claim():
     verdicts, table = verdicts_of(PAPER)
-    assert len(verdicts) == 5
-    assert all(found == [REPRODUCED, REPRODUCED] for found in verdicts.values()), verdicts
+    assert list(dict.fromkeys(table.claim)) == ALL
+    f_alone = {*GAINS, *NO_GAINS, "trend_of_alpha"}
+    for claim, found in verdicts.items():
+        assert found == [REPRODUCED] * (1 if claim in f_alone else 2), claim
+    assert set(table.claim[table.origin == "our reading"]) == set(READINGS)
     own = table[(table.threshold == "oracle") & (table.score == "f_score")].set_index("claim")
     assert own.difference.soft_over_hard == pytest.approx(0.04, abs=0.003)
     assert own.difference.heavy_under_crnn == pytest.approx(0.13, abs=0.003)
-    # Ranges: |0.50 - 0.47| with soft labels, |0.46 - 0.29| with one-hot ones.
-    assert own.difference.soft_spreads_less == pytest.approx(0.03 - 0.17, abs=0.005)
+    assert own.difference.soft_over_heavy == pytest.approx(0.21, abs=0.003)
+    assert own.difference.trend_of_alpha == pytest.approx((0.29 - 0.46) / 4, abs=0.001)
+    units = own.unit.to_dict()
+    assert units.pop("trend_of_alpha") == "score per decade"
+    assert units.pop("many_events") == "events"
+    assert set(units.values()) == {"score"}
 
 
-def test_published_differences_are_those_of_table_3():
+def test_published_differences_are_those_of_the_paper():
+    """As section 4 and its tables have them."""
     _, table = verdicts_of(PAPER)
     own = table[table.threshold == "adaptive"].set_index(["claim", "score"]).published_difference
-    assert own[("soft_over_hard", "f_score")] == pytest.approx(0.4982 - 0.4602)
-    assert own[("soft_over_hard", "error_rate")] == pytest.approx(0.691 - 0.724)
-    assert own[("soft_over_crnn", "f_score")] == pytest.approx(0.4982 - 0.4217)
-    assert own[("hard_over_crnn", "error_rate")] == pytest.approx(0.724 - 0.756)
-    assert own[("heavy_under_crnn", "f_score")] == pytest.approx(0.4217 - 0.2926)
+    expected = {
+        ("soft_over_hard", "f_score"): 0.0380,
+        ("soft_over_hard", "error_rate"): 0.691 - 0.724,
+        ("soft_over_crnn", "f_score"): 0.4982 - 0.4217,
+        ("hard_over_crnn", "f_score"): 0.4602 - 0.4217,
+        ("hard_over_crnn", "error_rate"): 0.724 - 0.756,
+        ("heavy_under_crnn", "f_score"): 0.4217 - 0.2926,
+        ("soft_over_heavy", "f_score"): 0.4982 - 0.2926,
+        ("soft_over_heavy", "error_rate"): 0.691 - 0.837,
+        ("trend_of_alpha", "f_score"): (0.2926 - 0.4602) / 4,
+        ("soft_gains_dishes", "f_score"): 0.1028,
+        ("soft_gains_fan", "f_score"): 0.1405,
+        ("soft_gains_people_walking", "f_score"): 0.0010,
+        ("no_gain_snapping", "f_score"): -0.0008,
+        ("no_gain_breathing", "f_score"): 0.0,
+        ("no_gain_wind_blowing", "f_score"): 0.0,
+        # Best F-scores: 7 of soft labels, 7, 4 and 1 of the others; error rates: 9, 3, 2 and 1,
+        # less those of methods that never detect the event.
+        ("many_events", "f_score"): 7 - (7 + 4 + 1) / 3,
+    }
+    for place, value in expected.items():
+        assert own[place] == pytest.approx(value, abs=1e-9), place
+    assert own["many_events", "error_rate"] == pytest.approx(lead_by_hand(as_published()))
+
+
+def lead_by_hand(tables):
+    """Events at which the last has the lowest error rate, less the mean of the others, in loops."""
+    wins = [0] * len(tables)
+    scores = list(tables.values())
+    for event in scores[0]:
+        rates = [round(each[event][1], 4) for each in scores]
+        if min(rates) == max(rates):
+            continue
+        for i, each in enumerate(scores):
+            wins[i] += rates[i] == min(rates) and each[event][0] > 0
+    return wins[-1] - sum(wins[:-1]) / (len(wins) - 1)
 
 
 def test_scores_the_other_way_round_reproduce_none():
     turned = {each: 0.8 - mean for each, mean in PAPER.items()}
-    verdicts, _ = verdicts_of(turned)
-    spread = verdicts.pop("soft_spreads_less")
-    assert all(found == [NOT_REPRODUCED] * 2 for found in verdicts.values()), verdicts
-    assert spread == [REPRODUCED, REPRODUCED], "a range does not turn"
+    events = {
+        each: {event: (0.8 - f, 0.3 - rate) for event, (f, rate) in table.items()}
+        for each, table in as_published().items()
+    }
+    events[SOFT] |= {event: (0.81, 0.1) for event in ("(object) snapping", "breathing",
+                                                     "wind blowing")}  # fmt: skip
+    verdicts, _ = verdicts_of(turned, events=events)
+    assert verdicts.pop("many_events")[0] == NOT_REPRODUCED, "equal error rates do not turn"
+    assert all(set(found) == {NOT_REPRODUCED} for found in verdicts.values()), verdicts
 
 
-def test_equal_methods_and_few_pairs_cannot_be_told():
-    equal, table = verdicts_of(dict.fromkeys(PAPER, 0.4), noise=0.0)
-    assert all(found == [UNTOLD, UNTOLD] for found in equal.values())
-    few, table = verdicts_of(PAPER, places=PLACES[:5])
-    assert all(found == [UNTOLD, UNTOLD] for found in few.values())
-    assert table.reason.str.contains("5 pairs are too few").all()
+def test_equal_methods_cannot_be_told():
+    equal = {each: dict.fromkeys(as_published()[SOFT], (0.4, 0.01)) for each in as_published()}
+    verdicts, table = verdicts_of(dict.fromkeys(PAPER, 0.4), noise=0.0, events=equal)
+    assert all(set(found) == {UNTOLD} for found in verdicts.values()), verdicts
+    reason = table.set_index("claim").reason["soft_over_hard"].iloc[0]
+    assert reason == (
+        "in each fold all differences are equal, so nothing tells how far others would be"
+    )
+
+
+@pytest.mark.parametrize("places", [PLACES[:2], PLACES[:5], PLACES[:6], PLACES[::3]])
+def test_few_pairs_tell_what_their_interval_tells(places):
+    """Two seeds, five, six; or one seed in each of four folds, of which the folds decide."""
+    options = {"places": places, "noise": 1e-6}
+    verdicts, table = verdicts_of(PAPER, places=places, event_options=options)
+    assert verdicts["soft_over_crnn"] == [REPRODUCED, REPRODUCED]
+    assert verdicts["soft_gains_fan"] == [REPRODUCED]
+    row = table[(table.claim == "soft_over_crnn") & (table.score == "f_score")].iloc[0]
+    assert (row.pairs, np.isnan(row.low)) == (len(places), places == PLACES[::3])
+    if places == PLACES[::3]:
+        assert row.reason == (
+            "with one seed in each fold there is the interval over folds alone; it lies on the "
+            "claimed side of zero"
+        )
+
+
+def test_one_pair_tells_nothing():
+    options = {"places": PLACES[:1], "noise": 1e-6}
+    verdicts, table = verdicts_of(PAPER, places=PLACES[:1], event_options=options)
+    assert all(set(found) == {UNTOLD} for found in verdicts.values()), verdicts
+    reasons = table.reason.str.split(". In the means").str[0]
+    assert (reasons == "there is one pair, and so no interval").all()
+
+
+def test_the_trend_is_the_slope_over_the_decades_of_alpha():
+    """A line of -0.02 a decade with a bend that least squares sees through; alpha = 0 has none."""
+    alphas = ["0.0", "0.0001", "0.001", "0.01", "0.1", "1.0"]
+    students = {
+        alpha: Contender(StudentKind("mtl", alpha=alpha), "MTL", "hard") for alpha in alphas
+    }
+    bend = {"0.0": 9.0, "0.0001": 0.01, "0.001": -0.01, "0.01": 0.0, "0.1": -0.01, "1.0": 0.01}
+    means = {
+        each: 0.46 + bend[alpha] - (0.02 * (np.log10(float(alpha)) + 4) if float(alpha) else 0)
+        for alpha, each in students.items()
+    }
+    _, table = verdicts_of({CRNN: 0.42, **means}, noise=0.0)
+    row = table[table.claim == "trend_of_alpha"].iloc[0]
+    expected = np.polyfit([-4, -3, -2, -1, 0], [means[students[a]] for a in alphas[1:]], 1)[0]
+    assert row.difference == pytest.approx(expected)
+    assert row.comparison == "slope of MTL over alpha = 0.0001, 0.001, 0.01, 0.1, 1"
+    means = {each: mean for each, mean in means.items() if each.kind.alpha in ("0.0", "0.01")}
+    _, table = verdicts_of({CRNN: 0.42, **means})
+    row = table[table.claim == "trend_of_alpha"].iloc[0]
+    assert (row.verdict, row.reason) == (
+        UNTOLD, "the configuration lacks two values of alpha above 0"
+    )  # fmt: skip
+
+
+def test_a_trend_that_seeds_contradict_cannot_be_told():
+    scores = settings(PAPER)
+    heavy = scores.alpha == 1
+    scores.loc[heavy, "f_score"] += np.tile([0.4, -0.1, 0.2], 4 * 2)
+    table = judge_claims(scores, both(events_of, as_published()), list(PAPER), PUBLISHED)
+    row = table[table.claim == "trend_of_alpha"].iloc[0]
+    assert (row.verdict, row.reason) == (UNTOLD, "the interval holds zero")
+
+
+def test_how_many_events_soft_labels_are_best_at_is_told_of_the_means_too():
+    _, table = verdicts_of(PAPER)
+    row = table[(table.claim == "many_events") & (table.score == "f_score")].iloc[0]
+    assert row.reason.endswith(
+        "In the means of Table 4 they are the best at 7 of 25 events; published: 7 of 25"
+    )
+    assert row.comparison == "Soft, beta = 1, T = 1 - mean of the other three"
+    assert (row.pairs, row.folds) == (12, 4)
+
+
+def test_events_that_the_data_do_not_have_cannot_be_told():
+    events = {
+        each: {event: scores for event, scores in table.items() if event not in ("dishes", "fan")}
+        for each, table in as_published().items()
+    }
+    verdicts, table = verdicts_of(PAPER, events=events)
+    reasons = table.set_index("claim").reason
+    for event in ("dishes", "fan"):
+        assert verdicts[f"soft_gains_{event}"] == [UNTOLD]
+        assert set(reasons[f"soft_gains_{event}"]) == {f"there is no event {event} in these data"}
+    assert verdicts["soft_gains_people_walking"] == [REPRODUCED]
+    assert verdicts["many_events"] == [REPRODUCED, REPRODUCED]
+
+
+def test_an_event_that_occurs_in_no_evaluation_part_cannot_be_told():
+    """Its F-score is 0 in all methods, which would be the claim. In some folds alone, it counts."""
+    for folds, expected in (([1, 2, 3, 4], UNTOLD), ([1, 2], REPRODUCED)):
+        absent = [(fold, "wind blowing") for fold in folds]
+        verdicts, table = verdicts_of(PAPER, event_options={"noise": 1e-6, "absent": absent})
+        assert verdicts["no_gain_wind_blowing"] == [expected]
+        row = table[table.claim == "no_gain_wind_blowing"].iloc[0]
+        assert ("occurs in no evaluation part" in row.reason) == (expected == UNTOLD)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected", "words"),
+    [
+        (0.0, 0.0, REPRODUCED, "none of 4 methods detects it (mean F-score 0.00% or less)"),
+        (0.0, 0.0008, REPRODUCED, "none of 4 methods detects it (mean F-score 0.08% or less)"),
+        (0.0, 0.2, REPRODUCED, "the interval lies on the claimed side of zero"),
+        (0.2, 0.1, NOT_REPRODUCED, "the interval lies on the other side of zero"),
+        (0.1, 0.1, UNTOLD, "the interval holds zero"),
+    ],
+)
+def test_an_event_does_not_improve_where_it_is_not_detected_or_gets_worse(
+    soft, hard, expected, words
+):
+    events = as_published()
+    events[SOFT]["breathing"], events[LIGHT]["breathing"] = (soft, 0.002), (hard, 0.002)
+    verdicts, table = verdicts_of(PAPER, events=events, event_options={"noise": 1e-5})
+    assert verdicts["no_gain_breathing"] == [expected]
+    row = table[table.claim == "no_gain_breathing"].iloc[0]
+    assert row.reason.startswith(words)
+    assert row.difference == pytest.approx(soft - hard, abs=1e-4)
 
 
 def test_a_weight_that_is_not_configured_is_named():
@@ -137,12 +327,12 @@ def test_a_weight_that_is_not_configured_is_named():
     verdicts, table = verdicts_of(means)
     assert verdicts["soft_over_hard"] == [UNTOLD, UNTOLD]
     assert verdicts["soft_over_crnn"] == [REPRODUCED, REPRODUCED]
-    rows = table[table.claim == "soft_over_hard"]
-    assert (rows.reason == "the configuration lacks MTL, alpha = 0.0001").all()
-    assert rows.difference.isna().all()
-    assert (rows.pairs == 0).all()
-    spread = table[table.claim == "soft_spreads_less"]
-    assert spread.reason.str.contains("two weights that alpha and beta").all()
+    assert verdicts["soft_gains_dishes"] == [UNTOLD]
+    for claim in ("soft_over_hard", "soft_gains_dishes", "many_events"):
+        rows = table[table.claim == claim]
+        assert (rows.reason == "the configuration lacks MTL, alpha = 0.0001").all(), claim
+        assert rows.difference.isna().all()
+        assert (rows.pairs == 0).all()
 
 
 def test_a_control_is_never_taken_for_the_papers_method():
@@ -156,23 +346,21 @@ def test_a_method_of_ones_own_is_never_taken_for_the_papers_method():
     """It has a published weight, stands behind the library's, and would turn each claim round."""
     turned = {FOCAL: 0.9, OWN_BASELINE: 0.9, **PAPER, OWN_SOFT: 0.0}
     verdicts, table = verdicts_of(turned, [*PAPER, FOCAL, OWN_BASELINE, OWN_SOFT])
-    assert all(found == [REPRODUCED, REPRODUCED] for found in verdicts.values()), verdicts
+    assert all(set(found) == {REPRODUCED} for found in verdicts.values()), verdicts
     pd.testing.assert_frame_equal(
         table.filter(["claim", "comparison", "pairs", "verdict"]),
         verdicts_of(PAPER)[1].filter(["claim", "comparison", "pairs", "verdict"]),
     )
-    spread = table[(table.claim == "soft_spreads_less") & (table.score == "f_score")]
-    assert spread.difference.tolist() == pytest.approx([0.03 - 0.17] * 2, abs=0.005)
     own = {FOCAL: 0.46, OWN_BASELINE: 0.42, OWN_SOFT: 0.5}
     verdicts, table = verdicts_of(own)
-    assert all(found == [UNTOLD, UNTOLD] for found in verdicts.values())
+    assert all(set(found) == {UNTOLD} for found in verdicts.values())
     assert table.reason.str.contains("the configuration lacks").all()
 
 
 def test_a_method_of_ones_own_stands_for_no_method():
     own = [FOCAL, OWN_BASELINE, OWN_SOFT, OWN_CONTROL]
-    assert list(choose(own, PUBLISHED)) == []
-    assert choose([*own, CRNN, LIGHT, SOFT], PUBLISHED) == Chosen(CRNN, LIGHT, None, SOFT)
+    assert list(choose(own, PUBLISHED["table3"])) == []
+    assert choose([*own, CRNN, LIGHT, SOFT], PUBLISHED["table3"]) == Chosen(CRNN, LIGHT, None, SOFT)
 
 
 def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():
@@ -182,14 +370,14 @@ def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():
     }
     contenders = contenders_of([vars(CRNN.kind), vars(FOCAL.kind)], methods)
     assert contenders == [CRNN, FOCAL]
-    assert pairs_of(contenders, choose(contenders, PUBLISHED)) == [(FOCAL, CRNN)]
+    assert pairs_of(contenders, choose(contenders, PUBLISHED["table3"])) == [(FOCAL, CRNN)]
 
 
 def test_folds_that_contradict_each_other_are_said_to():
     """Soft labels gain 0.2 in one fold and nothing elsewhere: pairs tell it, folds do not."""
     scores = settings({SOFT: 0.45, CRNN: 0.42}, noise=0.001)
     scores.loc[(scores.method == "Soft") & (scores.fold == 1), "f_score"] += 0.2
-    table = judge_claims(scores, [CRNN, SOFT], PUBLISHED)
+    table = judge_claims(scores, both(events_of, as_published()), [CRNN, SOFT], PUBLISHED)
     row = table[(table.claim == "soft_over_crnn") & (table.score == "f_score")].iloc[0]
     assert row.verdict == REPRODUCED
     assert "other recordings may differ" in row.reason
@@ -271,7 +459,7 @@ MEANS = {CRNN: 0.42, LIGHT: 0.46, SOFT: 0.50, SHUFFLED: 0.46}
 def test_a_noisy_control_with_a_third_of_the_gain_is_not_said_to_explain_it_all():
     """Soft labels vary as much as what they gain: that they gain more than it is not seen."""
     scores = scores_of({**MEANS, SHUFFLED: 0.47333}, noise=0.0)
-    noise = np.array([3.0, 3.0, -2.0] * 4) * 0.025
+    noise = np.array([3.0, 3.0, -2.0] * 4) * 0.02
     scores = added(scores, SOFT, noise - noise.mean())
     scores = added(scores, SHUFFLED, -0.001 * np.sign(noise))
     verdict, sentence = explained(scores)
@@ -282,9 +470,14 @@ def test_a_noisy_control_with_a_third_of_the_gain_is_not_said_to_explain_it_all(
 
 def test_why_there_is_no_gain_to_explain_is_said():
     start = ": cannot be told, as no gain of soft labels over one-hot scenes is seen: "
-    verdict, sentence = explained(scores_of(MEANS, places=PLACES[:3]))
+    verdict, sentence = explained(scores_of(MEANS, places=PLACES[:1]))
     assert verdict == UNTOLD
-    assert sentence == start + "3 pairs are too few for an interval of 95%, which needs 6."
+    assert sentence == start + "there is one pair, and so no interval."
+    verdict, sentence = explained(scores_of(MEANS, places=PLACES[::3], noise=0.1))
+    assert verdict == UNTOLD
+    assert sentence == (
+        start + "with one seed in each fold there is the interval over folds alone; it holds zero."
+    )
     noise = np.array([0.2, -0.2] * 6)
     assert explained(added(scores_of(MEANS), SOFT, noise))[1] == start + "the interval holds zero."
     assert explained(scores_of({**MEANS, SOFT: 0.44}))[1] == (
@@ -293,7 +486,7 @@ def test_why_there_is_no_gain_to_explain_is_said():
 
 
 def test_a_control_that_is_worse_than_one_hot_scenes_does_not_explain_their_gain():
-    """It has six pairs of the twelve, the least that tell."""
+    """It has six pairs of the twelve."""
     scores = added(scores_of(MEANS), SHUFFLED, -0.02)
     lacking = (scores.method == "Shuffled") & ~scores.fold.isin([1, 2])
     verdict, sentence = explained(scores[~lacking])
@@ -330,7 +523,7 @@ def test_without_controls_nothing_is_said_of_them():
 
 
 def test_the_published_weights_stand_for_their_methods():
-    chosen = choose([CRNN, HEAVY, LIGHT, SOFT5, FAINT, SOFT, SHUFFLED], PUBLISHED)
+    chosen = choose([CRNN, HEAVY, LIGHT, SOFT5, FAINT, SOFT, SHUFFLED], PUBLISHED["table3"])
     assert chosen == Chosen(CRNN, LIGHT, HEAVY, SOFT, (SHUFFLED,))
     assert list(chosen) == [CRNN, LIGHT, HEAVY, SHUFFLED, SOFT]
 
@@ -351,7 +544,7 @@ def test_without_published_weights_the_first_configured_stand_for_their_methods(
         {**none, "method": "even", "beta": "0.1", "temperature": "2.0"},
         {**none, "method": "even", "beta": "0.5", "temperature": "2.0"},
     ]
-    chosen = choose(contenders_of(kinds, methods), PUBLISHED)
+    chosen = choose(contenders_of(kinds, methods), PUBLISHED["table3"])
     assert (chosen.baseline, chosen.heavy) == (None, None)
     assert [each.title for each in chosen] == [
         "MTL, alpha = 0.01",
@@ -365,5 +558,6 @@ def test_without_published_weights_the_first_configured_stand_for_their_methods(
 
 
 def test_nothing_configured_is_nobody():
-    assert list(choose([], PUBLISHED)) == []
-    assert np.isnan(judge_claims(settings({CRNN: 0.4}), [CRNN], PUBLISHED).difference).all()
+    assert list(choose([], PUBLISHED["table3"])) == []
+    _, table = verdicts_of({CRNN: 0.4})
+    assert np.isnan(table.difference).all()

@@ -174,6 +174,17 @@ def test_published_values_are_stars_on_their_lines(headline, table3, draw):
     assert [y for _, y in stars_of(lower, mtl)] == pytest.approx([0.724, 0.837])
 
 
+def test_without_published_values_the_legend_has_no_star(headline, tmp_path, draw):
+    """As of data of one's own."""
+    bare = headline.assign(published_f_score=NONE, published_error_rate=NONE)
+    write_table(bare.assign(convention="frame", threshold="adaptive"), tmp_path / "bare.tsv")
+    figure, _ = draw(tmp_path / "bare.tsv")
+    (legend,) = figure.legends
+    assert not any("published" in text.get_text() for text in legend.get_texts())
+    drawn = [line for axes in figure.axes for line in axes.get_lines() if line.get_marker() == "*"]
+    assert not any(np.isfinite(np.asarray(line.get_ydata(), float)).any() for line in drawn)
+
+
 def test_the_method_without_a_weight_is_a_level_with_its_spread(table3, draw):
     figure, _ = draw(table3)
     expected = [(40.0, 2.5, 42.17), (0.78, 0.04, 0.756)]

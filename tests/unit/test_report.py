@@ -6,10 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from softscene.comparisons import compare_methods
+from softscene.comparisons import add_published_differences, compare_methods
 from softscene.files import read_table, write_table
 from softscene.report import MINUS, MISSING, Study, make_report
-from softscene.tables import best_of, make_table3, make_table4, runs_of, write_table4
+from softscene.tables import (
+    best_of,
+    make_table3,
+    make_table4,
+    read_published,
+    runs_of,
+    write_table4,
+)
 
 from tests.conftest import PAPER, ROOT
 from tests.pages import Page
@@ -18,7 +25,7 @@ from tests.unit.comparable import CRNN, HEAVY, LIGHT, PLACES, SHUFFLED, SOFT, SO
 MEANS = {CRNN: 0.42, LIGHT: 0.46, HEAVY: 0.29, SOFT: 0.50, SOFT5: 0.49, SHUFFLED: 0.43}
 EVENTS = ["car", "drawer", "fan"]
 SCENES = ["city_center", "home", "office", "residential_area"]
-PAPERS_TABLE3 = ROOT / "resources" / "published_table3.csv"
+PAPERS = {name: ROOT / "resources" / f"published_{name}.csv" for name in ("table3", "table4")}
 METHODS = {
     "crnn": {"name": "CNN-BiGRU", "scene_loss": "none"},
     "mtl": {"name": "MTL", "scene_loss": "hard", "alpha": [0.0001, 1.0]},
@@ -38,10 +45,16 @@ def write_scores(folder):
         own = pd.DataFrame(rows, columns=["convention", "threshold", "f_score", "error_rate"])
         overall.append(str(folder / f"overall{i}.tsv"))
         write_table(own, overall[-1])
+        # Nobody detects drawers, and in fold 1 there are none.
         parts = [
-            own.assign(event=event, f_score=own.f_score * share, error_rate=own.error_rate * share)
+            own.assign(
+                event=event, f_score=own.f_score * share, error_rate=own.error_rate * share,
+                true_positives=9 * (share > 0), false_negatives=9,
+            )
             for event, share in zip(EVENTS, (1.0, 0.0, 0.5), strict=True)
-        ]
+        ]  # fmt: skip
+        if row.fold == 1:
+            parts[1] = parts[1].assign(f_score=np.nan, false_negatives=0)
         class_wise.append(str(folder / f"class{i}.tsv"))
         write_table(pd.concat(parts), class_wise[-1])
     assert len(overall) == len(MEANS) * len(PLACES)
@@ -73,27 +86,29 @@ def write_inputs(folder):
     benchmark = pd.DataFrame({"s": [1800.0], "cpu_time": [900.0], "max_rss": [512.0]})
     for i in (1, 2):
         write_table(benchmark, folder / "benchmarks" / "train_student" / "crnn" / f"{i}.tsv")
-    return files | {"published": PAPERS_TABLE3, "default": ROOT / "config.yaml"}
+    return files | {"published": PAPERS["table3"], "default": ROOT / "config.yaml"}
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Files of the study, and how to make its page."""
-    folder = tmp_path_factory.mktemp("study")
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def write_study(folder, own=False):
     overall, class_wise = write_scores(folder)
     kinds = [kind for kind in KINDS for _ in PLACES]
     names = {key: method["name"] for key, method in METHODS.items()}
     keys = ("means", "comparisons", "events", "claims", "controls")
     compared = {key: folder / f"{key}_compared.tsv" for key in keys}
-    compare_methods(
-        overall, class_wise, kinds, PLACES * len(KINDS), METHODS, PAPERS_TABLE3, compared,
-        synthetic=True,
-    )  # fmt: skip
     conventions = PAPER["evaluation"]["conventions"]
-    table3 = make_table3(runs_of(kinds, names, overall), PAPERS_TABLE3, conventions)
-    table4 = make_table4(
-        runs_of(kinds, names, class_wise), ROOT / "resources/published_table4.csv", conventions
-    )
+    compare_methods(
+        overall, class_wise, kinds, PLACES * len(KINDS), METHODS, PAPERS, compared, conventions,
+        synthetic=True, own=own,
+    )  # fmt: skip
+    papers = dict.fromkeys(PAPERS) if own else PAPERS
+    table3 = make_table3(runs_of(kinds, names, overall), papers["table3"], conventions)
+    table4 = make_table4(runs_of(kinds, names, class_wise), papers["table4"], conventions)
     write_table(table3, folder / "table3.tsv")
     write_table4(
         table4, {form: folder / f"table4.{form}" for form in ("tsv", "md", "html")}, conventions,
@@ -143,11 +158,20 @@ def test_tables_of_comparisons_say_that_a_corpus_is_synthetic(study, name):
     assert set(table.corpus) == {"synthetic"}
 
 
-def test_each_claim_has_its_verdict_and_its_comparison(page):
+def test_each_claim_has_its_verdict_and_its_comparison(study, page):
     verdicts = [badge.removeprefix("badge ") for badge in page.badges]
-    assert verdicts[:5] == ["reproduced"] * 4 + ["cannot-be-told"], "no second beta is configured"
-    assert "4 of 5: reproduced; 1 of 5: cannot be told" in page.text
-    assert "the configuration lacks two weights that alpha and beta (at T = 1)" in page.text
+    told = ["reproduced"] * 3 + ["cannot-be-told"]  # soft labels are always best at both events
+    of_events = ["cannot-be-told", "reproduced", *["cannot-be-told"] * 4]  # a fan, and no others
+    assert verdicts[:13] == [*told, *of_events, *["reproduced"] * 3]
+    assert "7 of 13: reproduced; 6 of 13: cannot be told" in page.text
+    assert "there is no event dishes in these data" in page.text
+    assert "(published +14.05): reproduced" in page.text
+    assert f"(published {MINUS}4.19): reproduced" in page.text
+    slope = read_table(study[1]["claims"]).set_index(["claim", "threshold"]).difference
+    slope = f"{100 * slope['trend_of_alpha', 'adaptive']:+.2f}".replace("-", MINUS)
+    assert f"F-score {slope} points per decade" in page.text
+    assert "F-score +2.0 events" in page.text
+    assert page.text.count("(Our reading of the numbers; no sentence of the paper.)") == 3
     compared = f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"
     assert f"Compared: {compared}." in page.text
     assert "(published +3.80)" in page.text
@@ -164,15 +188,15 @@ def test_a_synthetic_corpus_is_named_wherever_numbers_stand(study):
     assert page.title.startswith("Synthetic corpus")
     assert all("Synthetic corpus." in caption for caption in page.tables)
     assert all("Synthetic corpus." in image["alt"] for image in page.images)
-    assert page.text.count("Synthetic, says nothing of the paper:") == 5
+    assert page.text.count("Synthetic, says nothing of the paper:") == 13
     html = (study[0] / "report.html").read_text(encoding="utf-8")
     assert '@bottom-center { content: "Synthetic corpus: says nothing of the paper"' in html
 
 
-def test_of_few_runs_table_3_has_the_interval_over_folds(study, tmp_path):
+def test_of_one_seed_in_each_fold_table_3_has_the_interval_over_folds(study, tmp_path):
     folder, files = study
     means = read_table(files["means"])
-    changed = means.assign(pairs=3, low=np.nan, high=np.nan)
+    changed = means.assign(pairs=4, low=np.nan, high=np.nan)
     write_table(changed, tmp_path / "means.tsv")
     page = page_of((folder, files | {"means": tmp_path / "means.tsv"}))
     where = ["method", "score", "convention", "threshold"]
@@ -217,26 +241,87 @@ def test_comparisons_are_paired_and_say_who_is_better(study, page):
         for each in (CRNN, LIGHT, HEAVY, SHUFFLED, SOFT)
     )
     pairs = [(light, crnn), (heavy, crnn), (shuffled, crnn), (soft, crnn), (shuffled, light),
-             (soft, light), (soft, shuffled)]  # fmt: skip
+             (soft, light), (soft, heavy), (soft, shuffled)]  # fmt: skip
     titles = {f"{one} {MINUS} {other}" for one, other in pairs}
     assert {title for title in rows if MINUS in title} == titles
     html = (study[0] / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"<th scope=\"row\">[^<]* = ", html), "no weight breaks across lines"
     html = html.replace("\N{NO-BREAK SPACE}", " ")
     blocks = re.findall(r"<summary>(.*?): F-score better at", html)
-    assert (len(blocks), set(blocks)) == (7, titles), "and of each event the same"
+    assert (len(blocks), set(blocks)) == (8, titles), "and of each event the same"
     cells = rows[f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"]
     difference, mark = cells[0].split()
     assert float(difference) == pytest.approx(4.0, abs=0.3)
     assert mark == "better"
-    assert cells[3].endswith("better"), "a lower error rate is better"
-    assert float(cells[3].split()[0].replace(MINUS, "-")) < 0
-    assert cells[6] == "12 in 4 folds"
+    assert cells[4].endswith("better"), "a lower error rate is better"
+    assert float(cells[4].split()[0].replace(MINUS, "-")) < 0
+    assert (cells[1], cells[5]) == ("+3.80", f"{MINUS}0.0330"), "published"
+    assert cells[8] == "12 in 4 folds"
     turned = rows[f"MTL, alpha = 1 {MINUS} CNN-BiGRU"]
     assert turned[0].endswith("worse")
-    assert turned[3].endswith("worse")
-    low, high = (float(value.replace(MINUS, "-")) for value in cells[1].strip("[]").split(", "))
+    assert turned[4].endswith("worse")
+    low, high = (float(value.replace(MINUS, "-")) for value in cells[2].strip("[]").split(", "))
     assert 3.5 < low < float(difference) < high < 4.5
+    assert rows[f"{shuffled} {MINUS} {crnn}"][1] == MISSING, "the paper has no controls"
+
+
+def test_comparisons_of_events_have_the_published_difference(study, page):
+    """Of Table 4: fan +14.05, car -0.61 points; error rates 0.1363 - 0.1570, 0.1467 - 0.1493."""
+    title = f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"
+    rows = page.rows(f"{title}, each event")
+    assert [rows[event][1] for event in EVENTS] == [f"{MINUS}0.61", "+0.00", "+14.05"]
+    assert (rows["fan"][5], rows["car"][5]) == (f"{MINUS}0.0207", f"{MINUS}0.0026")
+    table = read_table(study[1]["event_comparisons"])
+    own = table[(table.method == "MTL with soft labels") & (table.against_alpha == 1)]
+    fan = own[(own.event == "fan") & (own.score == "f_score")]
+    assert fan.published_difference.tolist() == pytest.approx([0.7460 - 0.5812])
+    assert table[table.method == "Shuffled"].published_difference.isna().all()
+    assert set(own[own.event == "drawer"].pairs) == {12}, "with 0 where it is absent"
+    settings = read_table(study[1]["comparisons"])
+    assert settings[settings.convention == "segment"].published_difference.isna().all()
+    frames = settings[(settings.convention == "frame") & (settings.method == "MTL")]
+    light = frames[(frames.alpha == 0.0001) & (frames.score == "error_rate")]
+    assert light.published_difference.tolist() == pytest.approx([0.724 - 0.756] * 3)
+
+
+def test_other_frames_than_the_papers_have_no_published_differences(study):
+    table = read_table(study[1]["comparisons"]).drop(columns="published_difference")
+    paper = read_published(PAPERS["table3"], {"frame": 0.04, "segment": 1.0})
+    assert add_published_differences(table, paper).published_difference.isna().all()
+
+
+def test_data_of_ones_own_have_no_claims_and_no_published_numbers(tmp_path):
+    folder, files = write_study(tmp_path, own=True)
+    assert read_table(files["claims"]).empty
+    for name in ("table3", "table4", "comparisons", "event_comparisons"):
+        table = read_table(files[name])
+        columns = [column for column in table if column.startswith("published")]
+        assert columns
+        assert table[columns].isna().all(axis=None), name
+    given = {"audio": "mine/audio", "annotations": "mine/list.tsv", "folds": 4}
+    page = page_of((folder, files), data={**PAPER["data"], "own": given})
+    assert page.badges == [badge for badge in page.badges if "explain" in badge], (
+        "of controls alone"
+    )
+    assert "so its claims have no verdicts here" in page.text
+    for published in ("Published", "published value", "stars", "+3.80", "(58.87)", "192 minutes"):
+        assert published not in page.text, published
+    assert not any("ublished" in caption or "stars" in caption for caption in page.tables)
+    rows = page.rows("Pairs that a claim or a control is judged by")
+    cells = rows[f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"]
+    assert (len(cells), cells[6]) == (7, "12 in 4 folds")
+
+
+def test_events_say_in_how_many_runs_they_are_absent(page):
+    for caption in ("F-score (%) of each event", "Error rate (the event"):
+        rows = page.rows(caption)
+        assert [rows[event][-1] for event in EVENTS] == ["", "3 of 12", ""]
+
+
+def test_the_page_says_what_the_papers_data_are_not(study, page):
+    assert "The paper has 192 minutes, the authors' published list 166" in page.text
+    assert "clips that the networks were trained on" in page.text
+    assert "192 minutes" not in page_of(study, synthetic=True).text
 
 
 def test_controls_have_a_sentence_and_their_differences(study, page):
@@ -266,9 +351,9 @@ def test_the_best_method_of_each_event_is_marked(study, page):
     own = table[(table.convention == "frame") & (table.threshold == "adaptive")]
     (car,) = own[(own.event == "car") & (own.beta == 1) & (own.temperature == 1)
                  & (own.method == "MTL with soft labels")].itertuples()  # fmt: skip
-    assert rows["car"][-1] == f"{car.f_score_mean * 100:.2f} (58.87)"
-    assert rows["Events it is best at"] == ["0", "0", "0", "0", "2"], "nobody detects drawers"
-    assert page.rows("Error rate (the event")["Events it is best at"][-1] == "2"
+    assert rows["car"][-2] == f"{car.f_score_mean * 100:.2f} (58.87)"
+    assert rows["Events it is best at"] == ["0", "0", "0", "0", "2", ""], "nobody detects drawers"
+    assert page.rows("Error rate (the event")["Events it is best at"][-2] == "2"
     assert html.count('<td class="best">') == 4
     text = (study[0] / "table4.md").read_text(encoding="utf-8")
     soft = text.split("## MTL with soft labels, beta = 1, T = 1\n")[1].split("\n## ")[0]
@@ -291,7 +376,7 @@ def test_the_best_method_of_each_event_is_marked(study, page):
     ],
 )
 def test_which_is_best(values, better, expected):
-    assert best_of(values, better) == expected
+    assert list(best_of(values, better)) == expected
 
 
 def test_what_was_run_is_counted(page):

@@ -1,6 +1,6 @@
 """Paired differences and their intervals, against closed forms and other implementations."""
 
-import itertools
+import math
 
 import numpy as np
 import pandas as pd
@@ -19,33 +19,56 @@ from softscene.statistics import (
 )
 from softscene.tables import Run, collect, summarise
 
+from tests.coverage import coverage
 from tests.unit.comparable import CRNN, HEAVY, LIGHT, PLACES, SOFT, SOFT5, scores_of
 
 FOLDS = [fold for fold, _ in PLACES]
 VALUES = np.array([1.0, 4.0, 2.0, 8.0, 5.0, 7.0, -3.0, 0.0, 1.5, 2.5, 6.0, 3.0])
 
 
-def test_the_interval_of_six_pairs_is_that_of_all_their_resamples():
-    """6^6 resamples can be listed, so the bootstrap's distribution is known exactly."""
-    values = np.array([1.0, 2.0, 4.0, 8.0, 3.0, 4.5])
-    means = [np.mean(chosen) for chosen in itertools.product(values, repeat=6)]
-    found = estimate(values, [1, 1, 1, 2, 2, 2])
-    assert found.mean == 3.75
-    # Means are multiples of a twelfth; chance may move a quantile by a step.
-    assert found.low == pytest.approx(np.quantile(means, 0.025), abs=0.09)
-    assert found.high == pytest.approx(np.quantile(means, 0.975), abs=0.09)
-    assert (found.pairs, found.folds) == (6, 2)
-
-
-def test_the_interval_over_pairs_is_a_plain_bootstraps():
-    random = np.random.default_rng(11)
-    means = [random.choice(VALUES, len(VALUES)).mean() for _ in range(40_000)]
+def test_the_interval_within_folds_is_students():
+    """By hand: squares within folds, 12 - 4 degrees, t(0.975, 8) = 2.306004 from a table."""
     found = estimate(VALUES, FOLDS)
-    low, high = np.quantile(means, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=0.08)
-    assert found.high == pytest.approx(high, abs=0.08)
-    assert high - low > 3, "the tolerance is small beside the interval"
-    assert estimate(VALUES, FOLDS) == found, "the same numbers give the same interval"
+    squares = sum(
+        sum((value - sum(fold) / 3) ** 2 for value in fold)
+        for fold in ([1.0, 4.0, 2.0], [8.0, 5.0, 7.0], [-3.0, 0.0, 1.5], [2.5, 6.0, 3.0])
+    )
+    half = 2.306004 * math.sqrt(squares / 8 / 12)
+    assert found.mean == pytest.approx(37 / 12)
+    assert found.low == pytest.approx(37 / 12 - half, abs=1e-5)
+    assert found.high == pytest.approx(37 / 12 + half, abs=1e-5)
+    assert (found.pairs, found.folds) == (12, 4)
+
+
+@pytest.mark.parametrize("left_out", [(), (0,), (1, 7, 11), (3, 4)])
+def test_the_interval_within_folds_is_a_linear_models(left_out):
+    """Least squares with a mean for each fold; folds may have different numbers of seeds."""
+    kept = np.delete(np.arange(12), left_out)
+    values, folds = VALUES[kept], np.array(FOLDS)[kept]
+    design = (folds[:, None] == np.unique(folds)).astype(float)
+    means, (squares,), *_ = np.linalg.lstsq(design, values)
+    freedom = len(values) - design.shape[1]
+    weights = design.mean(axis=0)  # the mean of all values, in terms of the folds' means
+    variance = squares / freedom * weights @ np.linalg.inv(design.T @ design) @ weights
+    low, high = stats.t.interval(0.95, freedom, weights @ means, np.sqrt(variance))
+    found = estimate(values, folds)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+
+
+def test_of_one_fold_it_is_students_interval_of_its_seeds():
+    reference = stats.ttest_1samp(VALUES, 0).confidence_interval(0.95)
+    found = estimate(VALUES, [3] * 12)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high))
+    assert np.isnan(found.fold_low)
+
+
+def test_a_fold_in_which_nothing_differs_adds_no_degree_of_freedom():
+    """As where an event is absent: three zeros, which are no sample of how seeds differ."""
+    values = np.array([0.0, 0.0, 0.0, 1.0, 4.0, 2.0])
+    found = estimate(values, [1, 1, 1, 2, 2, 2])
+    seeds = stats.ttest_1samp(values[3:], 0).confidence_interval(0.95)
+    assert found.mean == pytest.approx(7 / 6)
+    assert found.high - found.low == pytest.approx((seeds.high - seeds.low) / 2), "half the weight"
 
 
 def test_the_interval_over_folds_is_students():
@@ -69,48 +92,52 @@ def test_paired_means_and_folds_agree_with_scipys_paired_t_test():
 
 
 @pytest.mark.parametrize(
-    ("spread", "pairs", "folds"),
-    [(0.0, (0.87, 0.97), (0.90, 0.99)), (2.0, (0.5, 0.78), (0.90, 0.99))],
+    ("folds", "seeds", "spread"), [(4, 3, 0.0), (4, 3, 2.0), (4, 2, 1.0), (2, 2, 2.0), (1, 3, 0.0)]
 )
-def test_how_often_intervals_hold_the_true_value(spread, pairs, folds):
-    """True difference 0; the folds' share of the spread decides, as the module says."""
-    random = np.random.default_rng(3)
-    hits = np.zeros(2)
-    for _ in range(300):
-        values = np.repeat(random.normal(0, spread, 4), 3) + random.normal(0, 1, 12)
-        found = estimate(values, FOLDS)
-        hits += [found.low <= 0 <= found.high, found.fold_low <= 0 <= found.fold_high]
-    for share, (low, high) in zip(hits / 300, (pairs, folds), strict=True):
-        assert low <= share <= high
+def test_intervals_hold_the_truth_as_often_as_they_say(folds, seeds, spread):
+    """As in docs/method.md; of 1,000 studies of 95 %, three standard errors are 2 %."""
+    found = coverage(folds, seeds, spread, 1000, resamples=0)
+    assert found["within folds", "seeds"] == pytest.approx(0.95, abs=0.021)
+    if folds > 1:
+        assert found["over folds", "folds"] == pytest.approx(0.95, abs=0.021)
+    if spread == 2.0:
+        assert found["within folds", "folds"] < 0.75, "it is of these folds and of no others"
+
+
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_with_one_seed_in_each_fold_the_interval_over_folds_covers_at_least_as_it_says(spread):
+    """Of other initialisations: it holds the spread of folds as well."""
+    found = coverage(3, 1, spread, 1000, resamples=0)
+    assert np.isnan(found["within folds", "seeds"])
+    assert found["over folds", "seeds"] > 0.95 - 0.021
+    assert found["over folds", "folds"] == pytest.approx(0.95, abs=0.021)
+
+
+@pytest.mark.parametrize(("spread", "low", "high"), [(0.0, 0.88, 0.94), (2.0, 0.98, 1.0)])
+def test_a_bootstrap_over_pairs_would_not(spread, low, high):
+    """Too seldom where folds do not differ, too often where they do: of 4 folds x 3 seeds."""
+    found = coverage(4, 3, spread, 500, resamples=300)
+    assert low < found["bootstrap over pairs", "seeds"] <= high
 
 
 @pytest.mark.parametrize(
-    ("pairs", "misses"), [(6, (0.10, 0.19)), (9, (0.07, 0.145)), (12, (0.055, 0.125))]
-)
-def test_how_often_few_pairs_miss_the_true_value(pairs, misses):
-    """As docs/method.md says: 14.6, 10.8 and 8.9 %; of 600, two standard errors are 3 %."""
-    random = np.random.default_rng(5)
-    found = [estimate(random.normal(0, 1, pairs), range(pairs)) for _ in range(600)]
-    low, high = misses
-    assert low < np.mean([each.side() != 0 for each in found]) < high
-
-
-@pytest.mark.parametrize(
-    ("values", "folds", "has_pairs", "has_folds"),
+    ("values", "folds", "has_seeds", "has_folds"),
     [
         ([], [], False, False),
         ([0.1], [1], False, False),
         ([0.1, 0.3], [1, 2], False, True),
-        ([0.1, 0.2, 0.4, 0.3, 0.5], [1, 1, 1, 1, 1], False, False),
-        ([0.1, 0.2, 0.4, 0.3, 0.5, -0.3], [1, 1, 1, 1, 1, 1], True, False),
+        ([0.1, 0.3], [1, 1], True, False),
+        ([0.1, 0.2, 0.4], [1, 1, 2], True, True),
+        ([-0.1, 0.2, 0.4, -0.3, 0.5, -0.3], [1, 1, 1, 1, 1, 1], True, False),
         ([0.25, 0.25, 0.25, 0.25], [1, 1, 2, 2], False, False),
-        ([0.25, 0.75, 0.75, 0.25], [1, 1, 2, 2], False, False),
+        ([0.25, 0.25, 0.75, 0.75], [1, 1, 2, 2], False, True),
+        ([0.25, 0.75, 0.75, 0.25], [1, 1, 2, 2], True, False),
         ([-0.5, 0.0, 0.5, 0.5, 0.0, -0.5], [1, 1, 1, 2, 2, 2], True, False),
     ],
 )  # fmt: skip
-def test_there_is_no_interval_where_nothing_tells_it(values, folds, has_pairs, has_folds):
+def test_there_is_no_interval_where_nothing_tells_it(values, folds, has_seeds, has_folds):
     found = estimate(values, folds)
-    assert np.isfinite([found.low, found.high]).all() == has_pairs
+    assert np.isfinite([found.low, found.high]).all() == has_seeds
     assert np.isfinite([found.fold_low, found.fold_high]).all() == has_folds
     assert found.pairs == len(values)
     assert found.side() == 0, "no verdict"
@@ -123,7 +150,26 @@ def test_the_side_of_zero_is_that_of_the_whole_interval():
     assert estimate(VALUES + 10, FOLDS).fold_side() == 1
     assert estimate(VALUES, FOLDS).side() == 1
     assert estimate(VALUES, FOLDS).fold_side() == 0, "the folds are too far apart"
-    assert estimate((VALUES + 10)[:5], FOLDS[:5]).side() == 0, "five pairs are too few"
+
+
+def test_few_pairs_tell_what_is_far_enough_from_zero():
+    """Half widths by hand: t(0.975, 1) = 12.7062, t(0.975, 2) = 4.302653; deviations of 1 and 2."""
+    two = estimate([9.2, 8.8], [1, 1])
+    assert two.high - two.mean == pytest.approx(12.7062 * 0.2, abs=1e-4)
+    assert two.side() == 1
+    assert estimate([2.7, 2.3], [1, 1]).side() == 0
+    three = estimate([1.0, 2.0, 3.0], [1, 2, 3])
+    assert np.isnan(three.low)
+    assert three.fold_high - three.mean == pytest.approx(4.302653 / math.sqrt(3), abs=1e-5)
+    assert three.bounds() == (three.fold_low, three.fold_high)
+    assert three.side() == three.fold_side() == 0
+    assert estimate([4.0, 5.0, 6.0], [1, 2, 3]).side() == 1, "of one seed, the folds decide"
+
+
+def test_seeds_decide_where_there_are_some_and_folds_do_not():
+    constant = estimate([0.25, 0.25, 0.26, 0.26, 0.27, 0.27], [1, 1, 2, 2, 3, 3])
+    assert constant.fold_side() == 1
+    assert constant.side() == 0, "no seed differs from its neighbour: nothing tells how seeds would"
 
 
 def test_pairs_are_of_the_same_fold_and_seed_in_any_order():

@@ -4,8 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from softscene.config import StudentKind
-from softscene.files import write_table
-from softscene.tables import Run, make_table3, make_table4, write_table3
+from softscene.files import read_table, write_table
+from softscene.metrics import Counts, event_error_rate, f_score
+from softscene.tables import (
+    Run,
+    absent_as_zero,
+    make_table3,
+    make_table4,
+    write_table3,
+    write_table4,
+)
 
 from tests.conftest import ROOT
 
@@ -14,10 +22,14 @@ PUBLISHED = ROOT / "resources"
 SETTINGS = [(c, t) for c in ("frame", "segment") for t in ("fixed", "adaptive", "oracle")]
 
 
-def score_file(path, value, event=None):
+def score_file(path, value, event=None, reference=10):
+    """Scores of a run; an event with so many reference frames, of which half are found."""
     rows = [(c, t, value, 1 - value) for c, t in SETTINGS]
     table = pd.DataFrame(rows, columns=["convention", "threshold", "f_score", "error_rate"])
-    write_table(table if event is None else table.assign(event=event), path)
+    if event is not None:
+        counts = {"true_positives": reference // 2, "false_negatives": reference - reference // 2}
+        table = table.assign(event=event, **counts)
+    write_table(table, path)
     return path
 
 
@@ -56,17 +68,99 @@ def test_published_numbers_stand_as_fractions_in_the_papers_convention(runs):
     assert table[table.convention == "segment"].published_error_rate.isna().all()
 
 
-def test_table_4_counts_only_runs_in_which_the_event_can_be_scored(tmp_path):
+def test_table_4_counts_an_absent_event_as_zero(tmp_path):
+    """As the authors' evaluator does: 0.4 and twice nothing to find are 0.4 / 3, of three runs."""
     kind = StudentKind("crnn")
     runs = [
         Run(kind, "CNN-BiGRU", score_file(tmp_path / "a.tsv", 0.4, "car")),
-        Run(kind, "CNN-BiGRU", score_file(tmp_path / "b.tsv", float("nan"), "car")),
+        Run(kind, "CNN-BiGRU", score_file(tmp_path / "b.tsv", float("nan"), "car", reference=0)),
+        Run(kind, "CNN-BiGRU", score_file(tmp_path / "c.tsv", 0.0, "car", reference=0)),
     ]
     table = make_table4(runs, PUBLISHED / "published_table4.csv", CONVENTIONS)
-    assert (table.runs == 1).all()
-    assert table.f_score_mean.to_numpy() == pytest.approx(0.4)
+    assert (table.runs == 3).all()
+    assert (table.absent == 2).all()
+    assert table.f_score_mean.to_numpy() == pytest.approx(0.4 / 3)
+    assert table.f_score_std.to_numpy() == pytest.approx(np.std([0.4, 0, 0], ddof=1))
+    assert table.error_rate_mean.to_numpy() == pytest.approx(np.mean([0.6, 1.0])), "b has none"
     assert set(table[table.convention == "frame"].published_f_score) == {0.5872}
     assert set(table[table.convention == "frame"].published_error_rate) == {0.1469}
+    results = {form: tmp_path / f"table4.{form}" for form in ("tsv", "md", "html")}
+    write_table4(table, results, CONVENTIONS, False)
+    text = results["md"].read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith("| car")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:5] == ["13.33 ± 23.09 %", "0.8000 ± 0.2828", "3", "2"]
+    assert "Absent: in so many of the runs the event does not occur" in text
+
+
+def test_the_error_rate_of_an_absent_event_is_that_of_its_insertions(tmp_path):
+    """Ten frames of a car, none of a fan; the fan is detected in 3, or in none."""
+    counts = Counts(*(np.array(each) for each in ([10, 0], [0, 3], [0, 0])), 0, 0, 3)
+    assert list(event_error_rate(counts)) == [0.0, 0.3]
+    none = Counts(*(np.array(each) for each in ([10, 0], [0, 0], [0, 0])), 0, 0, 0)
+    assert list(event_error_rate(none)) == [0.0, 0.0]
+    scores = pd.DataFrame(
+        {"true_positives": [10, 0], "false_positives": [0, 0], "false_negatives": [0, 0]}
+    )
+    scores["f_score"] = f_score(*scores.to_numpy().T)
+    assert list(absent_as_zero(scores).f_score) == [1.0, 0.0]
+    assert list(absent_as_zero(scores).absent) == [False, True]
+
+
+def test_data_of_ones_own_have_no_published_numbers(runs, tmp_path):
+    table = make_table3(runs, None, CONVENTIONS)
+    assert table.published_f_score.isna().all()
+    assert table.published_error_rate.isna().all()
+    pd.testing.assert_frame_equal(
+        table.filter(regex="^(?!published)"),
+        make_table3(runs, PUBLISHED / "published_table3.csv", CONVENTIONS).filter(
+            regex="^(?!published)"
+        ),
+    )
+    results = {form: tmp_path / f"table3.{form}" for form in ("tsv", "md", "html")}
+    write_table3(table, results, CONVENTIONS, False)
+    assert "published" not in results["md"].read_text()
+    assert "42.17" not in results["tsv"].read_text()
+    table4 = make_table4(
+        [Run(StudentKind("crnn"), "CNN-BiGRU", score_file(tmp_path / "a.tsv", 0.4, "car"))],
+        None,
+        CONVENTIONS,
+    )
+    assert table4.published_f_score.isna().all()
+
+
+def test_a_method_that_never_detects_an_event_has_no_best_error_rate(tmp_path):
+    """An event whose share of the reference is 0.0148, which is the error rate of silence."""
+    kinds = {"A": StudentKind("a"), "B": StudentKind("b"), "C": StudentKind("c")}
+    given = {
+        "seldom": {"A": (0.0, 0.0148), "B": (0.02, 0.0160), "C": (0.01, 0.0170)},
+        "often": {"A": (0.0, 0.0148), "B": (0.40, 0.0120), "C": (0.30, 0.0130)},
+        "hardly": {"A": (0.0, 0.0148), "B": (0.02, 0.0148), "C": (0.00001, 0.0150)},
+    }
+    runs = []
+    for name, kind in kinds.items():
+        parts = []
+        for event, scores in given.items():
+            path = score_file(tmp_path / "part.tsv", scores[name][0], event)
+            parts.append(read_table(path).assign(error_rate=scores[name][1]))
+        write_table(pd.concat(parts), tmp_path / f"{name}.tsv")
+        runs.append(Run(kind, name, tmp_path / f"{name}.tsv"))
+    table = make_table4(runs, None, CONVENTIONS)
+    results = {form: tmp_path / f"table4.{form}" for form in ("tsv", "md", "html")}
+    write_table4(table, results, CONVENTIONS, False)
+    bold = {}
+    for part in results["md"].read_text().split("\n## ")[1:]:
+        for line in part.splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if cells[0] in given:
+                bold[part[0], cells[0]] = [cell.startswith("**") for cell in cells[1:3]]
+    assert bold == {
+        ("A", "seldom"): [False, False], ("B", "seldom"): [True, False],
+        ("C", "seldom"): [False, False], ("A", "often"): [False, False],
+        ("B", "often"): [True, True], ("C", "often"): [False, False],
+        ("A", "hardly"): [False, False], ("B", "hardly"): [True, True],
+        ("C", "hardly"): [False, False],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("synthetic", [True, False])

@@ -154,6 +154,12 @@ def test_own_data_go_through_to_the_tables(own_data):
     assert (table3.runs == 2).all()
     assert set(read_table(results / "tables/table4.tsv").event) == {"car", "kettle", "speech"}
     assert "Synthetic" not in (results / "tables/table3.md").read_text()
+    for name in ("table3", "table4", "comparisons", "event_comparisons"):
+        published = read_table(results / f"tables/{name}.tsv").filter(regex="^published")
+        assert published.shape[1] > 0, name
+        assert published.isna().all(axis=None), f"{name} has no numbers of the paper's"
+    assert "ublished" not in (results / "tables/table3.md").read_text()
+    assert read_table(results / "tables/claims.tsv").empty, "nor claims"
     assert (results / "figures/fig3.png").stat().st_size > 0
     assert own_data.planned(*own_data.args, config=None) == {}
 

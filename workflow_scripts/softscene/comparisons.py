@@ -6,11 +6,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from softscene.claims import explain_gain, judge_claims
+from softscene.claims import COLUMNS, explain_gain, judge_claims
 from softscene.contenders import Chosen, Contender, choose, contenders_of
 from softscene.files import write_table
-from softscene.statistics import collect_pairs, table_of_comparisons, table_of_means
-from softscene.tables import HEADLINE, SETTING, runs_of
+from softscene.statistics import (
+    AGAINST,
+    SCORES,
+    collect_pairs,
+    table_of_comparisons,
+    table_of_means,
+)
+from softscene.tables import (
+    HEADLINE,
+    ROW,
+    SETTING,
+    WEIGHTS,
+    Conventions,
+    absent_as_zero,
+    read_published,
+    runs_of,
+)
 
 
 def compare_methods(
@@ -19,9 +34,11 @@ def compare_methods(
     kinds: Sequence[Mapping[str, str]],
     places: Sequence[tuple[int, int]],
     methods: Mapping[str, Mapping[str, str]],
-    published: str | Path,
+    published: Mapping[str, str | Path],
     results: Mapping[str, str | Path],
+    conventions: Conventions,
     synthetic: bool,
+    own: bool = False,
 ) -> None:
     """Write ``means``, ``comparisons``, ``events``, ``claims`` and ``controls``.
 
@@ -37,11 +54,16 @@ def compare_methods(
     methods
         The configuration's.
     published
-        Table 3 as published.
+        The paper's ``table3`` and ``table4``; weights of the former say who stands for a method.
     results
         Target of each table.
+    conventions
+        Name -> seconds of a segment.
     synthetic
         Whether the corpus is.
+    own
+        Whether the data are one's own: nothing published stands beside them, and the paper claims
+        nothing of them.
     """
     corpus = "synthetic" if synthetic else "recordings"
 
@@ -52,17 +74,49 @@ def compare_methods(
     scores = collect_pairs(runs_of(kinds, names, overall), places)
     unique = list({tuple(kind.items()): kind for kind in kinds}.values())
     contenders = contenders_of(unique, methods)
-    chosen = choose(contenders, published)
+    chosen = choose(contenders, published["table3"])
     write(table_of_means(scores, SETTING), "means")
-    pairs = pairs_of(contenders, chosen)
-    write(table_of_comparisons(scores, pairs, SETTING), "comparisons")
-    write(judge_claims(scores, contenders, published), "claims")
     write(explain_gain(headline(scores), chosen), "controls")
 
-    events = headline(collect_pairs(runs_of(kinds, names, class_wise), places))
+    events = absent_as_zero(collect_pairs(runs_of(kinds, names, class_wise), places))
     among = [(one, other) for other, one in combinations(chosen, 2)]
-    compared = table_of_comparisons(events, among, [*SETTING, "event"])
-    write(compared, "events")
+    compared = {
+        "comparisons": table_of_comparisons(scores, pairs_of(contenders, chosen), SETTING),
+        "events": table_of_comparisons(headline(events), among, [*SETTING, "event"]),
+    }
+    for (name, table), paper in zip(compared.items(), ("table3", "table4"), strict=True):
+        known = read_published(published[paper], conventions)
+        write(add_published_differences(table, known.iloc[:0] if own else known), name)
+    none = pd.DataFrame(columns=list(COLUMNS))
+    write(none if own else judge_claims(scores, events, contenders, published), "claims")
+
+
+def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """Put ``published_difference`` before ``difference``, where the paper has both students.
+
+    Parameters
+    ----------
+    table
+        From :func:`softscene.statistics.table_of_comparisons`, of all events or of each.
+    paper
+        From :func:`softscene.tables.read_published`, of the same.
+    """
+    keys = ["convention", *(["event"] if "event" in paper else [])]
+    scores = {f"published_{score}": score for score in SCORES}
+    one = paper.rename(columns=scores).melt(
+        [*ROW, *keys], list(SCORES), "score", "published_difference"
+    )
+    other = one.rename(columns=dict(zip(ROW, AGAINST, strict=True)))
+    weights = [*WEIGHTS, *(f"against_{weight}" for weight in WEIGHTS)]
+    known = table.astype(dict.fromkeys(weights, float)).merge(
+        one, "left", on=[*ROW, *keys, "score"]
+    )
+    known = known.merge(other, "left", on=[*AGAINST, *keys, "score"], suffixes=("", "_other"))
+    apart = known.published_difference - known.published_difference_other
+    place = table.columns.get_loc("difference")
+    table = table.copy()
+    table.insert(place, "published_difference", apart.to_numpy())
+    return table
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:

@@ -116,6 +116,7 @@ class Chosen:
         """The pairs that a claim or the judgement of a control is about."""
         pairs = [
             (self.soft, self.hard),
+            (self.soft, self.heavy),
             (self.soft, self.baseline),
             (self.hard, self.baseline),
             (self.heavy, self.baseline),

@@ -115,7 +115,8 @@ def plot_figure3(
 ) -> None:
     """Draw Fig. 3 from ``table3.tsv``, frames and adaptive thresholds, to every path of results.
 
-    Lines are means over folds and seeds, bars one standard deviation, stars the published values.
+    Lines are means over folds and seeds, bars one standard deviation, stars the published values,
+    where the table has any.
     Methods that are ``left_out`` (controls, which the paper does not have) would hide the others.
     """
     table = read_table(table3)
@@ -138,10 +139,11 @@ def plot_figure3(
         if len(weights):
             _weight_axis(panels[-1], weights)
         panels[-1].set_xlabel(r"Weight of the scene loss, $\alpha$ or $\beta$")
-        panels[0].plot(
-            [], [], linestyle="", marker="*", markersize=8, markerfacecolor="white",
-            markeredgecolor="black", label="published (TUT recordings)",
-        )  # fmt: skip
+        if table.published_f_score.notna().any():
+            panels[0].plot(
+                [], [], linestyle="", marker="*", markersize=8, markerfacecolor="white",
+                markeredgecolor="black", label="published (TUT recordings)",
+            )  # fmt: skip
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside lower center", ncols=2, title_fontsize=6.5,

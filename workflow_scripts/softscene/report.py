@@ -9,17 +9,18 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from softscene import provenance
-from softscene.claims import BETTER, SCALE, SETTINGS, SPREAD, joint
+from softscene.claims import BETTER, EVENTS, PER_DECADE, READING, SCALE, SETTINGS, joint
 from softscene.comparisons import headline
 from softscene.config import read_yaml
 from softscene.contenders import Chosen, Contender, choose, contenders_of
 from softscene.files import read_table, write_text
 from softscene.report_figures import sum_confusion
-from softscene.statistics import AGAINST, CONFIDENCE, ENOUGH_PAIRS, RESAMPLES, of
+from softscene.statistics import AGAINST, CONFIDENCE, of, side_of
 from softscene.tables import ROW, best_of, setting_title
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-DIGITS = {"f_score": 2, "error_rate": 4}
+DIGITS = {"f_score": 2, "error_rate": 4, EVENTS: 1}
+FACTORS = SCALE | {EVENTS: 1.0}
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 UNBROKEN_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
@@ -93,8 +94,6 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
         "run": configuration["run"],
         "synthetic": study.synthetic,
         "confidence": f"{CONFIDENCE:.0%}",
-        "resamples": f"{RESAMPLES:,}",
-        "enough": ENOUGH_PAIRS,
         "claims": _claims(claims),
         "summary": _summary(claims),
         "table3": _table3(files, contenders, configuration["evaluation"]["conventions"]),
@@ -162,14 +161,14 @@ def _image(path: str) -> str:
 
 def number(value: float, score: str) -> str:
     """A score as it is read: F-score in percent, error rate as it is."""
-    return MISSING if pd.isna(value) else f"{value * SCALE[score]:.{DIGITS[score]}f}"
+    return MISSING if pd.isna(value) else f"{value * FACTORS[score]:.{DIGITS[score]}f}"
 
 
 def gap(value: float, score: str) -> str:
     """A difference of scores, with its sign; points of the F-score's percentage."""
     if pd.isna(value):
         return MISSING
-    return f"{value * SCALE[score]:+.{DIGITS[score]}f}".replace("-", MINUS)
+    return f"{value * FACTORS[score]:+.{DIGITS[score]}f}".replace("-", MINUS)
 
 
 def interval(low: float, high: float, score: str, signed: bool = False) -> str:
@@ -183,12 +182,12 @@ def interval(low: float, high: float, score: str, signed: bool = False) -> str:
 def _claims(claims: pd.DataFrame) -> list[dict]:
     """Each claim: its sentence, its verdict in the headline's setting, and all comparisons."""
     found = []
-    for (key, text), rows in claims.groupby(["claim", "text"], sort=False):
+    for (_, text), rows in claims.groupby(["claim", "text"], sort=False):
         own = headline(rows)
         found.append(
             {
                 "text": text,
-                "ours": key == SPREAD[0],
+                "reading": own.origin.iloc[0] == READING,
                 "comparison": own.comparison.iloc[0].replace(" - ", f" {MINUS} "),
                 "verdict": joint(list(own.verdict)),
                 "rows": [_claim_row(row) for row in rows.itertuples()],
@@ -198,16 +197,18 @@ def _claims(claims: pd.DataFrame) -> list[dict]:
 
 
 def _claim_row(row: tuple) -> dict:
-    unit = " points" if row.score == "f_score" else ""
+    kind = EVENTS if row.unit == EVENTS else row.score
+    unit = {EVENTS: " events", "f_score": " points"}.get(kind, "")
+    unit += " per decade" * (row.unit == PER_DECADE)
     return {
         "score": _score_name(row.score),
         "threshold": row.threshold,
         "verdict": row.verdict,
         "reason": row.reason,
-        "difference": gap(row.difference, row.score) + unit * pd.notna(row.difference),
-        "interval": interval(row.low, row.high, row.score, signed=True),
-        "fold_interval": interval(row.fold_low, row.fold_high, row.score, signed=True),
-        "published": gap(row.published_difference, row.score),
+        "difference": gap(row.difference, kind) + unit * pd.notna(row.difference),
+        "interval": interval(row.low, row.high, kind, signed=True),
+        "fold_interval": interval(row.fold_low, row.fold_high, kind, signed=True),
+        "published": gap(row.published_difference, kind),
         "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
     }
 
@@ -261,9 +262,9 @@ def _table3_row(contender: Contender, row: pd.DataFrame, means: pd.DataFrame) ->
 
 
 def _bounds(mean: tuple) -> tuple[float, float]:
-    """The bootstrap interval over runs, or that over folds where there are too few runs."""
-    over_runs = mean.pairs >= ENOUGH_PAIRS
-    return (mean.low, mean.high) if over_runs else (mean.fold_low, mean.fold_high)
+    """The interval within folds; of one seed in each, the one over folds."""
+    within = mean.pairs > mean.folds
+    return (mean.low, mean.high) if within else (mean.fold_low, mean.fold_high)
 
 
 def _comparisons(
@@ -334,14 +335,15 @@ def _key(row: pd.Series) -> tuple:
 
 
 def _difference(row: tuple) -> dict:
-    off = BETTER[row.score] * (int(row.low > 0) - int(row.high < 0))
+    off = BETTER[row.score] * side_of(*_bounds(row))
     return {
+        "published": gap(row.published_difference, row.score),
         "difference": gap(row.difference, row.score),
         "interval": interval(row.low, row.high, row.score, signed=True),
         "fold_interval": interval(row.fold_low, row.fold_high, row.score, signed=True),
         "pairs": row.pairs,
         "folds": row.folds,
-        "side": {1: "better", -1: "worse"}.get(off, "") if row.pairs >= ENOUGH_PAIRS else "",
+        "side": {1: "better", -1: "worse"}.get(off, ""),
     }
 
 
@@ -350,16 +352,19 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, objec
     own = headline(table)
     rows = []
     for event in own.event.unique():
-        cells = {"event": event}
         here = own[own.event == event]
+        absent, runs = here[["absent", "runs"]].max()
+        cells = {"event": event, "absent": f"{absent} of {runs}" if absent else ""}
+        found = [of(here, each) for each in chosen]
+        f_scores = [each.f_score_mean.squeeze() for each in found]
         for score in BETTER:
-            found = [of(here, each) for each in chosen]
             values = [each[f"{score}_mean"].squeeze() for each in found]
+            detected = f_scores if score == "error_rate" else None
             published = [each[f"published_{score}"].squeeze() for each in found]
             cells[score] = [
                 {"mean": number(value, score), "published": number(paper, score), "best": best}
                 for value, paper, best in zip(
-                    values, published, best_of(values, BETTER[score]), strict=True
+                    values, published, best_of(values, BETTER[score], detected), strict=True
                 )
             ]
         rows.append(cells)

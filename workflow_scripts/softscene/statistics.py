@@ -1,10 +1,10 @@
 """Means and paired differences of scores over (fold, seed), with their intervals.
 
-Two intervals stand for two questions. ``low`` .. ``high`` is the percentile bootstrap over pairs:
-what other initialisations would give on these folds, which is the paper's own protocol. The seeds
-of a fold share its recordings, though, so pairs are not independent of each other where other
-recordings are meant: ``fold_low`` .. ``fold_high`` is Student's interval of the folds' means, as
-bootstraps over four folds cover far less than they say.
+Two intervals stand for two questions. ``low`` .. ``high`` is Student's with the variance within
+folds: what other initialisations would give on these folds, which is the paper's own protocol. The
+seeds of a fold share its recordings, though, so values are not independent of each other where
+other recordings are meant: ``fold_low`` .. ``fold_high`` is Student's of the folds' means.
+Bootstraps cover less or more than they say of either (docs/method.md).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,16 +12,12 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from softscene.contenders import Contender
 from softscene.tables import ROW, WEIGHTS, Run, collect
 
 CONFIDENCE = 0.95
-RESAMPLES = 9999
-# Of fewer than six differences, even the whole range misses their median more often than one time
-# in twenty: 2^(1 - n) > 0.05.
-ENOUGH_PAIRS = 6
 ROUNDING = 1e-12  # differences of scores closer than this are equal
 SCORES = ("f_score", "error_rate")
 AGAINST = [f"against_{column}" for column in ROW]
@@ -36,7 +32,8 @@ class Estimate:
     mean
         Over all pairs.
     low, high
-        Percentile bootstrap over pairs; none of fewer than six, or where all values are equal.
+        Student's interval with the variance within folds, of other initialisations on these folds;
+        none of one seed in each fold, or where no fold's values differ.
     fold_low, fold_high
         Student's interval of the folds' means; none of one fold, or where these are equal.
     pairs, folds
@@ -51,17 +48,31 @@ class Estimate:
     pairs: int
     folds: int
 
+    @property
+    def has_seeds(self) -> bool:
+        """Whether any fold has more than one value, so that there is a variance within folds."""
+        return self.pairs > self.folds
+
+    def bounds(self) -> tuple[float, float]:
+        """The interval that decides about other initialisations on these folds.
+
+        Of one seed in each fold it is the one over folds. That holds the spread of initialisations
+        and that of folds, and so covers what is asked here at least as often as it says.
+        """
+        return (self.low, self.high) if self.has_seeds else (self.fold_low, self.fold_high)
+
     def side(self) -> int:
-        """Side of zero on which the whole interval over pairs lies: 1, -1; 0 where it has none."""
-        return self._side(self.low, self.high) if self.pairs >= ENOUGH_PAIRS else 0
+        """Side of zero on which all of :meth:`bounds` lies: 1, -1; 0 on neither, or without it."""
+        return side_of(*self.bounds())
 
     def fold_side(self) -> int:
         """The same of the interval over folds."""
-        return self._side(self.fold_low, self.fold_high)
+        return side_of(self.fold_low, self.fold_high)
 
-    @staticmethod
-    def _side(low: float, high: float) -> int:
-        return int(low > 0) - int(high < 0)  # NaN is on neither
+
+def side_of(low: float, high: float) -> int:
+    """Side of zero on which an interval lies: 1, -1; 0 where it holds zero or is NaN."""
+    return int(low > 0) - int(high < 0)
 
 
 def estimate(values: Sequence[float], folds: Sequence[int]) -> Estimate:
@@ -74,33 +85,34 @@ def estimate(values: Sequence[float], folds: Sequence[int]) -> Estimate:
     folds
         The fold of each value.
     """
-    values = np.asarray(values, float)
-    means = pd.Series(values).groupby(np.asarray(folds)).mean().to_numpy()
-    nothing = (float("nan"), float("nan"))
+    values, folds = np.asarray(values, float), np.asarray(folds)
+    groups = [values[folds == fold] for fold in np.unique(folds)]
+    means = np.array([group.mean() for group in groups])
     return Estimate(
         values.mean() if len(values) else float("nan"),
-        *(_bootstrap(values) if len(values) >= ENOUGH_PAIRS and _differ(values) else nothing),
-        *(_student(means) if len(means) > 1 and _differ(means) else nothing),
+        *_within(groups),
+        *_within([means]),
         pairs=len(values),
-        folds=len(means),
+        folds=len(groups),
     )
 
 
-def _differ(values: np.ndarray) -> bool:
-    return bool(np.ptp(values) > ROUNDING)
+def _within(groups: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Student's interval of the mean of all values, with the variance within groups.
 
-
-def _bootstrap(values: np.ndarray) -> tuple[float, float]:
-    found = stats.bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE,
-        method="percentile", rng=np.random.default_rng(0),
-    )  # fmt: skip
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-
-def _student(values: np.ndarray) -> tuple[float, float]:
-    found = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
-    return float(found.low), float(found.high)
+    Degrees of freedom: values less groups, of the groups in which values differ. A fold whose
+    values are all equal, as both methods' F = 0 of an event that does not occur there, adds nothing
+    to the variance and tells nothing about it.
+    """
+    varied = [group for group in groups if len(group) > 1 and np.ptp(group) > ROUNDING]
+    if not varied:
+        return float("nan"), float("nan")
+    values = np.concatenate(groups)
+    variance = sum(((group - group.mean()) ** 2).sum() for group in varied)
+    variance /= len(values) - len(groups)
+    freedom = sum(len(group) - 1 for group in varied)
+    half = special.stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(variance / len(values))
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def collect_pairs(runs: Sequence[Run], places: Sequence[tuple[int, int]]) -> pd.DataFrame:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from markdown_it import MarkdownIt
+from numpy.typing import ArrayLike
 
 from softscene.annotations import count_events
 from softscene.config import NONE, StudentKind
@@ -85,8 +87,8 @@ def summarise(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     -------
     DataFrame
         ``f_score_mean``, ``f_score_std``, ``error_rate_mean``, ``error_rate_std`` (sample standard
-        deviation; missing for a single run) and ``runs``: runs with an F-score (an event that
-        neither occurs nor is detected in a fold has none there).
+        deviation; missing for a single run) and ``runs``, over how many they are; of events also
+        ``absent``, in how many of these runs the event does not occur.
     """
     groups = scores.groupby([*ROW, *keys], dropna=False, sort=False)
     return groups.agg(
@@ -95,25 +97,59 @@ def summarise(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         error_rate_mean=("error_rate", "mean"),
         error_rate_std=("error_rate", "std"),
         runs=("f_score", "count"),
+        **({"absent": ("absent", "sum")} if "absent" in scores else {}),
     ).reset_index()
 
 
-def add_published(
-    table: pd.DataFrame, published: str | Path, conventions: Conventions, keys: Sequence[str]
-) -> pd.DataFrame:
-    """Put the paper's numbers beside ours, as fractions, in rows of its convention, 0.02 s."""
+def absent_as_zero(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of events as Table 4 counts them.
+
+    An event that is absent from a run's evaluation part has F = 0 there, as in the authors'
+    evaluator; a column ``absent`` says where. Its error rate needs no rule: it is of the reference
+    of all events, so 0 where the event is not detected either.
+    """
+    absent = scores.true_positives + scores.false_negatives == 0
+    return scores.assign(f_score=scores.f_score.mask(absent, 0.0), absent=absent)
+
+
+def read_published(published: str | Path, conventions: Conventions) -> pd.DataFrame:
+    """The paper's Table 3 or 4: ``published_f_score``, a fraction, and ``published_error_rate``.
+
+    Its ``convention`` is the one of 0.02 s, the paper's, or ``none``.
+    """
     paper = pd.read_csv(published).astype({weight: float for weight in WEIGHTS})
     same = [name for name, seconds in conventions.items() if math.isclose(seconds, 0.02)]
-    paper = paper.assign(
+    return paper.assign(
         convention=same[0] if same else "none",
         published_f_score=(paper.f_score_percent / 100).round(6),
         published_error_rate=paper.error_rate,
     ).drop(columns=["f_score_percent", "error_rate"])
+
+
+def add_published(
+    table: pd.DataFrame, published: str | Path | None, conventions: Conventions, keys: Sequence[str]
+) -> pd.DataFrame:
+    """Put the paper's numbers beside ours in rows of its convention; none beside data of one's own.
+
+    Parameters
+    ----------
+    table
+        From :func:`summarise`.
+    published
+        The paper's table; None where the data are not the paper's, and its columns stay empty.
+    conventions
+        Name -> seconds of a segment.
+    keys
+        What makes a row beside method, weights and convention.
+    """
+    if published is None:
+        return table.assign(published_f_score=float("nan"), published_error_rate=float("nan"))
+    paper = read_published(published, conventions)
     return table.merge(paper, how="left", on=[*ROW, "convention", *keys])
 
 
 def make_table3(
-    runs: Sequence[Run], published: str | Path, conventions: Conventions
+    runs: Sequence[Run], published: str | Path | None, conventions: Conventions
 ) -> pd.DataFrame:
     """Table 3: micro-averaged scores of each method in each convention and threshold mode."""
     table = add_published(summarise(collect(runs), SETTING), published, conventions, [])
@@ -121,12 +157,11 @@ def make_table3(
 
 
 def make_table4(
-    runs: Sequence[Run], published: str | Path, conventions: Conventions
+    runs: Sequence[Run], published: str | Path | None, conventions: Conventions
 ) -> pd.DataFrame:
     """Table 4: scores of each event; the error rate is the paper's (see ``metrics``)."""
-    table = add_published(
-        summarise(collect(runs), [*SETTING, "event"]), published, conventions, ["event"]
-    )
+    scores = absent_as_zero(collect(runs))
+    table = add_published(summarise(scores, [*SETTING, "event"]), published, conventions, ["event"])
     columns = [*ROW, *SETTING, "event"]
     return _by_setting(table[columns + [name for name in table.columns if name not in columns]])
 
@@ -183,12 +218,7 @@ def write_table4(
     """Write Table 4 to ``results['tsv']``, its headline setting to ``['md']`` and ``['html']``."""
     write_table(table, results["tsv"])
     rows = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
-    best = pd.DataFrame(
-        {
-            "F-score": rows.groupby("event").f_score_mean.transform(best_of, better=1),
-            "error rate": rows.groupby("event").error_rate_mean.transform(best_of, better=-1),
-        }
-    ).astype(bool)
+    best = pd.concat([_best_of_event(part) for _, part in rows.groupby("event", sort=False)])
     sections = [
         (row_title(key), _bold(_readable(part, ["event"]), best.loc[part.index]))
         for key, part in rows.groupby(ROW, sort=False, dropna=False)
@@ -196,32 +226,50 @@ def write_table4(
     text = (
         f"Each event, {setting_title(HEADLINE, conventions)}. Error rate: the event's insertions "
         "and deletions over the reference of all events, as in the paper. The best method of each "
-        "event is bold; none where none detects it, or all are equal. All settings: `table4.tsv`."
+        "event is bold; none where none detects it, or all are equal, or the lowest error rate is "
+        "of a method that never detects it. Absent: in so many of the runs the event does not "
+        "occur in the evaluation part, and F = 0 there. All settings: `table4.tsv`."
     )
     _write_pages(results, "Table 4", text, sections, synthetic)
 
 
-def best_of(values: Sequence[float], better: int) -> list[bool]:
-    """Which of several methods' scores of one event are the best.
+def _best_of_event(rows: pd.DataFrame) -> pd.DataFrame:
+    """Which methods are the best of an event, in the columns that are printed bold."""
+    f_scores, error_rates = rows.f_score_mean, rows.error_rate_mean
+    return pd.DataFrame(
+        {"F-score": best_of(f_scores, 1), "error rate": best_of(error_rates, -1, f_scores)},
+        index=rows.index,
+    )
+
+
+def best_of(values: ArrayLike, better: int, f_scores: ArrayLike | None = None) -> np.ndarray:
+    """Which of several methods' scores of an event are the best.
 
     Parameters
     ----------
     values
-        Of each method; NaN where it has none.
+        .. x methods; NaN where a method has none.
     better
         1 where more is better (F-score), -1 where less is (error rate).
+    f_scores
+        Of the same methods, where ``values`` are error rates: only a method that detects the event
+        can be the best at it. One that never does has the event's share of the reference as error
+        rate, which others exceed as soon as they insert more than they find.
 
     Returns
     -------
-    list
-        By the digits that are printed. All False where all are equal, or where the best F-score
-        is 0: nothing detects it.
+    array
+        Boolean, by the digits that are printed. All False where all are equal, where the best
+        F-score is 0, or where only methods that detect nothing have the best error rate.
     """
-    series = pd.Series(values, dtype=float).round(PRINTED) * better
-    best = series.max()
-    if series.nunique() < 2 or (better == 1 and best <= 0):
-        return [False] * len(series)
-    return list(series == best)
+    scores = np.round(np.asarray(values, float), PRINTED) * better
+    best = np.where(np.isnan(scores), -np.inf, scores).max(axis=-1, keepdims=True)
+    worst = np.where(np.isnan(scores), np.inf, scores).min(axis=-1, keepdims=True)
+    marks = (scores == best) & (worst < best)
+    detected = values if better == 1 else f_scores
+    if detected is not None:
+        marks &= np.round(np.asarray(detected, float), PRINTED) > 0
+    return marks
 
 
 def _bold(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
@@ -290,9 +338,13 @@ def row_title(key: tuple) -> str:
 
 
 def _readable(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Percentages with their spread, and blanks for what there is not."""
+    """Percentages with their spread; published numbers where there are any."""
     columns = {
         {"temperature": "T"}.get(key, key): [_plain(value) for value in table[key]] for key in keys
+    }
+    published = {
+        "published F": _with_spread(table.published_f_score, None, 100, 2, " %"),
+        "published ER": _with_spread(table.published_error_rate, None, 1, 4, ""),
     }
     return pd.DataFrame(
         columns
@@ -300,9 +352,9 @@ def _readable(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
             "F-score": _with_spread(table.f_score_mean, table.f_score_std, 100, 2, " %"),
             "error rate": _with_spread(table.error_rate_mean, table.error_rate_std, 1, 4, ""),
             "runs": table.runs.astype(str).to_numpy(),
-            "published F": _with_spread(table.published_f_score, None, 100, 2, " %"),
-            "published ER": _with_spread(table.published_error_rate, None, 1, 4, ""),
         }
+        | ({"absent": table.absent.astype(str).to_numpy()} if "absent" in table else {})
+        | (published if any(map(any, published.values())) else {})
     )
 
 

@@ -60,14 +60,14 @@ def sweep(
     ).reset_index()
 
 
-def best_thresholds(counts: pd.DataFrame, events: tuple[str, ...], fallback: float) -> np.ndarray:
-    """The threshold with the best F-score, for each event; of equals, the nearest to ``fallback``.
+def best_thresholds(counts: pd.DataFrame, events: tuple[str, ...], preferred: float) -> np.ndarray:
+    """The threshold with the best F-score, for each event; of equals, the nearest to ``preferred``.
 
     An event that no threshold detects (F-score 0, or nothing to find) takes the one nearest to
-    ``fallback`` for the same reason.
+    ``preferred`` for the same reason. The authors' rule takes the lowest of equals.
     """
     scores = f_score(counts.true_positives, counts.false_positives, counts.false_negatives)
     ranked = counts.assign(
-        score=np.nan_to_num(scores), distance=(counts.threshold - fallback).abs().round(10)
+        score=np.nan_to_num(scores), distance=(counts.threshold - preferred).abs().round(10)
     ).sort_values(["score", "distance", "threshold"], ascending=[False, True, True])
     return ranked.groupby("event").threshold.first().loc[list(events)].to_numpy()
