@@ -8,7 +8,13 @@ from typing import Any
 import pandas as pd
 import soundfile
 
-from softscene.annotations import EVENT_COLUMNS, PUBLISHED_COLUMNS, clean, read_published
+from softscene.annotations import (
+    EVENT_COLUMNS,
+    PUBLISHED_COLUMNS,
+    clean,
+    happenings,
+    read_published,
+)
 from softscene.errors import AnnotationError, ConfigurationError
 from softscene.files import write_table
 from softscene.folds import DEVELOPMENT, EVALUATION, split_recordings, whole_recording
@@ -194,7 +200,8 @@ def _write_folds(events: pd.DataFrame, fold_of: Mapping[str, int], folder: Path)
     fold = events.recording.map(fold_of)
     for number in sorted(set(fold)):
         parts = {DEVELOPMENT: events[fold != number], EVALUATION: events[fold == number]}
-        unseen = set(parts[EVALUATION].event) - set(parts[DEVELOPMENT].event)
+        heard, learnt = (set(happenings(parts[part]).event) for part in (EVALUATION, DEVELOPMENT))
+        unseen = heard - learnt
         if unseen:
             logger.warning(
                 "fold %d evaluates without learning: %s", number, ", ".join(sorted(unseen))
