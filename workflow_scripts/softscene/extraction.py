@@ -13,7 +13,7 @@ import soundfile
 from threadpoolctl import threadpool_limits
 
 from softscene.errors import AudioError, SoftSceneError
-from softscene.features import FeatureParameters, write_proved
+from softscene.features import FeatureParameters, sources_of, write_proved
 from softscene.files import read_table, replacing_hdf5
 from softscene.lifetime import fork_pool
 from softscene.progress import Progress
@@ -125,7 +125,8 @@ def extract_features(
     events
         ``events.tsv``; its recordings are used, others are not.
     target
-        The HDF5 file; the parameters are its attributes, scene, rate and samples each data set's.
+        The HDF5 file; the parameters, and what it was made of, are its attributes; scene and
+        samples each data set's.
     parameters
         How.
     workers
@@ -143,7 +144,7 @@ def extract_features(
     progress = Progress("features", len(jobs), "recording")
     problems = []
     with replacing_hdf5(target) as store:
-        store.attrs.update(asdict(parameters))
+        store.attrs.update(asdict(parameters) | sources_of(events, list(audio)))
         for row, result in zip(recordings.itertuples(), _map(jobs, workers), strict=True):
             if isinstance(result, SoftSceneError):
                 problems.append(str(result))
