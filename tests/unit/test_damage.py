@@ -392,7 +392,7 @@ def test_files_are_read_where_there_are_no_locks(probabilities, tmp_path, seen):
 @pytest.mark.fault(
     "a result is damaged", "the operating system refuses to open a result (a loop of links)"
 )
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", [name for name in READERS if name != "checkpoint.safetensors"])
 def test_a_file_that_cannot_be_reached_need_not_be_made_again(name, tmp_path, seen):
     path = tmp_path / name
     path.symlink_to(path)
@@ -400,8 +400,7 @@ def test_a_file_that_cannot_be_reached_need_not_be_made_again(name, tmp_path, se
         READERS[name](path)
     message = str(caught.value)
     assert "make it again" not in message
-    assert os.strerror(errno.ELOOP) in message
-    if name != "checkpoint.safetensors":  # which is made anew without a word of advice
-        assert f"the operating system does not let {path} be read" in message
-        assert "may be whole" in message
+    reason = os.strerror(errno.ELOOP)
+    assert f"the operating system does not let {path} be read ({reason}), so" in message
+    assert "may be whole" in message
     seen("its cause is named, and nothing is thrown away")
