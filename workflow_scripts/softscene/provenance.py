@@ -207,9 +207,10 @@ def require_configured(
     with FeatureStore(files["features"], parameters, sources_of(files["events"])):
         pass
     seeds = [seed for _ in configuration["folds"] for seed in configuration["seeds"]]
-    expected = [(_teaching(configuration), seed) for seed in seeds if files["teachers"]]
+    teachers = files.get("teachers", [])
+    expected = [(_teaching(configuration), seed) for seed in seeds if teachers]
     expected += [(_studying(configuration, kind), seed) for kind in kinds for seed in seeds]
-    paths = [*files["teachers"], *files["students"]]
+    paths = [*teachers, *files["students"]]
     other: dict[str, list[str]] = {}
     for path, ((role, wanted), seed) in zip(paths, expected, strict=True):
         made = flat(_read_parameters(path))
