@@ -75,6 +75,7 @@ rule make_inner_fold:
     input:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
         clips=FOLD_FILES["clips"],
+        events=FOLD_FILES["events"],
         features=FOLD_FILES["features"],
     output:
         recordings=f"{INNER_FOLD}/recordings.tsv",

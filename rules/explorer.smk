@@ -38,6 +38,7 @@ rule make_explorer:
         ],
         names={key: method["name"] for key, method in config["methods"].items()},
         folds=config["folds"],
+        seed=config["seeds"][0],
         features=config["features"],
         synthetic=SYNTHETIC,
         # TUT's sound, or the authors' list on synthetic sound.

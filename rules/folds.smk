@@ -5,6 +5,7 @@ rule make_fold:
     input:
         annotations=f"{DATA}/annotations",
         events=f"{RESULTS}/annotations/events.tsv",
+        tables=RECORDINGS,
         features=f"{RESULTS}/features.h5",
     output:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",

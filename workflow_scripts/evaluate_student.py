@@ -14,6 +14,7 @@ def main(snakemake) -> None:
         labels=read_labels(snakemake.input.labels),
         results=dict(snakemake.output.items()),
         **snakemake.params.evaluation,
+        student=dict(snakemake.wildcards.items()),
     )
 
 

@@ -11,7 +11,12 @@ def main(snakemake) -> None:
     kinds = [StudentKind(**kind) for kind, _, _ in wanted.students]
     chosen = wanted.chosen or best_kind(list(zip(kinds, given.scores, strict=True)))
     students = [
-        StudentFiles(kind, f"fold-{fold}_seed-{seed}", *files)
+        StudentFiles(
+            kind,
+            f"fold-{fold}_seed-{seed}",
+            *files,
+            origin={**vars(kind), "fold": str(fold), "seed": str(seed)},
+        )
         for kind, (_, fold, seed), *files in zip(
             kinds,
             wanted.students,

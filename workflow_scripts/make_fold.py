@@ -12,6 +12,7 @@ def main(snakemake) -> None:
         development=f"{name}_development.txt",
         evaluation=f"{name}_evaluation.txt",
         events=snakemake.input.events,
+        tables=snakemake.input.tables,
         features=snakemake.input.features,
         results=dict(snakemake.output.items()),
         clip_frames=snakemake.params.clip_frames,

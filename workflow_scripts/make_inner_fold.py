@@ -9,6 +9,7 @@ def main(snakemake) -> None:
     make_inner_fold(
         recordings=snakemake.input.recordings,
         clips=snakemake.input.clips,
+        events=snakemake.input.events,
         features=snakemake.input.features,
         results=dict(snakemake.output.items()),
         held_out=int(snakemake.wildcards.part),

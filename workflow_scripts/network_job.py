@@ -10,9 +10,8 @@ from softscene.jobs import Fold
 def fold_of(snakemake: Any) -> Fold:
     """The fold that a network job works on."""
     names = ("features", "clips", "statistics", "events")
-    given = {key: value for key, value in snakemake.wildcards.items() if value != "none"}
     return Fold(
-        name=", ".join(f"{key} {value}" for key, value in given.items()),
+        wildcards=dict(snakemake.wildcards.items()),
         files=FoldFiles(
             **{name: snakemake.input[name] for name in names},
             parameters=FeatureParameters(**snakemake.params.features),

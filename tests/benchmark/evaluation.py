@@ -14,7 +14,7 @@ import pandas as pd
 from softscene.activity import recording_activity
 from softscene.config import read_schema
 from softscene.drawing import draw_annotations, plan_recordings
-from softscene.features import write_proved
+from softscene.features import sources_of, write_proved
 from softscene.files import read_table, replacing_hdf5, write_table
 from softscene.folds import DEVELOPMENT, EVALUATION
 from softscene.labels import read_labels
@@ -32,7 +32,7 @@ IMPORTS = """
 import json, sys
 from evaluate_student import main
 from job import run_job
-from snakemake.iocontainers import InputFiles, OutputFiles, Params
+from snakemake.iocontainers import InputFiles, OutputFiles, Params, Wildcards
 """
 JOB = (
     IMPORTS
@@ -48,6 +48,7 @@ run_job(main, SimpleNamespace(
     input=InputFiles(fromdict=files),
     output=OutputFiles(fromdict={name: f"{folder}/made/{name}.tsv" for name in results}),
     params=Params(fromdict={"evaluation": json.loads(settings)}),
+    wildcards=Wildcards(fromdict={}),
     log=[f"{folder}/log"],
 ))
 """
@@ -80,7 +81,7 @@ def make(folder):
         pairs[row.part][row.recording] = truth, imitate(truth, rng)
     with replacing_hdf5(folder / "probabilities.h5") as store:
         for name, (_, values) in pairs[EVALUATION].items():
-            facts = {"hop_length": HOP, "sample_rate": RATE}
+            facts = {"hop_length": HOP, "sample_rate": RATE} | sources_of(folder / "events.tsv")
             write_proved(store, name, values, facts, compression="gzip", shuffle=True)
     start = time.process_time()
     counts = sweep(pairs[DEVELOPMENT].values(), grid(**SETTINGS["adaptive_thresholds"]), EVENTS)

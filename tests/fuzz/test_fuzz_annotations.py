@@ -4,7 +4,7 @@ import logging
 import math
 import posixpath
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from softscene.annotations import (
     PUBLISHED_COLUMNS,
     clean,
     compare,
+    happenings,
     merge,
     read_published,
 )
@@ -83,6 +84,8 @@ def plain_published(content):
     for line, fields in rows:
         texts = dict(zip(header, fields + [""] * len(header), strict=False))
         row = {"line": line} | {own: texts[name] for name, own in PUBLISHED_COLUMNS.items()}
+        if not row["onset"] + row["offset"] + row["event"]:
+            row["event"] = math.nan  # the recording has no events
         row |= {"onset": number(row["onset"]), "offset": number(row["offset"])}
         row |= {name: row[name].strip() for name in ("scene", "event")}
         if any(fields):
@@ -90,14 +93,39 @@ def plain_published(content):
     return found
 
 
-def is_bad(row, labels, durations):
-    _, recording, scene, onset, offset, event = row
-    if event not in labels.events or scene not in labels.scenes or not recording:
+def is_known(row, labels, durations):
+    return row[1] and row[2] in labels.scenes and (not durations or row[1] in durations)
+
+
+def is_bad(row, rows, labels, durations):
+    _, recording, _, onset, offset, event = row
+    if not is_known(row, labels, durations):
+        return True
+    if isinstance(event, float):  # NaN: no event
+        return [other[1] for other in rows].count(recording) > 1
+    if event not in labels.events:
         return True
     if not (math.isfinite(onset) and math.isfinite(offset) and 0 <= onset <= offset):
         return True
-    end = durations.get(recording, -1.0) if durations else math.inf
+    end = durations[recording] if durations else math.inf
     return offset > end + OVERRUN or onset >= end
+
+
+def without(rows, dropped, labels, durations):
+    """Rows that are left, where a recording without any has one of no event, and (line, action)."""
+    left = {row[1] for row in rows if row not in dropped}
+    kept, audit = [], [(row[0], "dropped") for row in dropped]
+    for row in rows:
+        line, recording, scene, *_ = row
+        if row not in dropped:
+            kept.append(row)
+        elif recording and recording not in left:
+            left.add(recording)
+            stays = is_known(row, labels, durations)
+            audit.append((line, "changed" if stays else "dropped"))
+            if stays:
+                kept.append((line, recording, scene, math.nan, math.nan, math.nan))
+    return kept, audit
 
 
 def plain_clean(rows, labels, durations):
@@ -105,15 +133,14 @@ def plain_clean(rows, labels, durations):
     bad rows, recordings of two scenes.
     """
     empty = [row for row in rows if row[3] == row[4] and math.isfinite(row[3])]
-    rest = [row for row in rows if row not in empty]
-    bad = [row for row in rest if is_bad(row, labels, durations)]
+    rest, audit = without(rows, empty, labels, durations)
+    bad = [row for row in rest if is_bad(row, rest, labels, durations)]
     scenes = defaultdict(set)
     for _, recording, scene, *_ in rest:
         scenes[recording].add(scene)
-    kept, audit = [], [(row[0], "dropped") for row in [*empty, *bad]]
-    for row in rest:
-        if row in bad:
-            continue
+    good, more = without(rest, bad, labels, durations)
+    kept, audit = [], audit + more
+    for row in good:
         line, recording, scene, onset, offset, event = row
         if durations and offset > durations[recording]:
             offset = durations[recording]
@@ -189,6 +216,8 @@ def published_lists(draw):
             "event_end_time": offset,
             "event_label": draw(EVENT),
         }
+        if draw(usually(st.just(False), st.just(True))):
+            fields |= dict.fromkeys(["event_start_time", "event_end_time", "event_label"], "")
         lines.append("\t".join(fields.get(column, "") for column in columns))
     return (end.join(lines) + (end if draw(st.booleans()) else "")).encode()
 
@@ -382,8 +411,14 @@ def test_merging_keeps_and_renames_every_row(labels, published, tut):
         own, place = labels.event_of.get(event, event), labels.scene_of[scene]
         rows.append((line, recording, place, onset, offset, own))
         renamed += [(line, "changed", event)] if own != event else []
-    assert Counter(rows_of(merged)) == Counter(rows)
-    assert [tuple(row) for row in audit[["line", "action", "event"]].values] == renamed
+    listed, none = {row[1] for row in rows}, (math.nan,) * 3
+    for line, recording, scene, *_ in rows_of(published):
+        if recording not in listed:
+            listed.add(recording)
+            rows.append((line, recording, scene, *none))
+            renamed.append((line, "changed", math.nan))
+    assert same(sorted(rows_of(merged), key=str), sorted(rows, key=str))
+    assert same(audit[["line", "action", "event"]].values, renamed)
     order = list(published.recording.unique())
     known = merged[merged.recording.isin(order)]
     places = list(zip(known.recording.map(order.index), known.onset, strict=True))
@@ -467,11 +502,12 @@ def test_the_whole_stage(folder, labels, published, events, scenes, source):
         assert source == "merged" or is_unusable(published, labels), "TUT's lists stop nothing"
         return
     listed = read_table(results["published"])
+    listed["event"] = listed.event.where(listed.onset.notna())  # no event is no text, or NaN
     kept, _, wrong = plain_clean(plain_published(published), labels, DURATIONS)
     assert same(rows_of(listed), kept)
     assert not wrong or source == "merged"
     chosen = read_table(results[source])
     assert same(read_table(results["events"]).itertuples(index=False), chosen[EVENT_COLUMNS].values)
     merged = read_table(results["merged"])
-    assert set(merged.event) <= set(labels.events)
+    assert set(happenings(merged).event) <= set(labels.events)
     assert set(merged.scene) <= set(labels.scenes)

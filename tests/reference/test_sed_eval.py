@@ -7,6 +7,12 @@ import pandas as pd
 import pytest
 from softscene import metrics
 from softscene.activity import frame_times, recording_activity, to_events, to_segments
+from softscene.evaluation import evaluate_student
+from softscene.features import sources_of, write_proved
+from softscene.files import read_table, replacing_hdf5, write_table
+from softscene.folds import EVALUATION
+from softscene.labels import Labels
+from softscene.thresholds import grid, sweep
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -101,6 +107,57 @@ def test_micro_scores_equal_sed_eval_on_random_lists(convention, resolution, see
         )
         detected[recording] = random_activity(rng, frames, names, 0.01)
     assert_equal(names, reference, detected, resolution)
+
+
+def test_what_is_detected_in_a_recording_without_events_counts_as_sed_eval_counts_it(tmp_path):
+    """From files to files; sed_eval has an empty list where events.tsv has a row of no event."""
+    rng, names = np.random.default_rng(8), ("a", "b")
+    detected = {
+        name: random_activity(rng, frames, names, 0.05)
+        for name, frames in (("loud", 420), ("silent", 333))
+    }
+    rows = [
+        ("loud", "s", 0.5, 3.25, "a"),
+        ("loud", "s", 2.0, 7.0, "b"),
+        ("silent", "s", "", "", ""),
+    ]
+    columns = ["recording", "scene", "onset", "offset", "event"]
+    write_table(pd.DataFrame(rows, columns=columns), tmp_path / "events.tsv")
+    parts = pd.DataFrame({"recording": list(detected), "part": EVALUATION})
+    write_table(parts, tmp_path / "recordings.tsv")
+    limits = grid(0.3, 0.7, 0.2)
+    no_truth = ((np.zeros((9, 2), bool), np.zeros((9, 2))) for _ in "x")
+    write_table(sweep(no_truth, limits, names), tmp_path / "sweep.tsv")
+    facts = {"hop_length": HOP, "sample_rate": RATE} | sources_of(tmp_path / "events.tsv")
+    with replacing_hdf5(tmp_path / "probabilities.h5") as store:
+        for name, active in detected.items():
+            write_proved(store, name, np.where(active, 0.9, 0.1).astype("f4"), facts)
+    results = {name: tmp_path / name for name in ("thresholds", "events", "class_wise", "overall")}
+    evaluate_student(
+        tmp_path / "probabilities.h5", tmp_path / "sweep.tsv", tmp_path / "recordings.tsv",
+        tmp_path / "events.tsv", Labels(("s",), names, {}, {}), results, CONVENTIONS, 0.5,
+        {"lowest": 0.3, "highest": 0.7, "step": 0.2}, {},
+    )  # fmt: skip
+    overall = read_table(results["overall"]).set_index(["convention", "threshold"])
+    truth = pd.DataFrame(rows[:2], columns=columns)
+    for convention, resolution in CONVENTIONS.items():
+        pairs = {
+            name: (truth[truth.recording == name], to_events(active, names, HOP, RATE))
+            for name, active in detected.items()
+        }
+        theirs = sed_eval_scores(names, pairs, resolution)
+        found = theirs.overall
+        ours = overall.loc[(convention, "fixed")]
+        assert list(ours[["true_positives", "false_positives", "false_negatives"]]) == [
+            found["Ntp"], found["Nfp"], found["Nfn"]
+        ]  # fmt: skip
+        assert list(ours[["substitutions", "deletions", "insertions"]]) == [
+            found["S"], found["D"], found["I"]
+        ]  # fmt: skip
+        rate = theirs.results_overall_metrics()["error_rate"]["error_rate"]
+        assert ours.error_rate == pytest.approx(rate, 1e-12)
+    alone = sed_eval_scores(names, {"loud": pairs["loud"]}, resolution).overall
+    assert found["Nfp"] > alone["Nfp"], "the silent recording counts"
 
 
 @pytest.mark.parametrize(("convention", "resolution"), CONVENTIONS.items())

@@ -5,7 +5,16 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from softscene.annotations import clean, compare, count_events, merge, read_published
+from softscene.activity import recording_activity
+from softscene.annotations import (
+    EVENT_COLUMNS,
+    clean,
+    compare,
+    count_events,
+    happenings,
+    merge,
+    read_published,
+)
 from softscene.errors import AnnotationError
 from softscene.files import read_table, write_table
 from softscene.merging import audit_lists, merge_lists
@@ -332,3 +341,106 @@ def test_tuts_real_lists_are_read(tmp_path, tut_lists, published):
         assert found == expected
         assert len(found) > 20
         assert set(table.recording) <= set(published[0].recording)
+
+
+def listed(events):
+    rows = events[["recording", "onset", "event"]].astype(object).fillna("-")
+    return [tuple(row) for row in rows.to_numpy()]
+
+
+def test_a_recording_without_events_is_listed_by_a_row_that_has_none(tmp_path, labels):
+    path = write(tmp_path, ("a.wav", "home", 0, 1, "dishes"), ("b.wav", "office", "", "", ""))
+    events, audit = clean(read_published(path), labels, {"a.wav": 10.0, "b.wav": 5.0})
+    assert listed(events) == [("a.wav", 0.0, "dishes"), ("b.wav", "-", "-")]
+    assert list(events.scene) == ["home", "office"]
+    assert audit.empty
+    counted = count_events(events, labels)
+    assert counted["count"].sum() == 1
+    assert counted.duration.sum() == 1.0
+    assert compare(events, events, 0.0).empty
+    write_table(events[EVENT_COLUMNS], tmp_path / "events.tsv")
+    again = read_table(tmp_path / "events.tsv")
+    assert len(happenings(again)) == 1
+    active = recording_activity(again[again.recording == "b.wav"], labels.events, 50, 0.1)
+    assert active.shape == (50, 25)
+    assert not active.any()
+
+
+def test_rows_that_say_no_events_and_are_wrong_are_named(tmp_path, labels):
+    path = write(
+        tmp_path,
+        ("a.wav", "home", 0, 1, "dishes"),
+        ("a.wav", "home", "", "", ""),
+        ("b.wav", "attic", "", "", ""),
+        ("c.wav", "home", "", "", ""),
+        ("d.wav", "home", "", "", "dishes"),
+        ("e.wav", "home", 0, 1, ""),
+        ("f.wav", "home", "x", "", ""),
+        ("", "home", "", "", ""),
+    )
+    with pytest.raises(AnnotationError) as caught:
+        clean(read_published(path), labels, dict.fromkeys(("a.wav", "b.wav", "d.wav"), 10.0))
+    faults = caught.value.problems
+    for line, fault in [
+        (3, "a.wav, no event: says that the recording has no events, but it has other rows"),
+        (4, "b.wav, no event: unknown scene 'attic'"),
+        (5, "c.wav, no event: there is no such recording"),
+        (6, "d.wav, 'dishes': onset or offset is not a number"),
+        (7, "e.wav, '': unknown event label"),
+        (8, "f.wav, '': onset or offset is not a number"),
+        (9, ", no event: no recording is given"),
+    ]:
+        assert sum(f"list.txt, line {line}: {fault}" in each for each in faults) == 1
+
+
+def test_a_recording_that_loses_all_its_rows_stays_without_events_or_leaves_aloud(
+    tmp_path, labels, caplog
+):
+    path = write(
+        tmp_path,
+        ("a.wav", "home", 1, 1, "dishes"),
+        ("b.wav", "home", 0, 1, "dishs"),
+        ("b.wav", "home", 2, 3, "dishs"),
+        ("c.wav", "attic", 2, 3, "dishes"),
+        ("x.wav", "home", 2, 2, "dishes"),
+        ("d.wav", "home", 2, 3, "dishes"),
+        ("d.wav", "home", 3, 3, "dishes"),
+    )
+    durations = dict.fromkeys(("a.wav", "b.wav", "c.wav", "d.wav"), 10.0)
+    events, audit = clean(read_published(path), labels, durations, strict=False)
+    assert listed(events) == [("a.wav", "-", "-"), ("b.wav", "-", "-"), ("d.wav", 2.0, "dishes")]
+    lost = audit[audit.reason.str.startswith("all rows of the recording were dropped")]
+    assert [
+        (row.line, row.recording, row.action, row.reason[40:]) for row in lost.itertuples()
+    ] == [
+        (2, "a.wav", "changed", "it stays, without events"),
+        (6, "x.wav", "dropped", "it leaves the list"),
+        (3, "b.wav", "changed", "it stays, without events"),
+        (5, "c.wav", "dropped", "it leaves the list"),
+    ]
+    dropped = audit[(audit.action == "dropped") & audit.event.notna()]
+    assert sorted(dropped.line) == [2, 3, 4, 5, 6, 8]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}, line {line}: {name}, 'dishes': all rows of the recording were dropped: it leaves "
+        "the list"
+        for line, name in ((6, "x.wav"), (5, "c.wav"))
+    ]
+
+
+def test_a_recording_of_which_tut_lists_no_event_stays_in_the_merged_list(tmp_path, labels):
+    path = tmp_path / "TUT" / "meta" / "home" / "a1.ann"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    name = "TUT/audio/home/a1.wav"
+    tut = read_tut(tmp_path, "TUT", [name])
+    assert len(tut) == 0
+    published = frame(
+        [(name, "home", 0.0, 1.0, "dishes"), ("o/b", "office", 0.0, 1.0, "fan")], "published"
+    )
+    merged, audit = merge(published, {"TUT": tut}, "office", labels)
+    assert listed(merged) == [(name, "-", "-"), ("o/b", 0.0, "fan")]
+    (row,) = audit.itertuples()
+    assert (row.action, row.recording) == ("changed", name)
+    assert row.reason == "TUT lists no events of the recording: it stays"
+    differing = compare(merged, published, 0.0)
+    assert list(differing.reason) == ["not in TUT's own list"]

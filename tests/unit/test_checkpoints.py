@@ -42,7 +42,7 @@ def run(kind, clips, folder, every=0.0, **changes):
         network, history = train_teacher(clips, *given)
     else:
         network, history = train_student(clips, SOFT, OBJECTIVES[kind], *given)
-    save_network(network, folder / "weights.safetensors")
+    save_network(network, folder / "weights.safetensors", {})
     history.to_csv(folder / "history.tsv", sep="\t", index=False)
     return checkpoints
 

@@ -1,18 +1,24 @@
 """Results of earlier jobs that are damaged, foreign or hostile: noticed, named, never executed."""
 
 import dataclasses
+import errno
+import hashlib
 import os
 import pickle
+import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from softscene.dataset import read_soft_labels
+from softscene.dataset import Clips, read_soft_labels
 from softscene.errors import FeatureError, ResultError, SoftSceneError, TrainingError
-from softscene.features import FeatureStore, write_proved
-from softscene.files import read_table
-from softscene.predictions import load_probabilities
+from softscene.features import FeatureStore, sources_of, write_proved
+from softscene.files import read_numbers, read_table
+from softscene.predictions import load_probabilities, save_probabilities
 from softscene.weights import load_network, load_tensors, save_network
 
 from tests.conftest import FEATURES
@@ -32,11 +38,11 @@ class Hostile:
 
 
 READERS = {
-    "weights.safetensors": lambda path: load_network(NETWORK, path, CPU),
+    "weights.safetensors": lambda path: load_network(NETWORK, path, CPU, {}),
     "checkpoint.safetensors": load_tensors,
     "soft_labels.tsv": lambda path: read_soft_labels(path, read_table(path), ("home",)),
-    "features.h5": lambda path: FeatureStore(path, FEATURES),
-    "probabilities.h5": lambda path: load_probabilities(path, ["a"]),
+    "features.h5": lambda path: FeatureStore(path, FEATURES, {}),
+    "probabilities.h5": lambda path: load_probabilities(path, ["a"], {}),
 }
 
 
@@ -73,8 +79,8 @@ def features(tmp_path):
     return path
 
 
-def read_all(path, parameters=FEATURES):
-    with FeatureStore(path, parameters) as store:
+def read_all(path, sources=None):
+    with FeatureStore(path, FEATURES, sources or {}) as store:
         return [store.read(name) for name in ("d/a", "d/b")]
 
 
@@ -146,20 +152,21 @@ def test_damaged_probabilities_are_named_with_what_makes_them_again(probabilitie
     if damage == "cut":
         probabilities.write_bytes(probabilities.read_bytes()[:-1000])
     with pytest.raises(FeatureError, match=r"snakemake --force .*probabilities\.h5"):
-        load_probabilities(probabilities, ["a", "b"] if damage == "lacking" else ["a"])
+        load_probabilities(probabilities, ["a", "b"] if damage == "lacking" else ["a"], {})
     seen("noticed before use, named, with the command that makes it again")
 
 
 @pytest.mark.fault(HDF5, "each byte of probabilities.h5 flipped, one by one")
 def test_a_flipped_byte_of_probabilities_is_noticed_or_changes_nothing(probabilities, seen):
-    content, (expected, hop) = probabilities.read_bytes(), load_probabilities(probabilities, ["a"])
+    content = probabilities.read_bytes()
+    expected, hop = load_probabilities(probabilities, ["a"], {})
     noticed = 0
     for place in range(len(content)):
         damaged = bytearray(content)
         damaged[place] ^= 0x40
         probabilities.write_bytes(damaged)
         try:
-            found = load_probabilities(probabilities, ["a"])
+            found = load_probabilities(probabilities, ["a"], {})
         except FeatureError:
             noticed += 1
             continue
@@ -184,15 +191,15 @@ def test_soft_labels_that_are_no_numbers_are_named(tmp_path, cell, seen):
 @pytest.mark.parametrize("damage", ["flipped", "cut", "swapped"])
 def test_damaged_weights_are_named_with_what_makes_them_again(tmp_path, damage, seen):
     path = tmp_path / "weights.safetensors"
-    save_network(NETWORK, path)
+    save_network(NETWORK, path, {})
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     if damage == "swapped":
-        save_network(torch.nn.Linear(4, 2), path)
+        save_network(torch.nn.Linear(4, 2), path, {})
     else:
         path.write_bytes(content if damage == "flipped" else content[:-5])
     with pytest.raises(TrainingError, match=r"snakemake --force .*weights\.safetensors"):
-        load_network(torch.nn.Linear(3, 2), path, CPU)
+        load_network(torch.nn.Linear(3, 2), path, CPU, {})
     seen("noticed before use, named, with the command that makes it again")
 
 
@@ -203,3 +210,197 @@ def test_a_table_that_is_none_is_named(tmp_path, content):
         write()
         with pytest.raises(ResultError, match=r"clips\.tsv cannot be read as a table"):
             read_table(path)
+
+
+@pytest.mark.fault(
+    "a result is damaged", "weights and probabilities of another student, fold, seed or corpus"
+)
+def test_files_of_another_student_or_corpus_are_named_with_both(tmp_path, seen):
+    own = {"method": "soft", "fold": "1", "seed": "0", "events.tsv": "sha256:aa"}
+    weights, probabilities = tmp_path / "weights.safetensors", tmp_path / "probabilities.h5"
+
+    def save(origin):
+        save_network(NETWORK, weights, origin)
+        clips = Clips(pd.DataFrame({"recording": ["a"], "frames": [4]}), *[np.zeros(1)] * 4)
+        values = np.full((1, 5, 2), 0.5, np.float32)
+        save_probabilities(clips, values, ("x", "y"), (882, 44100), probabilities, origin)
+
+    readers = {
+        weights: lambda: load_network(torch.nn.Linear(3, 2), weights, CPU, own),
+        probabilities: lambda: load_probabilities(probabilities, ["a"], own),
+    }
+    save(own)
+    content = [path.read_bytes() for path in readers]
+    for read in readers.values():
+        read()
+    save(own | {"recordings.tsv": "sha256:bb"})
+    for read in readers.values():
+        read()
+    for name, other in {"method": "mtl", "fold": "2", "seed": "1", "events.tsv": "cc"}.items():
+        save(own | {name: other})
+        for path, read in readers.items():
+            with pytest.raises(SoftSceneError, match=f"else; make .* --force {path} ") as caught:
+                read()
+            assert caught.value.problems == (f"{name} {other}, expected {own[name]}",)
+    save({})
+    for path, read in readers.items():
+        with pytest.raises(SoftSceneError, match=f"{path} was made by another version") as caught:
+            read()
+        assert caught.value.problems[0] == "method is missing, expected soft"
+    save(own)
+    assert [path.read_bytes() for path in readers] == content
+    seen("refused by its name, with what it is of and what was expected")
+
+
+@pytest.mark.fault(HDF5, "features.h5 made of other recordings or of another list of events")
+def test_features_of_other_data_are_named(features, tmp_path, seen):
+    events, tables = tmp_path / "events.tsv", [tmp_path / "a.tsv", tmp_path / "b.tsv"]
+    for path in (events, *tables):
+        path.write_text(path.name)
+    with pytest.raises(FeatureError, match=r"features\.h5 was made by another version"):
+        read_all(features, sources_of(events))
+    with h5py.File(features, "a") as store:
+        store.attrs.update(sources_of(events, tables))
+    read_all(features, sources_of(events))
+    read_all(features, sources_of(events, tables))
+    with FeatureStore(features, FEATURES, {}) as store:
+        digests = [hashlib.sha256(path.read_bytes()).digest() for path in tables]
+        assert store.sources == {
+            "events.tsv": "sha256:"
+            + hashlib.sha256(hashlib.sha256(b"events.tsv").digest()).hexdigest(),
+            "recordings.tsv": f"sha256:{hashlib.sha256(b''.join(digests)).hexdigest()}",
+        }
+    for path, name in {events: "events.tsv", tables[1]: "recordings.tsv"}.items():
+        path.write_text("other")
+        with pytest.raises(FeatureError, match=rf"(?s){REMAKE}.*\n  {name} sha256:") as caught:
+            read_all(features, sources_of(events, tables))
+        assert len(caught.value.problems) == 1
+        path.write_text(path.name)
+    seen("noticed before use, named with both checksums and the command that makes it again")
+
+
+@pytest.mark.fault("a result is damaged", "NaN or infinity in features, probabilities, weights")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_named(tmp_path, value, seen):
+    values = np.zeros((50, 64), np.float32)
+    values[7, 3] = value
+    path = tmp_path / "features.h5"
+    with h5py.File(path, "w") as store:
+        store.attrs.update(dataclasses.asdict(FEATURES))
+        write_proved(store, "d/a", values, {"scene": "home"})
+    with (
+        FeatureStore(path, FEATURES, {}) as store,
+        pytest.raises(FeatureError, match=rf"{path}: frame 7 of d/a holds .*not finite"),
+    ):
+        store.read("d/a")
+    path = tmp_path / "probabilities.h5"
+    with h5py.File(path, "w") as store:
+        write_proved(store, "d/b", values, {"hop_length": 882, "sample_rate": 44100})
+    with pytest.raises(FeatureError, match=rf"{path}: frame 7 of d/b holds .*not finite"):
+        load_probabilities(path, ["d/b"], {})
+    path, network = tmp_path / "weights.safetensors", torch.nn.Linear(3, 2)
+    network.bias.data[1] = value
+    save_network(network, path, {})
+    with pytest.raises(TrainingError, match=rf"{path} holds weights .*not finite.*\n  bias$"):
+        load_network(torch.nn.Linear(3, 2), path, CPU, {})
+    seen("refused where it is read, with file, and recording or tensor")
+
+
+def test_a_mask_of_infinities_is_a_networks_own_business(tmp_path):
+    def masked():
+        network = torch.nn.Linear(3, 2)
+        network.register_buffer("mask", torch.tensor([0.0, -np.inf]))
+        return network
+
+    save_network(masked(), tmp_path / "weights.safetensors", {})
+    found = load_network(masked(), tmp_path / "weights.safetensors", CPU, {})
+    assert list(found.mask) == [0.0, -np.inf]
+
+
+@pytest.mark.parametrize(("cell", "name"), [("", "nan"), ("inf", "inf"), ("u", "u")])
+def test_a_table_of_numbers_that_are_none_is_named(tmp_path, cell, name):
+    path = tmp_path / "statistics.tsv"
+    path.write_text(f"band\tmean\tstd\n0\t1.5\t2.5\n1\t0.5\t{cell}\n")
+    with pytest.raises(ResultError, match=rf"{path}, line 3: std is {name}, .*--force {path}"):
+        read_numbers(path, ["mean", "std"])
+    assert list(read_numbers(path, ["mean"])["mean"]) == [1.5, 0.5]
+    with pytest.raises(ResultError, match=rf"{path} lacks the columns deviation;.*--force {path}"):
+        read_numbers(path, ["deviation", "mean"])
+
+
+LOCKER = """
+import fcntl, sys, time
+file = open(sys.argv[1], "r+b")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.fault(HDF5, "another program has features.h5 and probabilities.h5 locked")
+def test_files_that_another_program_has_locked_are_read(features, probabilities, seen):
+    for path, read in {
+        features: lambda: read_all(features),
+        probabilities: lambda: load_probabilities(probabilities, ["a"], {}),
+    }.items():
+        with subprocess.Popen(
+            [sys.executable, "-c", LOCKER, path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as other:  # fmt: skip
+            assert other.stdout.readline() == "locked\n"
+            with pytest.raises(OSError, match="unable to lock file"):
+                h5py.File(path, "r")
+            read()
+            other.stdin.close()
+    seen("read: nobody writes to a finished file, and no lock is asked for")
+
+
+NO_LOCKS = """
+#include <errno.h>
+int flock(int file, int operation) { (void)file; (void)operation; errno = ENOLCK; return -1; }
+"""
+OPEN = """
+import sys
+import h5py
+from softscene.predictions import load_probabilities, save_probabilities
+
+try:
+    h5py.File(sys.argv[1], "r")
+except OSError as error:
+    print(error.errno)
+print(load_probabilities(sys.argv[1], ["a"], {})[0]["a"].shape)
+"""
+
+
+@pytest.mark.fault(HDF5, "a disk without locks (flock fails with ENOLCK)")
+@pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("cc") is None, reason="a C compiler is needed"
+)
+def test_files_are_read_where_there_are_no_locks(probabilities, tmp_path, seen):
+    (tmp_path / "nolock.c").write_text(NO_LOCKS)
+    library = tmp_path / "nolock.so"
+    compile_it = ["cc", "-shared", "-fPIC", "-o", library, tmp_path / "nolock.c"]
+    subprocess.run(compile_it, check=True)
+    made = subprocess.run(
+        [sys.executable, "-c", OPEN, probabilities],
+        env={**os.environ, "LD_PRELOAD": str(library)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert made.stdout.split("\n")[:2] == [str(errno.ENOLCK), "(50, 25)"]
+    seen("read, as no lock is asked for")
+
+
+@pytest.mark.fault(
+    "a result is damaged", "the operating system refuses to open a result (a loop of links)"
+)
+@pytest.mark.parametrize("name", [name for name in READERS if name != "checkpoint.safetensors"])
+def test_a_file_that_cannot_be_reached_need_not_be_made_again(name, tmp_path, seen):
+    path = tmp_path / name
+    path.symlink_to(path)
+    with pytest.raises(SoftSceneError) as caught:
+        READERS[name](path)
+    message = str(caught.value)
+    assert "make it again" not in message
+    reason = os.strerror(errno.ELOOP)
+    assert f"the operating system does not let {path} be read ({reason}), so" in message
+    assert "may be whole" in message
+    seen("its cause is named, and nothing is thrown away")

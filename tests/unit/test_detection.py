@@ -1,5 +1,6 @@
 """One's own recordings: events, scene and picture, against whole arrays and plain loops."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ import torch
 from softscene.activity import to_events
 from softscene.config import StudentKind
 from softscene.detection import EventTracker, detect
-from softscene.detector import best_kind, load_detector
+from softscene.detector import best_kind, export_detector, load_detector
 from softscene.errors import AudioError, ConfigurationError, ResultError
 from softscene.extraction import log_mel
 from softscene.files import read_table, write_table
@@ -35,7 +36,7 @@ from softscene.tables import Run, make_table3
 from softscene.weights import load_tensors, save_tensors
 
 from tests.conftest import FEATURES, ROOT
-from tests.unit.tiny_detector import NAMES, make_detector, make_network
+from tests.unit.tiny_detector import NAMES, make_detector, make_network, student_files
 
 CPU = torch.device("cpu")
 PROGRAM = ROOT / "workflow_scripts" / "detect.py"
@@ -931,3 +932,18 @@ def test_help_comes_at_once_and_names_the_results(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False
     )
     assert loaded.stderr.strip() == "[]", "--help need not load what computes"
+
+
+def test_no_detector_is_made_of_another_student_or_of_numbers_that_are_none(tmp_path, labels):
+    def export(student):
+        export_detector([student], labels, tmp_path / "d.safetensors", {"method": "m"})
+
+    student = student_files(tmp_path, 0, NAMES[0], True, labels)
+    export(student)
+    other = dataclasses.replace(student, origin={**student.origin, "fold": "2"})
+    with pytest.raises(ResultError, match=r"(?s)weights.* was made of something else.*fold 1, exp"):
+        export(other)
+    path = Path(student.thresholds)
+    path.write_text(path.read_text().replace("\t0.5\t", "\t0.5\tu", 1))
+    with pytest.raises(ResultError, match=r"thresholds.tsv, line 2: adaptive is u0\.[0-9]+, a fin"):
+        export(student)

@@ -129,9 +129,9 @@ def test_recordings_are_taken_of_each_scene_in_turn():
 
 def test_files_are_given_to_the_students_in_order():
     kinds = [vars(StudentKind("crnn")), vars(StudentKind("soft", beta="0.5", temperature="2.0"))]
-    shown = shown_of(
-        kinds, {"crnn": "CRNN", "soft": "Soft"}, ["p1", "p2", "p3", "p4"], ["t1", "t2", "t3", "t4"]
-    )
+    names, files = {"crnn": "CRNN", "soft": "Soft"}, ["p1", "p2", "p3", "p4"]
+    shown = shown_of(kinds, names, 7, files, ["t1", "t2", "t3", "t4"])
+    assert [each.seed for each in shown] == [7, 7]
     assert [each.title for each in shown] == ["CRNN", "Soft, beta = 0.5, T = 2"]
     assert [each.probabilities for each in shown] == [["p1", "p2"], ["p3", "p4"]]
     assert [each.thresholds for each in shown] == [["t1", "t2"], ["t3", "t4"]]

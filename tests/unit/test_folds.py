@@ -13,7 +13,7 @@ from softscene.corpus import plan_given
 from softscene.dataset import FoldFiles, load_clips
 from softscene.errors import AnnotationError, FeatureError
 from softscene.extraction import frame_count
-from softscene.features import write_proved
+from softscene.features import sources_of, write_proved
 from softscene.files import read_table, write_table
 from softscene.folds import (
     DEVELOPMENT,
@@ -65,9 +65,17 @@ def study(tmp_path):
         columns=["recording", "scene", "onset", "offset", "event"],
     )
     write_table(events, tmp_path / "events.tsv")
+    write_table(pd.DataFrame({"recording": list(lengths)}), tmp_path / "audio.tsv")
+    mark(tmp_path)
     write_list(tmp_path / "development.txt", ["d/a", "d/b", "d/c"])
     write_list(tmp_path / "evaluation.txt", ["d/e"])
     return tmp_path
+
+
+def mark(study):
+    """Say in the features that they were made of the events and recordings that lie there."""
+    with h5py.File(study / "features.h5", "a") as store:
+        store.attrs.update(sources_of(study / "events.tsv", [study / "audio.tsv"]))
 
 
 def write_list(path, names):
@@ -78,7 +86,7 @@ def fold_of(study):
     results = {name: study / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     make_fold(
         study / "development.txt", study / "evaluation.txt", study / "events.tsv",
-        study / "features.h5", results, 500, 1.0, FEATURES,
+        [study / "audio.tsv"], study / "features.h5", results, 500, 1.0, FEATURES,
     )  # fmt: skip
     return FoldFiles(
         study / "features.h5",
@@ -219,6 +227,17 @@ def test_padding_is_zero_after_standardisation_and_has_no_targets(study, labels)
     assert clips.targets.sum() == 3 * 5
 
 
+def test_a_recording_without_events_has_clips_and_no_targets(study, labels):
+    events = read_table(study / "events.tsv")
+    events.loc[events.recording == "d/b", ["onset", "offset", "event"]] = np.nan
+    write_table(events, study / "events.tsv")
+    mark(study)
+    clips = load_clips(fold_of(study), DEVELOPMENT, labels, 500)
+    assert list(clips.lengths) == [500, 500, 200, 500, 37]
+    assert [bool(each.any()) for each in clips.targets] == [True, False, False, False, True]
+    assert clips.sources == sources_of(study / "events.tsv", [study / "audio.tsv"])
+
+
 @pytest.mark.parametrize(
     ("development", "evaluation", "message"),
     [
@@ -259,8 +278,8 @@ def inner_fold_of(study, held_out, parts):
         for name in ("recordings", "clips", "statistics")
     }
     make_inner_fold(
-        study / "recordings.tsv", study / "clips.tsv", study / "features.h5", results, held_out,
-        parts, FEATURES,
+        study / "recordings.tsv", study / "clips.tsv", study / "events.tsv",
+        study / "features.h5", results, held_out, parts, FEATURES,
     )  # fmt: skip
     return {name: read_table(path) for name, path in results.items()}
 

@@ -12,20 +12,21 @@ import torch
 from softscene import inference
 from softscene.dataset import FoldFiles, join_clips
 from softscene.evaluation import evaluate_student
-from softscene.features import write_proved
+from softscene.features import sources_of, write_proved
 from softscene.files import read_table, write_table
 from softscene.folds import DEVELOPMENT, EVALUATION, make_fold
 from softscene.jobs import Fold, dump_soft_labels, predict_student, train_student, train_teacher
 from softscene.labels import Labels
 from softscene.networks import Student, Teacher
 from softscene.training import SceneObjective, TrainingParameters
-from softscene.weights import load_network
+from softscene.weights import digest, load_network, load_tensors
 
 from tests.conftest import FEATURES, ROOT
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 LABELS = ROOT / "resources" / "labels.yaml"
 CLIP = 100
+PLACE = {"fold": "1", "seed": "0"}
 COMPUTE = (1, "cpu")
 CPU = torch.device("cpu")
 SIZES = {"channels": 4, "scene_channels": [3, 2], "gru_units": 4, "dense_units": 4, "dropout": 0.1}
@@ -78,9 +79,17 @@ def make_study(folder, labels):
             write_proved(store, name, values.astype("f4"), {"scene": scene})
     columns = ["recording", "scene", "onset", "offset", "event"]
     write_table(pd.DataFrame(rows, columns=columns), folder / "events.tsv")
+    write_table(pd.DataFrame({"recording": list(RECORDINGS)}), folder / "audio.tsv")
+    mark(folder)
     for part in (DEVELOPMENT, EVALUATION):
         lines = [f"{name}\thome\t0.5\t0.6\tfan\n" for name in names_of(part)]
         (folder / f"{part}.txt").write_text(HEADER + "".join(lines))
+
+
+def mark(folder):
+    """Say in the features that they were made of the events and recordings that lie there."""
+    with h5py.File(folder / "features.h5", "a") as store:
+        store.attrs.update(sources_of(folder / "events.tsv", [folder / "audio.tsv"]))
 
 
 def scramble(folder, part, what, labels):
@@ -93,6 +102,7 @@ def scramble(folder, part, what, labels):
         events.loc[own, "event"] = events.event[own].map(shift)
         events.loc[own, "onset"] = events.onset[own] / 2
         write_table(events, folder / "events.tsv")
+        mark(folder)
         return
     with h5py.File(folder / "features.h5", "a") as store:
         for name in names:
@@ -109,7 +119,10 @@ def run_jobs(folder, labels):
     """All jobs of the fold, with a student of each kind; gives the fold."""
     made = {name: folder / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     lists = [folder / f"{part}.txt" for part in (DEVELOPMENT, EVALUATION)]
-    make_fold(*lists, folder / "events.tsv", folder / "features.h5", made, CLIP, 1.0, FEATURES)
+    tables = [folder / "audio.tsv"]
+    make_fold(
+        *lists, folder / "events.tsv", tables, folder / "features.h5", made, CLIP, 1.0, FEATURES
+    )
     files = FoldFiles(
         features=folder / "features.h5",
         clips=made["clips"],
@@ -117,7 +130,7 @@ def run_jobs(folder, labels):
         events=folder / "events.tsv",
         parameters=FEATURES,
     )
-    fold = Fold(name="a test", files=files, labels=LABELS, clip_frames=CLIP, network=SIZES)
+    fold = Fold(PLACE, files=files, labels=LABELS, clip_frames=CLIP, network=SIZES)
     train_teacher(fold, TEACHING, 0, COMPUTE, {
         "weights": folder / "teacher.safetensors", "history": folder / "teacher_history.tsv",
         "parameters": folder / "teacher.json", "accuracy": folder / "accuracy.tsv",
@@ -126,7 +139,8 @@ def run_jobs(folder, labels):
     soft = folder / "soft_labels.tsv"
     dump_soft_labels(fold, folder / "teacher.safetensors", COMPUTE, soft)
     for loss, objective in STUDENTS.items():
-        own = folder / loss
+        own, student = folder / loss, {"method": loss, **PLACE}
+        fold = replace(fold, wildcards=student)
         train_student(
             fold, objective, soft if loss == "soft" else None, PARAMETERS, 0, COMPUTE,
             {"weights": own / "weights.safetensors", "history": own / "history.tsv",
@@ -140,9 +154,9 @@ def run_jobs(folder, labels):
             own / "probabilities.h5", own / "sweep.tsv", made["recordings"], files.events, labels,
             {name: own / f"{name}.tsv" for name in
              ("thresholds", "events", "class_wise", "overall")},
-            {"frame": 0.02}, 0.5, GRID,
+            {"frame": 0.02}, 0.5, GRID, student,
         )  # fmt: skip
-    return fold
+    return replace(fold, wildcards=PLACE)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +174,9 @@ def results_of(folder):
         name = path.relative_to(folder).as_posix()
         if path.suffix == ".h5" and name != "features.h5":
             found[name] = {key: value.tobytes() for key, value in datasets(path).items()}
-        elif path.suffix in {".safetensors", ".tsv"}:
+        elif path.suffix == ".safetensors":
+            found[name] = digest(load_tensors(path)[0])
+        elif path.suffix == ".tsv":
             found[name] = path.read_bytes()
     for loss in STUDENTS:
         thresholds = read_table(folder / loss / "thresholds.tsv")
@@ -230,8 +246,9 @@ def test_the_soft_students_teacher_is_its_file(study, tmp_path, labels):
                 tmp_path / "other.tsv")  # fmt: skip
     results = {name: tmp_path / name for name in ("weights", "history", "parameters")}
     own = (study.folder / "soft/weights.safetensors").read_bytes()
+    fold = replace(study.fold, wildcards={"method": "soft", **PLACE})
     for source, same in ((study.folder / "soft_labels.tsv", True), (tmp_path / "other.tsv", False)):
-        train_student(study.fold, STUDENTS["soft"], source, PARAMETERS, 0, COMPUTE, results)
+        train_student(fold, STUDENTS["soft"], source, PARAMETERS, 0, COMPUTE, results)
         assert (Path(results["weights"]).read_bytes() == own) == same
 
 
@@ -313,7 +330,7 @@ def forward(network, clips):
 
 def trained(study, network, weights, part=DEVELOPMENT, **branches):
     size = study.fold.size(study.fold.clips(part))
-    return load_network(network(size, **branches), study.folder / weights, CPU)
+    return load_network(network(size, **branches), study.folder / weights, CPU, PLACE)
 
 
 def test_scene_accuracy_is_counted_on_the_evaluation_clips(study, labels):
@@ -454,7 +471,8 @@ def scored(tmp_path):
     def run(active, idle):
         with h5py.File(tmp_path / "probabilities.h5", "w") as store:
             store.attrs["events"] = ["a", "b"]
-            hop = {"hop_length": 882, "sample_rate": 44100}
+            hop = {"hop_length": 882, "sample_rate": 44100, "fold": "1"}
+            hop |= sources_of(tmp_path / "events.tsv")
             for name, frames in (("e/x", 130), ("e/y", 70)):
                 values = np.full((frames, 2), idle, np.float32)
                 values[:50] = active
@@ -471,6 +489,7 @@ def scored(tmp_path):
             conventions={"frame": 0.02, "segment": 1.0},
             fixed_threshold=0.5,
             adaptive_thresholds={"lowest": 0.3, "highest": 0.7, "step": 0.2},
+            student={"fold": "1"},
         )
         return {name: read_table(path) for name, path in results.items()}
 

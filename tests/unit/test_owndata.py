@@ -231,3 +231,26 @@ def test_what_is_no_file_is_refused_and_not_waited_for(data):
         f"data.own.annotations: {data}/pipe is no file, but a named pipe",
         "data.own.folds: pipe is no file, but a named pipe",
     ]
+
+
+def test_recordings_without_events_are_in_the_folds_and_stay(data):
+    for name in ("a4.wav", "b4.wav"):
+        write_audio(data, name)
+    rows = [*ROWS, "a4.wav\thome\t\t\t", "b4.wav\tyard\t0.5\t0.5\tdog"]
+    write_list(data, rows)
+    run(data)
+    events = read_table(data / "events.tsv")
+    silent = events[events.onset.isna()]
+    assert list(zip(silent.recording, silent.scene, strict=True)) == [
+        ("a4.wav", "home"), ("b4.wav", "yard")
+    ]  # fmt: skip
+    assert len(events) == len(rows)
+    assert len(read_table(data / "recordings.tsv")) == len(rows)
+    audit = read_table(data / "audit.tsv")
+    assert list(zip(audit.recording, audit.action, audit.reason, strict=True)) == [
+        ("b4.wav", "dropped", "zero length"),
+        ("b4.wav", "changed",
+         "all rows of the recording were dropped: it stays, without events"),
+    ]  # fmt: skip
+    (known, unseen), (second, other) = parts_of(data, 1), parts_of(data, 2)
+    assert known | unseen == second | other == unseen | other == set(events.recording)

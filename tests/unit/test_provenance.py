@@ -1,19 +1,29 @@
 """What was run: counted, and read from a real repository and real benchmark files."""
 
 import subprocess
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from softscene.files import write_table
+from softscene.errors import FeatureError, ResultError
+from softscene.features import sources_of
+from softscene.files import replacing_hdf5, write_table
+from softscene.networks import NetworkParameters
 from softscene.provenance import (
     commit,
+    describe_data,
     differences,
     flat,
     hardware,
     hours,
     in_order,
+    require_configured,
     versions,
 )
+from softscene.training import SceneObjective, TrainingParameters, save_parameters
+
+from tests.conftest import FEATURES, PAPER
 
 
 def test_a_commit_is_named_with_what_was_changed_since(tmp_path):
@@ -91,3 +101,106 @@ def test_keys_stand_in_the_order_of_the_default():
 def test_versions_and_machine_are_found():
     assert versions()["torch"].startswith("2.")
     assert {"Processor", "Memory", "GPU"} <= set(hardware())
+
+
+def test_rows_of_no_event_are_recordings_and_no_rows(tmp_path):
+    (tmp_path / "events.tsv").write_text(
+        "recording\tscene\tonset\toffset\tevent\na\thome\t0\t1\tfan\nb\thome\t\t\t\n"
+    )
+    parts = pd.DataFrame({"recording": ["a", "b"], "scene": "home", "frames": [1500, 3000]})
+    write_table(parts, tmp_path / "recordings.tsv")
+    table = describe_data(tmp_path / "events.tsv", [tmp_path / "recordings.tsv"], 0.02)
+    assert table.to_numpy().tolist() == [["home", 2, 1.5, 1], ["all", 2, 1.5, 1]]
+
+
+KINDS = [
+    {"method": "crnn", "alpha": "none", "beta": "none", "temperature": "none"},
+    {"method": "soft", "alpha": "none", "beta": "1.0", "temperature": "1.0"},
+]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """The paper's configuration with two seeds of one fold, and what its jobs say of themselves."""
+    configuration = {**PAPER, "folds": [1], "seeds": [0, 5]}
+    (tmp_path / "events.tsv").write_text("some events")
+    with replacing_hdf5(tmp_path / "features.h5") as store:
+        store.attrs.update(asdict(FEATURES) | sources_of(tmp_path / "events.tsv"))
+    size = NetworkParameters.configured(PAPER["network"], (500, 64), (25, 4))
+    files = {name: str(tmp_path / name) for name in ("features.h5", "events.tsv")}
+    files = {name.split(".")[0]: path for name, path in files.items()}
+    files |= {"teachers": [], "students": []}
+
+    def write(role, name, **resolved):
+        path = tmp_path / role / name / "parameters.json"
+        training = TrainingParameters(**PAPER[role])
+        threads = PAPER["compute"]["threads"]
+        given = {"training": training, "network": size, "threads": threads, **resolved}
+        save_parameters(given, path)
+        files[f"{role}s"].append(str(path))
+
+    for seed in (0, 5):
+        write("teacher", str(seed), seed=seed, network=replace(size, gru_units=1))
+    for kind in KINDS:
+        loss = PAPER["methods"][kind["method"]]["scene_loss"]
+        for seed in (0, 5):
+            objective = SceneObjective(loss)
+            write("student", f"{loss}{seed}", seed=seed, scene_objective=objective)
+    return configuration, files
+
+
+def test_results_of_the_configuration_are_reported(made):
+    configuration, files = made
+    require_configured(configuration, KINDS, files)
+    require_configured(configuration, KINDS, files | {"teachers": []})
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules", "problems"),
+    [
+        (
+            {"student": {**PAPER["student"], "epochs": 5, "learning_rate": 0.02}},
+            "train_student",
+            ["student: training.epochs is 300, the configuration says 5 (4 files",
+             "student: training.learning_rate is 0.0002, the configuration says 0.02 (4 files"],
+        ),
+        (
+            {"network": {**PAPER["network"], "scene_channels": [9, 2], "dropout": 0.5}},
+            "train_student train_teacher",
+            ["teacher: network.dropout is 0.15, the configuration says 0.5 (2 files",
+             "student: network.dropout is 0.15, the configuration says 0.5 (4 files",
+             "student: network.scene_channels is [64, 16], the configuration says [9, 2] (2 files"],
+        ),
+        ({"seeds": [0, 6]}, "train_student train_teacher",
+         ["teacher: seed is 5, the configuration says 6 (1 files",
+          "student: seed is 5, the configuration says 6 (2 files"]),
+        ({"clips": {"frames": 250}}, "train_student train_teacher",
+         ["teacher: network.frames is 500, the configuration says 250 (2 files",
+          "student: network.frames is 500, the configuration says 250 (4 files"]),
+    ],
+)  # fmt: skip
+def test_results_of_another_configuration_are_refused_with_the_keys(made, changes, rules, problems):
+    configuration, files = made
+    with pytest.raises(ResultError, match=f"snakemake --forcerun {rules} \\(") as caught:
+        require_configured(configuration | changes, KINDS, files)
+    found = caught.value.problems
+    assert [each.split(",")[0] for each in found] == [each.split(",")[0] for each in problems]
+    assert all(each.startswith(start) for each, start in zip(found, problems, strict=True))
+
+
+def test_features_of_another_configuration_or_list_are_refused(made):
+    configuration, files = made
+    other = configuration | {"features": {**PAPER["features"], "fmax": 8000.0}}
+    with pytest.raises(FeatureError, match=r"(?s)features\.h5 was made.*fmax .*expected 8000"):
+        require_configured(other, KINDS, files)
+    Path(files["events"]).write_text("other events")
+    with pytest.raises(FeatureError, match=r"(?s)features\.h5 was made.*events\.tsv"):
+        require_configured(configuration, KINDS, files)
+
+
+def test_parameters_that_cannot_be_read_are_named(made):
+    configuration, files = made
+    path = files["students"][0]
+    Path(path).write_text("{")
+    with pytest.raises(ResultError, match=f"{path} cannot be read .* snakemake --force {path}"):
+        require_configured(configuration, KINDS, files)

@@ -89,7 +89,7 @@ def test_recordings_that_were_not_downloaded_are_named(study):
 
 
 def test_the_feature_file_says_what_it_was_made_with(study):
-    with FeatureStore(extract(study, ["good.wav"]), FEATURES) as store:
+    with FeatureStore(extract(study, ["good.wav"]), FEATURES, {}) as store:
         features, scene = store.read("good.wav")
     assert scene == "home"
     assert features.shape == (50, 64)
@@ -103,7 +103,7 @@ def test_the_feature_file_does_not_depend_on_workers_to_its_last_bit(study):
     frames = [len(sound) for sound in sounds.values()]
     one = extract(study, list(sounds), frames=frames).read_bytes()
     assert extract(study, list(sounds), workers=2, frames=frames).read_bytes() == one
-    with FeatureStore(study.parent / "f.h5", FEATURES) as store:
+    with FeatureStore(study.parent / "f.h5", FEATURES, {}) as store:
         for name in sounds:
             with threadpool_limits(1):  # which the last bits depend on
                 expected = log_mel(read_mono(study / name, RATE), FEATURES)

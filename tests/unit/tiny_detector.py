@@ -28,7 +28,9 @@ def make_network(seed, scene_branch):
 def student_files(folder, number, name, scene_branch, labels):
     place = folder / name
     rng = np.random.default_rng(number)
-    save_network(make_network(number, scene_branch), place / "weights.safetensors")
+    kind, (fold, seed) = StudentKind("soft", beta="1.0", temperature="1.0"), name.split("_")
+    origin = {**vars(kind), "fold": fold[5:], "seed": seed[5:]}
+    save_network(make_network(number, scene_branch), place / "weights.safetensors", origin)
     made = {
         "network": {**vars(NetworkParameters()), **SIZE},
         "scene_objective": {"loss": "soft" if scene_branch else "none"},
@@ -42,7 +44,7 @@ def student_files(folder, number, name, scene_branch, labels):
         place / f"{file}"
         for file in ("weights.safetensors", "parameters.json", "statistics.tsv", "thresholds.tsv")
     ]
-    return StudentFiles(StudentKind("soft", beta="1.0", temperature="1.0"), name, *paths)
+    return StudentFiles(kind, name, *paths, origin)
 
 
 def make_detector(folder, labels, scene_branches=(True, True), synthetic=True):

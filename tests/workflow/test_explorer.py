@@ -96,7 +96,7 @@ def expected(made, labels, recordings, limits):
     for student, thresholds in zip(STUDENTS, limits, strict=True):
         source = made.path("predictions", student, "probabilities.h5")
         total = None
-        for name, scores in load_probabilities(source, recordings)[0].items():
+        for name, scores in load_probabilities(source, recordings, {})[0].items():
             own = events[events.recording == name]
             active = recording_activity(own, labels.events, len(scores), 0.02)
             counts = metrics.count(active, scores > thresholds)
@@ -208,8 +208,8 @@ def test_the_table_of_events_counts_each_event(page, made, labels):
     level = float(page.inner_text("#threshold-value"))
     assert level == 0.51
     events = read_table(made.path("annotations/events.tsv"))
-    scores = load_probabilities(made.path("predictions", STUDENTS[1], "probabilities.h5"), [name])
-    scores = scores[0][name]
+    source = made.path("predictions", STUDENTS[1], "probabilities.h5")
+    scores = load_probabilities(source, [name], {})[0][name]
     own = events[events.recording == name]
     active = recording_activity(own, labels.events, len(scores), 0.02)
     counts = metrics.count(active, scores > level)
@@ -282,7 +282,7 @@ def test_a_lane_is_solid_where_it_is_right_and_only_there(page, made, labels):
         page.keyboard.press(",")
     event = labels.events.index("keyboard typing")
     source = made.path("predictions", STUDENTS[0], "probabilities.h5")
-    scores = load_probabilities(source, [name])[0][name][:, event]
+    scores = load_probabilities(source, [name], {})[0][name][:, event]
     events = read_table(made.path("annotations/events.tsv"))
     own = events[events.recording == name]
     hits = recording_activity(own, labels.events, len(scores), 0.02)[:, event] & (scores > 0.4)

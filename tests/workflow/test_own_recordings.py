@@ -62,7 +62,7 @@ def test_evaluation_recordings_get_the_runs_own_probabilities_and_events(scratch
     parts = read_table(scratch.path("folds/fold-1/recordings.tsv"))
     names = list(parts.recording[parts.part == "evaluation"])
     assert len(names) == 4
-    probabilities, _ = load_probabilities(folder / "probabilities.h5", names)
+    probabilities, _ = load_probabilities(folder / "probabilities.h5", names, {})
     listed = read_table(folder / "events.tsv")
     listed = listed[listed.threshold == "adaptive"]
     assert len(listed) > 10

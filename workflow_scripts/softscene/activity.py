@@ -45,7 +45,11 @@ def activity(
 def recording_activity(
     events: pd.DataFrame, names: Sequence[str], segments: int, resolution: float
 ) -> np.ndarray:
-    """:func:`activity` of one recording's rows of ``events.tsv``; segments x ``names``."""
+    """:func:`activity` of one recording's rows of ``events.tsv``; segments x ``names``.
+
+    A row without times says that there are no events.
+    """
+    events = events[events.onset.notna()]
     index = {name: i for i, name in enumerate(names)}
     return activity(
         events.onset.to_numpy(float),

@@ -1,10 +1,13 @@
 """Annotation lists: reading, checking, merging, and the audit of what was done to them.
 
 A list is a table with the columns ``recording`` (its path in the data set), ``scene``, ``onset``,
-``offset`` (seconds) and ``event``, and with ``file`` and ``line`` for messages.
+``offset`` (seconds) and ``event``, and with ``file`` and ``line`` for messages. A row whose onset,
+offset and event are all empty says that its recording has no events; they are missing values then,
+and it is the recording's only row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,11 @@ from softscene.errors import AnnotationError
 from softscene.labels import Labels
 from softscene.named_files import other_than_file
 
+logger = logging.getLogger(__name__)
+
 EVENT_COLUMNS = ["recording", "scene", "onset", "offset", "event"]
+LOST = "all rows of the recording were dropped"
+EMPTY = {"onset": np.nan, "offset": np.nan, "event": np.nan}  # in a row of no event
 AUDIT_COLUMNS = ["action", "file", "line", "recording", "onset", "offset", "event", "reason"]
 PUBLISHED_COLUMNS = {
     "path": "recording",
@@ -70,6 +77,7 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
     rows = raw.iloc[1:].set_axis(header, axis="columns")
     table = rows[list(PUBLISHED_COLUMNS)].rename(columns=PUBLISHED_COLUMNS)
     table = table.assign(file=name, line=np.arange(2, len(table) + 2))
+    table.loc[(table[list(EMPTY)] == "").all(axis=1), "event"] = np.nan
     return with_times(table[(rows != "").any(axis=1)].reset_index(drop=True))
 
 
@@ -91,7 +99,13 @@ def _rows(table: pd.DataFrame) -> Iterable:
 
 
 def _describe(row: tuple, fault: str) -> str:
-    return f"{row.file}, line {row.line}: {row.recording}, {row.event!r}: {fault}"
+    event = "no event" if pd.isna(row.event) else repr(row.event)
+    return f"{row.file}, line {row.line}: {row.recording}, {event}: {fault}"
+
+
+def happenings(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a checked list that are events."""
+    return table[table.onset.notna()]
 
 
 def map_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -116,6 +130,9 @@ def clean(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check every row, drop those of zero length and cut small overruns.
 
+    A recording that loses all its rows stays, with a row of no event; one that is unknown, or of an
+    unknown scene, leaves the list.
+
     Parameters
     ----------
     table
@@ -132,19 +149,24 @@ def clean(
     Returns
     -------
     tuple
-        The usable list, and an audit row for each row dropped or changed.
+        The usable list, and an audit row for each row dropped or changed, and for each recording
+        that lost all its rows.
 
     Raises
     ------
     AnnotationError
         Lists every row without a recording, with times that are no numbers, an unknown label or
         scene, an offset before its onset, a time before 0, or a time too far behind the
-        recording's end.
+        recording's end, and every row of no event whose recording has other rows.
     """
     empty = (table.onset == table.offset) & np.isfinite(table.onset)
-    audits = [_audit("dropped", table[empty], "zero length")]
-    table = table[~empty]
-    faults = [list(_faults(row, labels, durations, overrun)) for row in _rows(table)]
+
+    def known(row: tuple) -> bool:
+        return not any(_recording_faults(row, labels, durations))
+
+    table, audit = _drop(table, empty, "zero length", known)
+    several = set(table.recording[table.recording.duplicated()])
+    faults = [list(_faults(row, labels, durations, overrun, several)) for row in _rows(table)]
     problems = [
         _describe(row, f) for row, each in zip(_rows(table), faults, strict=True) for f in each
     ]
@@ -152,8 +174,8 @@ def clean(
     if problems and strict:
         raise AnnotationError.of("the annotations cannot be used:", problems)
     bad = np.array([bool(each) for each in faults], dtype=bool)
-    audits.append(_audit("dropped", table[bad], ["; ".join(each) for each in faults if each]))
-    table = table[~bad]
+    table, more = _drop(table, bad, ["; ".join(each) for each in faults if each], known)
+    audits = [audit, more]
     if durations is not None:
         ends = table.recording.map(durations)
         over = table.offset > ends
@@ -163,27 +185,71 @@ def clean(
     return table.reset_index(drop=True), pd.concat(audits, ignore_index=True)
 
 
+def _drop(
+    table: pd.DataFrame,
+    dropped: np.ndarray | pd.Series,
+    reason: str | Sequence[str],
+    known: Callable[[tuple], bool],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drop rows, and audit it.
+
+    The first row of a recording that loses all becomes a row of no event, if recording and scene
+    are ``known``; if not, the recording leaves the list, and audit and log say so.
+    """
+    lost = dropped & ~table.recording.isin(set(table.recording[~dropped]))
+    first = lost & ~table.recording.duplicated() & (table.recording != "")
+    stays = first & np.array([known(row) for row in _rows(table)], bool)
+    leaves = table[first & ~stays]
+    for row in _rows(leaves):
+        logger.warning("%s", _describe(row, f"{LOST}: it leaves the list"))
+    audits = [
+        _audit("dropped", table[dropped], reason),
+        _audit("changed", table[stays].assign(**EMPTY), f"{LOST}: it stays, without events"),
+        _audit("dropped", leaves.assign(**EMPTY), f"{LOST}: it leaves the list"),
+    ]
+    table = table.assign(**{name: table[name].mask(stays) for name in EMPTY})
+    return table[~dropped | stays], pd.concat(audits)
+
+
 def _faults(
-    row: tuple, labels: Labels, durations: Mapping[str, float] | None, overrun: float
+    row: tuple,
+    labels: Labels,
+    durations: Mapping[str, float] | None,
+    overrun: float,
+    several: Collection[str],
+) -> Iterable[str]:
+    """What is wrong with a row; ``several`` are the recordings of more than one."""
+    yield from _recording_faults(row, labels, durations)
+    if pd.notna(row.event):
+        yield from _event_faults(row, labels, durations, overrun)
+    elif row.recording in several:
+        yield "says that the recording has no events, but it has other rows"
+
+
+def _recording_faults(
+    row: tuple, labels: Labels, durations: Mapping[str, float] | None
 ) -> Iterable[str]:
     if not row.recording:
         yield "no recording is given"
-    if row.event not in labels.events:
-        yield "unknown event label"
     if row.scene not in labels.scenes:
         yield f"unknown scene {row.scene!r}; known: {', '.join(labels.scenes)}"
+    if durations is not None and row.recording not in durations:
+        yield "there is no such recording"
+
+
+def _event_faults(
+    row: tuple, labels: Labels, durations: Mapping[str, float] | None, overrun: float
+) -> Iterable[str]:
+    if row.event not in labels.events:
+        yield "unknown event label"
     if not np.isfinite([row.onset, row.offset]).all():
         yield "onset or offset is not a number"
     if row.onset < 0:
         yield f"onset {row.onset} s lies before the recording"
     if row.offset < row.onset:
         yield f"offset {row.offset} s lies before onset {row.onset} s"
-    if durations is None:
-        return
-    end = durations.get(row.recording)
-    if end is None:
-        yield "there is no such recording"
-    elif row.offset > end + overrun or row.onset >= end:
+    end = np.inf if durations is None else durations.get(row.recording, np.inf)
+    if row.offset > end + overrun or row.onset >= end:
         yield (
             f"{row.onset} to {row.offset} s lies beyond the recording's end, {end} s "
             f"(annotations.overrun allows {overrun} s)"
@@ -205,7 +271,7 @@ def compare(merged: pd.DataFrame, published: pd.DataFrame, tolerance: float) -> 
     Rows agree when recording and event are the same, and onset and offset differ by at most
     ``tolerance`` seconds; each row agrees with at most one other.
     """
-    ours, theirs = _unmatched(merged, published, tolerance)
+    ours, theirs = _unmatched(happenings(merged), happenings(published), tolerance)
     return pd.concat(
         [
             _audit("contradicted", ours, "not in the published list"),
@@ -259,7 +325,8 @@ def merge(
     Returns
     -------
     tuple
-        The merged list in the published list's order of recordings, and its audit.
+        The merged list in the published list's order of recordings, and its audit. A recording of
+        which TUT lists no event stays, with a row of no event.
     """
     parts, audits = [published[published.scene == office]], [_audit("changed", published[:0], "")]
     for table in tut.values():
@@ -268,6 +335,10 @@ def merge(
         audits.append(audit)
     order = {recording: i for i, recording in enumerate(published.recording.unique())}
     merged = pd.concat(parts, ignore_index=True)
+    silent = published.drop_duplicates("recording").assign(**EMPTY)
+    silent = silent[~silent.recording.isin(merged.recording)]
+    audits.append(_audit("changed", silent, "TUT lists no events of the recording: it stays"))
+    merged = pd.concat([merged, silent], ignore_index=True)
     place = merged.recording.map(order)
     merged = merged.iloc[np.lexsort((merged.onset, place))].reset_index(drop=True)
     return merged, pd.concat(audits, ignore_index=True)

@@ -172,7 +172,8 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
     """Plan a corpus for a given list; see :func:`make_corpus`.
 
     A recording lasts until its last offset and for an equal share of what its scene's minutes
-    leave; an office clip has a sample more than 30 s.
+    leave; an office clip has a sample more than 30 s. Where there are no events, the last offset
+    counts as 1 s.
     """
     folder = Path(folder)
     missing = [
@@ -189,13 +190,14 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
     recordings = events.groupby("path", sort=False).agg(
         scene_label=("scene_label", "first"), seconds=("event_end_time", "max")
     )
+    recordings = recordings.fillna({"seconds": 1.0})
     scene, last = recordings.scene_label, recordings.seconds
     total = 60 * scene.map(scene_statistics.set_index("scene_label").minutes)
     left = (total - last.groupby(scene).transform("sum")).clip(lower=0)
     length = last + left / last.groupby(scene).transform("size")
     recordings["seconds"] = length.mask(scene == OFFICE, CLIP_SECONDS).clip(lower=last)
     lists = {name: (folder / name).read_bytes() for name in LISTS}
-    return CorpusPlan(recordings.reset_index(), events, lists)
+    return CorpusPlan(recordings.reset_index(), events.dropna(subset="event_label"), lists)
 
 
 def _add_unlisted(plan: CorpusPlan, registry: Registry) -> CorpusPlan:

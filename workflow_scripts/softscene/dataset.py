@@ -1,7 +1,7 @@
 """A fold's clips as arrays, ready for a network."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,8 @@ import pandas as pd
 
 from softscene.activity import recording_activity
 from softscene.errors import FeatureError, how_to_remake
-from softscene.features import FeatureParameters, FeatureStore
-from softscene.files import read_table, write_table
+from softscene.features import FeatureParameters, FeatureStore, sources_of
+from softscene.files import read_numbers, read_table, write_table
 from softscene.folds import read_clips
 from softscene.labels import Labels
 
@@ -31,6 +31,8 @@ class Clips:
         Clips x frames x events, boolean; false in the padding.
     scenes
         Index of each clip's scene, clips.
+    sources
+        What the features were made of, see :func:`softscene.features.sources_of`.
     """
 
     table: pd.DataFrame
@@ -38,6 +40,7 @@ class Clips:
     lengths: np.ndarray
     targets: np.ndarray
     scenes: np.ndarray
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -62,16 +65,17 @@ def load_clips(
     Raises
     ------
     FeatureError
-        The feature file lacks a recording, is damaged or was made with other parameters.
+        The feature file lacks a recording, is damaged or was made with other parameters or of other
+        events.
     """
     table = read_clips(files.clips, part, training)
-    statistics = read_table(files.statistics)
+    statistics = read_numbers(files.statistics, ["mean", "std"])
     mean, deviation = statistics["mean"].to_numpy(), statistics["std"].to_numpy()
     by_recording = dict(tuple(read_table(files.events).groupby("recording")))
     features = np.zeros((len(table), clip_frames, len(mean)), np.float32)
     targets = np.zeros((len(table), clip_frames, len(labels.events)), bool)
     hop = files.parameters.hop_length / files.parameters.sample_rate
-    with FeatureStore(files.features, files.parameters) as store:
+    with FeatureStore(files.features, files.parameters, sources_of(files.events)) as store:
         for recording, clips in table.groupby("recording", sort=False):
             standard = ((store.read(recording)[0] - mean) / deviation).astype(np.float32)
             active = recording_activity(by_recording[recording], labels.events, len(standard), hop)
@@ -83,6 +87,7 @@ def load_clips(
         lengths=table.frames.to_numpy(copy=True),
         targets=targets,
         scenes=np.array([labels.scenes.index(scene) for scene in table.scene]),
+        sources=store.sources,
     )
 
 

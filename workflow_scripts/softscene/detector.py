@@ -13,11 +13,11 @@ from softscene.config import StudentKind
 from softscene.detector_form import FORMAT, form_faults, make_network
 from softscene.errors import ResultError, TrainingError, how_to_remake
 from softscene.features import FeatureParameters
-from softscene.files import read_table
+from softscene.files import read_numbers, read_table
 from softscene.labels import Labels
 from softscene.networks import Student
 from softscene.tables import HEADLINE
-from softscene.weights import load_tensors, save_tensors
+from softscene.weights import load_tensors, load_weights, save_tensors
 
 FILE = "detector.safetensors"  # in a run's folder
 ABOUT = "detector"  # the fact of the file that says what its tensors are, as JSON
@@ -35,6 +35,8 @@ class StudentFiles:
         Among those of its kind, e.g. ``fold-1_seed-0``.
     weights, parameters, statistics, thresholds
         Its files; ``statistics`` are its fold's.
+    origin
+        What its weights must have been made of.
     """
 
     kind: StudentKind
@@ -43,6 +45,7 @@ class StudentFiles:
     parameters: str | Path
     statistics: str | Path
     thresholds: str | Path
+    origin: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -202,12 +205,13 @@ def export_detector(
     Raises
     ------
     ResultError
-        A file of a student cannot be read, or is of other events.
+        A file of a student cannot be read, is of other events, or is another student's.
     """
     tensors: dict[str, Tensor] = {}
     sizes = {}
     for student in students:
-        thresholds, statistics = read_table(student.thresholds), read_table(student.statistics)
+        thresholds = read_numbers(student.thresholds, ["adaptive"])
+        statistics = read_numbers(student.statistics, ["mean", "std"])
         if list(thresholds.event) != list(labels.events):
             raise ResultError(
                 f"{student.thresholds} is of other events than the label file; "
@@ -238,9 +242,9 @@ def export_detector(
 
 def _weights(student: StudentFiles) -> dict[str, Tensor]:
     try:
-        return load_tensors(student.weights)[0]
+        return load_weights(student.weights, student.origin)
     except TrainingError as error:
-        raise ResultError(f"{error}; {how_to_remake(student.weights)}") from error
+        raise ResultError(str(error)) from error
 
 
 def load_detector(source: str | Path, device: torch.device, only: Sequence[str] = ()) -> Detector:

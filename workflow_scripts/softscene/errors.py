@@ -1,6 +1,8 @@
 """Everything that this project reports as a user's or a machine's fault, and not as its own."""
 
+import stat
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class SoftSceneError(Exception):
@@ -65,11 +67,33 @@ class TrainingError(SoftSceneError):
 
 
 def how_to_remake(path: object) -> str:
-    """What to type to have a damaged file made again, and then what depends on it."""
+    """What to type to have a damaged file made again, and then what depends on it.
+
+    A file that the operating system does not give out may be whole: nothing is made again for it.
+    """
+    if reason := _withheld(str(path)):
+        return (
+            f"the operating system does not let {path} be read ({reason}), so the file itself may "
+            "be whole: mend that (permissions, disk, network), then give the same command again"
+        )
     return (
         f"make it again: snakemake --force {path} --cores 1 (the run's --configfile last), "
         "and then the run's own command"
     )
+
+
+def _withheld(path: str) -> str | None:
+    """Why a file that is there cannot be read as bytes; None where it can, or is not there."""
+    try:
+        if stat.S_ISREG(Path(path).stat().st_mode):  # a pipe would be waited for
+            with Path(path).open("rb") as file:
+                while file.read(2**20):
+                    pass
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def printable(text: str, keep: str = "") -> str:

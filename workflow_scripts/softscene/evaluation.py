@@ -9,11 +9,12 @@ import pandas as pd
 from softscene import metrics
 from softscene.activity import recording_activity, to_events, to_segments
 from softscene.dataset import Clips, join_clips
-from softscene.files import read_table, write_table
+from softscene.features import sources_of
+from softscene.files import read_numbers, read_table, write_table
 from softscene.folds import EVALUATION
 from softscene.labels import Labels
 from softscene.predictions import load_probabilities
-from softscene.thresholds import MODES, best_thresholds, grid, sweep
+from softscene.thresholds import COUNTS, MODES, best_thresholds, grid, sweep
 
 Activity = dict[str, np.ndarray]
 
@@ -38,6 +39,7 @@ def evaluate_student(
     conventions: Mapping[str, float],
     fixed_threshold: float,
     adaptive_thresholds: Mapping[str, float],
+    student: Mapping[str, str],
 ) -> None:
     """Write ``thresholds``, ``events``, ``class_wise`` and ``overall`` (keys of ``results``).
 
@@ -59,10 +61,12 @@ def evaluate_student(
         Name -> seconds of a segment.
     fixed_threshold, adaptive_thresholds
         See ``evaluation`` in ``config.yaml``.
+    student
+        Whose the probabilities must be: its wildcards.
     """
     table = read_table(recordings)
     names = list(table.recording[table.part == EVALUATION])
-    scores, hop = load_probabilities(probabilities, names)
+    scores, hop = load_probabilities(probabilities, names, {**student, **sources_of(events)})
     by_recording = dict(tuple(read_table(events).groupby("recording")))
 
     sizes = segment_frames(conventions, hop)
@@ -76,7 +80,7 @@ def evaluate_student(
         labels.events,
     )
     thresholds = choose_thresholds(
-        read_table(development_sweep), own, labels.events, fixed_threshold
+        read_numbers(development_sweep, COUNTS), own, labels.events, fixed_threshold
     )
     detected = {
         mode: {name: scores[name] > limits for name in names} for mode, limits in thresholds.items()

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from softscene.annotations import happenings
 from softscene.config import NONE, StudentKind
 from softscene.embedding import codes, frequency_marks, levels_of, packed, sound, spectrogram
 from softscene.evaluation import Activity, reference_activity, sum_counts
 from softscene.extraction import locate, read_mono
-from softscene.features import FeatureParameters, FeatureStore
+from softscene.features import FeatureParameters, FeatureStore, sources_of
 from softscene.figures import COLOURS
-from softscene.files import read_table, write_text
+from softscene.files import read_numbers, read_table, write_text
 from softscene.folds import EVALUATION
 from softscene.labels import Labels
 from softscene.predictions import load_probabilities
@@ -39,10 +40,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Shown:
-    """A student of the page: its kind, its method's name, and its files for each fold."""
+    """A student of the page: its kind, its method's name, its seed, and its files of each fold."""
 
     kind: StudentKind
     name: str
+    seed: int
     probabilities: Sequence[str | Path]
     thresholds: Sequence[str | Path]
 
@@ -56,6 +58,7 @@ class Shown:
 def shown_of(
     kinds: Sequence[Mapping[str, str]],
     names: Mapping[str, str],
+    seed: int,
     probabilities: Sequence[str],
     thresholds: Sequence[str],
 ) -> list[Shown]:
@@ -63,7 +66,9 @@ def shown_of(
     folds = len(probabilities) // len(kinds)
     parts = [slice(index * folds, (index + 1) * folds) for index in range(len(kinds))]
     return [
-        Shown(StudentKind(**kind), names[kind["method"]], probabilities[part], thresholds[part])
+        Shown(
+            StudentKind(**kind), names[kind["method"]], seed, probabilities[part], thresholds[part]
+        )
         for kind, part in zip(kinds, parts, strict=True)
     ]
 
@@ -96,6 +101,10 @@ class Sources:
     def hop(self) -> float:
         """Seconds from frame to frame."""
         return self.parameters.hop_length / self.parameters.sample_rate
+
+    def facts(self) -> dict[str, str]:
+        """What features must have been made of."""
+        return sources_of(self.events, list(self.audio))
 
 
 @dataclass(frozen=True)
@@ -186,7 +195,8 @@ def make_explorer(
     AudioError, FeatureError, ResultError
         A file is missing or damaged.
     """
-    events = dict(tuple(read_table(sources.events).groupby("recording")))
+    of_recording = read_table(sources.events).groupby("recording")
+    events = {name: happenings(rows) for name, rows in of_recording}
     parts = [
         _read_part(sources, shown, events, labels, index) for index in range(len(sources.folds))
     ]
@@ -233,12 +243,14 @@ def _read_part(
     table = read_table(source)
     table = table[table.part == EVALUATION]
     names = list(table.recording)
-    detectors = []
+    detectors, data = [], sources.facts()
     for each in shown:
-        limits = read_table(each.thresholds[index]).set_index("event").loc[list(labels.events)]
+        origin = {**vars(each.kind), "fold": str(fold), "seed": str(each.seed), **data}
+        limits = read_numbers(each.thresholds[index], MODES)
+        limits = limits.set_index("event").loc[list(labels.events)]
         detectors.append(
             Detector(
-                probabilities=load_probabilities(each.probabilities[index], names)[0],
+                probabilities=load_probabilities(each.probabilities[index], names, origin)[0],
                 thresholds={mode: limits[mode].to_numpy(float) for mode in MODES},
             )
         )
@@ -297,7 +309,7 @@ def _contents(
     scenes = pd.Series({name: part.scenes[name] for part, name in chosen})
     paths = locate(sources.audio, scenes).path
     progress = Progress("explorer", len(chosen), "recording")
-    with FeatureStore(sources.features, sources.parameters) as store:
+    with FeatureStore(sources.features, sources.parameters, sources.facts()) as store:
         for part, name in chosen:
             image, step = spectrogram(store.read(name)[0])
             rate = sources.parameters.sample_rate

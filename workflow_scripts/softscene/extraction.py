@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from softscene.audio import Recording
 from softscene.errors import AudioError, SoftSceneError
-from softscene.features import FeatureParameters, write_proved
+from softscene.features import FeatureParameters, sources_of, write_proved
 from softscene.files import partial_beside, read_table, replacing_hdf5
 from softscene.lifetime import fork_pool
 from softscene.progress import Progress
@@ -159,7 +159,8 @@ def extract_features(
     events
         ``events.tsv``; its recordings are used, others are not.
     target
-        The HDF5 file; the parameters are its attributes, scene, rate and samples each data set's.
+        The HDF5 file; the parameters, and what it was made of, are its attributes; scene and
+        samples each data set's.
     parameters
         How.
     workers
@@ -176,7 +177,7 @@ def extract_features(
     progress = Progress("features", len(recordings), "recording")
     problems = []
     with replacing_hdf5(target) as store, _folder_beside(Path(target)) as folder:
-        store.attrs.update(asdict(parameters))
+        store.attrs.update(asdict(parameters) | sources_of(events, list(audio)))
         jobs = [
             (row.path, row.frames, parameters, folder / str(number))
             for number, row in enumerate(recordings.itertuples())

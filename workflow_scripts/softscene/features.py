@@ -1,7 +1,7 @@
 """The feature file: what it was made with, and reading it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 
 from softscene.errors import FeatureError, how_to_remake
+from softscene.origins import Facts, digest_of, require_facts
 
 Result = TypeVar("Result")
-Facts = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class FeatureParameters:
     floor: float
 
 
+def sources_of(events: str | Path, recordings: Sequence[str | Path] = ()) -> dict[str, str]:
+    """What features are made of, as facts: SHA-256 of ``events.tsv`` and the recordings' tables."""
+    found = {"events.tsv": digest_of(events)}
+    return found | {"recordings.tsv": digest_of(*recordings)} if recordings else found
+
+
 class FeatureStore:
     """A finished ``features.h5``, opened for reading (a context manager).
 
@@ -53,32 +59,33 @@ class FeatureStore:
         The file.
     parameters
         What it must have been made with.
+    sources
+        What it must have been made of: those of :func:`sources_of` that the reader knows.
+
+    Attributes
+    ----------
+    sources
+        All that it was made of.
 
     Raises
     ------
     FeatureError
-        The file is damaged, or was made with other parameters; says which, and how to make it.
+        The file is damaged, or was made with other parameters or of other data; says which, and
+        how to make it.
     """
 
-    def __init__(self, path: str | Path, parameters: FeatureParameters) -> None:
+    def __init__(
+        self, path: str | Path, parameters: FeatureParameters, sources: Mapping[str, str]
+    ) -> None:
         self.path = path
-        self._file = read_hdf5(path, lambda: h5py.File(path, "r"))
+        self._file = read_hdf5(path, lambda: open_hdf5(path))
         try:
-            self._require(parameters)
+            made = read_hdf5(path, lambda: dict(self._file.attrs))
+            require_facts(path, made, asdict(parameters) | dict(sources), FeatureError)
         except FeatureError:
             self._file.close()
             raise
-
-    def _require(self, parameters: FeatureParameters) -> None:
-        made = read_hdf5(self.path, lambda: dict(self._file.attrs))
-        other = [
-            f"{name} {made.get(name, 'is missing')!s}, expected {value}"
-            for name, value in asdict(parameters).items()
-            if not np.array_equal(made.get(name), value)
-        ]
-        if other:
-            heading = f"{self.path} was made with other parameters; {how_to_remake(self.path)}"
-            raise FeatureError.of(heading, other)
+        self.sources = {name: str(made[name]) for name in made if name.endswith(".tsv")}
 
     def __enter__(self) -> "FeatureStore":
         return self
@@ -87,14 +94,14 @@ class FeatureStore:
         self._file.close()
 
     def read(self, recording: str) -> tuple[np.ndarray, str]:
-        """Frames x bands of a recording, and its scene, proved by their checksum."""
+        """Frames x bands of a recording, all finite, and its scene, proved by their checksum."""
         return read_hdf5(self.path, lambda: self._proved(recording))
 
     def _proved(self, recording: str) -> tuple[np.ndarray, str]:
         if recording not in self._file:
             raise FeatureError(f"{self.path}: has no features of {recording}")
         data = self._file[recording]
-        return read_proved(data), str(data.attrs["scene"])
+        return read_proved(data, self.path), str(data.attrs["scene"])
 
 
 def write_proved(
@@ -109,12 +116,24 @@ def write_proved(
     data.attrs["sha256"] = _sha256(values, facts or {})
 
 
-def read_proved(data: h5py.Dataset) -> np.ndarray:
-    """Read what :func:`write_proved` wrote; ``OSError`` where the values or facts are others."""
+def read_proved(data: h5py.Dataset, path: str | Path) -> np.ndarray:
+    """Read what :func:`write_proved` wrote; ``OSError`` where the values or facts are others.
+
+    Raises
+    ------
+    FeatureError
+        A value is not a finite number; names the file, the recording and the frame.
+    """
     values, facts = data[()], dict(data.attrs)
     written = facts.pop("sha256", "never noted")
     if (found := _sha256(values, facts)) != written:
         raise OSError(f"{data.name}: SHA-256 was {written}, now it is {found}")
+    if not np.isfinite(values).all():
+        frame = int(np.argmin(np.isfinite(values).all(axis=1)))
+        raise FeatureError(
+            f"{path}: frame {frame} of {data.name[1:]} holds values that are not finite numbers; "
+            + how_to_remake(path)
+        )
     return values
 
 
@@ -123,6 +142,14 @@ def _sha256(values: np.ndarray, facts: Facts) -> str:
     found = hashlib.sha256(f"{values.dtype} {values.shape} {about}\n".encode())
     found.update(np.ascontiguousarray(values))
     return found.hexdigest()
+
+
+def open_hdf5(path: str | Path) -> h5py.File:
+    """Open a finished file for reading; no lock is taken, as nobody writes to it any more.
+
+    Not every file system has locks, and another program that has the file open does no harm.
+    """
+    return h5py.File(path, "r", locking=False)
 
 
 def read_hdf5(path: str | Path, read: Callable[[], Result]) -> Result:

@@ -4,11 +4,12 @@ import glob
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import psutil
 
@@ -133,3 +134,27 @@ def read_table(source: str | Path) -> pd.DataFrame:
         raise ResultError(
             f"{source} cannot be read as a table ({error}); {how_to_remake(source)}"
         ) from error
+
+
+def read_numbers(source: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table of which these columns must be there and hold finite numbers.
+
+    Raises
+    ------
+    ResultError
+        It is missing or no table, lacks a column, or a cell is no finite number; names its line.
+    """
+    table = read_table(source)
+    if missing := [column for column in columns if column not in table.columns]:
+        raise ResultError(
+            f"{source} lacks the columns {', '.join(missing)}; {how_to_remake(source)}"
+        )
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
+    bad = ~np.isfinite(numbers.to_numpy(float))
+    if bad.any():
+        row, column = (int(place[0]) for place in np.nonzero(bad))
+        raise ResultError(
+            f"{source}, line {row + 2}: {columns[column]} is {table[columns[column]][row]}, a "
+            f"finite number expected; {how_to_remake(source)}"
+        )
+    return table.assign(**numbers)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from softscene.annotations import read_published
 from softscene.errors import AnnotationError
-from softscene.features import FeatureParameters, FeatureStore
+from softscene.features import FeatureParameters, FeatureStore, sources_of
 from softscene.files import read_table, write_table
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ def make_fold(
     development: str | Path,
     evaluation: str | Path,
     events: str | Path,
+    tables: Sequence[str | Path],
     features: str | Path,
     results: dict[str, str | Path],
     clip_frames: int,
@@ -66,6 +67,8 @@ def make_fold(
         The authors' lists of the fold; only which recordings they name is used.
     events
         ``events.tsv``, which says which recordings there are.
+    tables
+        Those of the downloaded recordings, of which the features were made.
     features
         ``features.h5``.
     clip_frames
@@ -80,14 +83,14 @@ def make_fold(
     AnnotationError
         A recording is in both parts or in none, or is not in ``events.tsv``.
     FeatureError
-        The feature file is damaged, or was made with other parameters.
+        The feature file is damaged, or was made with other parameters or of other data.
     """
     parts = {
         DEVELOPMENT: list(read_published(development).recording.unique()),
         EVALUATION: list(read_published(evaluation).recording.unique()),
     }
     _check_parts(parts, set(read_table(events).recording))
-    with FeatureStore(features, parameters) as store:
+    with FeatureStore(features, parameters, sources_of(events, tables)) as store:
         found = {name: store.read(name) for names in parts.values() for name in names}
     recordings = pd.DataFrame(
         [
@@ -143,6 +146,7 @@ def read_clips(source: str | Path, part: str, training: bool = False) -> pd.Data
 def make_inner_fold(
     recordings: str | Path,
     clips: str | Path,
+    events: str | Path,
     features: str | Path,
     results: dict[str, str | Path],
     held_out: int,
@@ -157,7 +161,7 @@ def make_inner_fold(
     ----------
     recordings, clips
         The fold's, as :func:`make_fold` wrote them.
-    features, results, parameters
+    events, features, results, parameters
         As for :func:`make_fold`.
     held_out
         Which part, from 1 to ``parts``.
@@ -177,7 +181,7 @@ def make_inner_fold(
     known = known.assign(part=known.recording.map(place))
     table = read_table(clips)
     table = table[table.part == DEVELOPMENT]
-    with FeatureStore(features, parameters) as store:
+    with FeatureStore(features, parameters, sources_of(events)) as store:
         seen = [store.read(name)[0] for name in known.recording[known.part == DEVELOPMENT]]
     write_table(known, results["recordings"])
     write_table(table.assign(part=table.recording.map(place)), results["clips"])

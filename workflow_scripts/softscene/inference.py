@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from softscene.dataset import Clips
+from softscene.errors import TrainingError
 from softscene.networks import Student, Teacher
 
 BATCH = 16  # clips at a time; bounds memory, changes no result
@@ -24,14 +25,36 @@ def _forward(network: Teacher | Student, clips: Clips, device: torch.device) -> 
 
 
 def scene_logits(network: Teacher, clips: Clips, device: torch.device) -> np.ndarray:
-    """The teacher's logits v of each clip, clips x scenes, float32."""
-    return torch.cat(_forward(network, clips, device)).cpu().numpy()
+    """The teacher's logits v of each clip, clips x scenes, float32.
+
+    Raises
+    ------
+    TrainingError
+        One is not finite, which a comparison would take for an answer.
+    """
+    return _finite(torch.cat(_forward(network, clips, device)), clips)
 
 
 def event_probabilities(network: Student, clips: Clips, device: torch.device) -> np.ndarray:
-    """Posterior of each event in each frame, s(y): clips x frames x events, float32."""
+    """Posterior of each event in each frame, s(y): clips x frames x events, float32.
+
+    Raises
+    ------
+    TrainingError
+        One is not finite, which a threshold would take for no event.
+    """
     logits: list[Tensor] = [y for y, _ in _forward(network, clips, device)]
-    return torch.sigmoid(torch.cat(logits)).cpu().numpy()
+    return _finite(torch.sigmoid(torch.cat(logits)), clips)
+
+
+def _finite(outputs: Tensor, clips: Clips) -> np.ndarray:
+    """Outputs of clips, of which only the padding may be anything."""
+    values = outputs.cpu().numpy()
+    for clip, (each, length) in enumerate(zip(values, clips.lengths, strict=True)):
+        if not np.isfinite(each if each.ndim == 1 else each[:length]).all():
+            recording = clips.table.recording.iloc[clip]
+            raise TrainingError(f"the network's output for {recording} is not finite")
+    return values
 
 
 def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.DataFrame:

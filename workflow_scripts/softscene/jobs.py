@@ -20,6 +20,7 @@ from softscene import (
     training,
 )
 from softscene.checkpoints import Checkpoints, identity
+from softscene.config import NONE
 from softscene.dataset import (
     Clips,
     FoldFiles,
@@ -48,8 +49,8 @@ class Fold:
 
     Attributes
     ----------
-    name
-        For messages, e.g. ``fold 1, seed 0``.
+    wildcards
+        Which network, e.g. ``{"fold": "1", "seed": "0"}``: what stands in its weights' file.
     files
         The fold's files.
     labels
@@ -62,12 +63,22 @@ class Fold:
         File of a method of one's own, see :mod:`softscene.methods`.
     """
 
-    name: str
+    wildcards: Mapping[str, str]
     files: FoldFiles
     labels: str | Path
     clip_frames: int
     network: Mapping[str, object]
     code: str | Path | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages, e.g. ``fold 1, seed 0``."""
+        given = {key: value for key, value in self.wildcards.items() if value != NONE}
+        return ", ".join(f"{key} {value}" for key, value in given.items())
+
+    def origin(self, clips: Clips) -> dict[str, str]:
+        """What the network's files are made of: its wildcards, and the data of its clips."""
+        return {**self.wildcards, **clips.sources}
 
     def vocabulary(self) -> Labels:
         """Read the label file."""
@@ -127,7 +138,8 @@ def train_teacher(
     )
     write_table(confusion, results["confusion"])
     write_table(_accuracy(confusion, scenes), results["accuracy"])
-    _write_training(network, history, resolved, results, checkpoints)
+    origin = fold.origin(development)
+    _write_training(network, origin, history, resolved, results, checkpoints)
 
 
 def _checkpoints(
@@ -152,6 +164,7 @@ def _checkpoints(
 
 def _write_training(
     network: torch.nn.Module,
+    origin: Mapping[str, str],
     history: pd.DataFrame,
     resolved: Mapping[str, object],
     results: Paths,
@@ -162,7 +175,7 @@ def _write_training(
         checkpoints.require_ownership()
     write_table(history, results["history"])
     training.save_parameters(resolved, results["parameters"])
-    save_network(network, results["weights"])
+    save_network(network, results["weights"], origin)
     if checkpoints:
         checkpoints.clear()
 
@@ -188,7 +201,7 @@ def dump_soft_labels(
     """Write the teacher's logits for every clip of a part that a student may be trained on."""
     device = prepare(*compute)
     clips = fold.clips(part, training=True)
-    network = load_network(Teacher(fold.size(clips)), weights, device)
+    network = load_network(Teacher(fold.size(clips)), weights, device, fold.origin(clips))
     logits = inference.scene_logits(network, clips, device)
     write_soft_labels(clips.table, logits, fold.vocabulary().scenes, target)
 
@@ -235,7 +248,7 @@ def train_student(
         clips, soft, objective, size, parameters, seed, device, fold.name, checkpoints,
         Method.of(own),
     )  # fmt: skip
-    _write_training(network, history, resolved, results, checkpoints)
+    _write_training(network, fold.origin(clips), history, resolved, results, checkpoints)
 
 
 def predict_student(
@@ -264,11 +277,12 @@ def predict_student(
     clips = fold.clips(DEVELOPMENT)
     method = Method.of(fold.own_code())
     network = method.student(fold.size(clips), scene_branch=scene_loss != "none")
-    network = load_network(network, weights, device)
+    network = load_network(network, weights, device, fold.origin(clips))
     known = inference.event_probabilities(network, clips, device)
     write_table(sweep_part(clips, known, labels, thresholds), results["sweep"])
 
     clips = fold.clips(EVALUATION)
     hop = fold.files.parameters.hop_length, fold.files.parameters.sample_rate
     unseen = inference.event_probabilities(network, clips, device)
-    save_probabilities(clips, unseen, labels.events, hop, results["probabilities"])
+    origin = fold.origin(clips)
+    save_probabilities(clips, unseen, labels.events, hop, results["probabilities"], origin)

@@ -131,10 +131,11 @@ def _read_tut_lists(
 
 def _summarise(events: pd.DataFrame, source: str, labels: Labels) -> None:
     logger.info(
-        "%s list: %d rows, %d recordings, %d of %d events",
+        "%s list: %d rows, %d recordings (%d without events), %d of %d events",
         source,
-        len(events),
+        len(lists.happenings(events)),
         events.recording.nunique(),
-        events.event.nunique(),
+        events.onset.isna().sum(),
+        lists.happenings(events).event.nunique(),
         len(labels.events),
     )

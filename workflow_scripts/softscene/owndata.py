@@ -7,7 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from softscene.annotations import EVENT_COLUMNS, PUBLISHED_COLUMNS, clean, read_published
+from softscene.annotations import (
+    EVENT_COLUMNS,
+    PUBLISHED_COLUMNS,
+    clean,
+    happenings,
+    read_published,
+)
 from softscene.audio import count_samples
 from softscene.errors import AnnotationError, AudioError, ConfigurationError
 from softscene.files import write_table
@@ -189,7 +195,8 @@ def _write_folds(events: pd.DataFrame, fold_of: Mapping[str, int], folder: Path)
     fold = events.recording.map(fold_of)
     for number in sorted(set(fold)):
         parts = {DEVELOPMENT: events[fold != number], EVALUATION: events[fold == number]}
-        unseen = set(parts[EVALUATION].event) - set(parts[DEVELOPMENT].event)
+        heard, learnt = (set(happenings(parts[part]).event) for part in (EVALUATION, DEVELOPMENT))
+        unseen = heard - learnt
         if unseen:
             logger.warning(
                 "fold %d evaluates without learning: %s", number, ", ".join(sorted(unseen))

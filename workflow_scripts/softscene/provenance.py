@@ -1,6 +1,7 @@
 """What was run: data, configuration, versions, commit, machine, hours."""
 
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from softscene.errors import ResultError
+from softscene.annotations import happenings
+from softscene.errors import ResultError, how_to_remake
+from softscene.features import FeatureParameters, FeatureStore, sources_of
 from softscene.files import read_table
 
 PACKAGES = ("snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "matplotlib")
@@ -132,7 +135,7 @@ def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: flo
     used = pd.concat([read_table(path) for path in recordings]).drop_duplicates("recording")
     sizes = used.groupby("scene").frames.agg(["size", "sum"])
     table = pd.DataFrame({"recordings": sizes["size"], "minutes": sizes["sum"] * hop / 60})
-    table["rows"] = read_table(events).groupby("scene").size()
+    table["rows"] = happenings(read_table(events)).groupby("scene").size()
     table = table.fillna({"rows": 0}).astype({"rows": int})
     table.loc["all"] = table.sum()
     return table.astype({"recordings": int, "rows": int}).rename_axis("scene").reset_index()
@@ -174,3 +177,92 @@ def differences(
         for key in [*here, *left_out]
         if here.get(key) != there.get(key)
     ]
+
+
+def require_configured(
+    configuration: Mapping[str, object],
+    kinds: Sequence[Mapping[str, str]],
+    files: Mapping[str, str | Sequence[str]],
+) -> None:
+    """Make sure that results are of this configuration, which Snakemake only knows of its own runs.
+
+    Parameters
+    ----------
+    configuration
+        As resolved.
+    kinds
+        Kinds of students.
+    files
+        ``features``, ``events``, and the ``parameters.json`` of all ``students`` (by kind, fold and
+        seed) and ``teachers`` (by fold and seed), if there are any.
+
+    Raises
+    ------
+    FeatureError
+        The features were made with other parameters, or of other events.
+    ResultError
+        Networks were trained with other parameters; lists the keys, and says what to do.
+    """
+    parameters = FeatureParameters(**configuration["features"])
+    with FeatureStore(files["features"], parameters, sources_of(files["events"])):
+        pass
+    seeds = [seed for _ in configuration["folds"] for seed in configuration["seeds"]]
+    teachers = files.get("teachers", [])
+    expected = [(_teaching(configuration), seed) for seed in seeds if teachers]
+    expected += [(_studying(configuration, kind), seed) for kind in kinds for seed in seeds]
+    paths = [*teachers, *files["students"]]
+    other: dict[str, list[str]] = {}
+    for path, ((role, wanted), seed) in zip(paths, expected, strict=True):
+        made = flat(_read_parameters(path))
+        for key, value in flat({**wanted, "seed": seed}).items():
+            if (found := made.get(key, "missing")) != value:
+                fault = f"{role}: {key} is {found}, the configuration says {value}"
+                other.setdefault(fault, []).append(str(path))
+    if other:
+        rules = {f"train_{fault.split(':')[0]}" for fault in other}
+        if "train_teacher" in rules and any(
+            method.get("labels") == "cross_fitted" for method in configuration["methods"].values()
+        ):
+            rules.add("train_inner_teacher")
+        raise ResultError.of(
+            "results are of another configuration: give that one again, or another name by 'run', "
+            f"or make them again by this one: snakemake --forcerun {' '.join(sorted(rules))} (the "
+            "run's --configfile and --cores last)",
+            [f"{fault} ({len(of)} files, {of[0]} first)" for fault, of in other.items()],
+        )
+
+
+def _teaching(configuration: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    return "teacher", _trained(configuration, "teacher", ["channels", "dropout"])
+
+
+def _studying(
+    configuration: Mapping[str, object], kind: Mapping[str, str]
+) -> tuple[str, dict[str, object]]:
+    loss = configuration["methods"][kind["method"]]["scene_loss"]
+    keys = ["channels", "gru_units", "dense_units", "dropout"]
+    keys += ["scene_channels"] if loss != "none" else []
+    return "student", _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
+
+
+def _trained(
+    configuration: Mapping[str, object], role: str, sizes: Sequence[str]
+) -> dict[str, object]:
+    """What a training's ``parameters.json`` must say."""
+    network = {key: configuration["network"][key] for key in sizes}
+    clip = {
+        "frames": configuration["clips"]["frames"],
+        "bands": configuration["features"]["bands"],
+    }
+    return {
+        "training": configuration[role],
+        "network": network | clip,
+        "threads": configuration["compute"]["threads"],
+    }
+
+
+def _read_parameters(path: str | Path) -> dict[str, object]:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error

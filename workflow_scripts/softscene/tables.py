@@ -10,7 +10,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 from numpy.typing import ArrayLike
 
-from softscene.annotations import count_events
+from softscene.annotations import count_events, happenings
 from softscene.config import NONE, StudentKind
 from softscene.files import read_table, write_table, write_text
 from softscene.labels import Labels
@@ -180,7 +180,7 @@ def write_table1(
     events: str | Path, labels: Labels, results: Mapping[str, str | Path], synthetic: bool
 ) -> None:
     """Write Table 1 to ``results``: ``tsv``, and ``md`` and ``html`` (count and duration)."""
-    table = count_events(read_table(events), labels)
+    table = count_events(happenings(read_table(events)), labels)
     write_table(table, results["tsv"])
     cells = table.assign(
         cell=[

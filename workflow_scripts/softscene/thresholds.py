@@ -8,6 +8,7 @@ import pandas as pd
 from softscene.metrics import f_score
 
 MODES = ("fixed", "adaptive", "oracle")
+COUNTS = ("threshold", "true_positives", "false_positives", "false_negatives")  # of a sweep
 
 
 def grid(lowest: float, highest: float, step: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from softscene.errors import TrainingError, how_to_remake
 from softscene.files import replacing
+from softscene.origins import require_facts
 
 CHECKSUM = "sha256"
 FACTS = "__metadata__"  # their key in the header
@@ -68,22 +69,59 @@ def load_tensors(source: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]
     return tensors, facts
 
 
-def save_network(network: nn.Module, target: str | Path) -> None:
-    """Save weights and running statistics."""
-    save_tensors(network.state_dict(), target)
+def save_network(network: nn.Module, target: str | Path, origin: Mapping[str, str]) -> None:
+    """Save weights and running statistics, and what they were made of."""
+    save_tensors(network.state_dict(), target, **origin)
 
 
-def load_network(network: nn.Module, source: str | Path, device: torch.device) -> nn.Module:
-    """Load what :func:`save_network` saved, for inference.
+def load_weights(
+    source: str | Path, origin: Mapping[str, str], infinite: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Read what :func:`save_network` saved.
+
+    Parameters
+    ----------
+    source
+        The file.
+    origin
+        What it must have been made of, as far as the reader knows it.
+    infinite
+        Tensors that hold infinity by design, such as a mask.
 
     Raises
     ------
     TrainingError
-        The file is damaged, or is of another network.
+        The file is damaged, was made of something else, or holds what is not finite.
     """
     try:
-        network.load_state_dict(load_tensors(source)[0])
-    except (TrainingError, RuntimeError) as error:
+        tensors, facts = load_tensors(source)
+    except TrainingError as error:
+        raise TrainingError(f"{error}; {how_to_remake(source)}") from error
+    require_facts(source, facts, origin, TrainingError)
+    bad = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if bad := [name for name in bad if name not in infinite]:
+        heading = f"{source} holds weights that are not finite numbers; {how_to_remake(source)}"
+        raise TrainingError.of(heading, bad)
+    return tensors
+
+
+def load_network(
+    network: nn.Module, source: str | Path, device: torch.device, origin: Mapping[str, str]
+) -> nn.Module:
+    """Load what :func:`save_network` saved, for inference; ``origin`` as for :func:`load_weights`.
+
+    Raises
+    ------
+    TrainingError
+        The file is damaged, was made of something else, holds what is not finite, or is of another
+        network.
+    """
+    fresh = network.state_dict()
+    infinite = [name for name, value in fresh.items() if not value.isfinite().all()]
+    tensors = load_weights(source, origin, infinite)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
         raise TrainingError(
             f"{source} does not hold the weights of this network ({error}); "
             + how_to_remake(source)
