@@ -131,8 +131,10 @@ def test_clips_of_the_authors_folds_at_their_true_lengths(
     assert len(samples) == 112
     assert not any(number % 44100 == 0 for number in samples.values())
     write_table(published[0], tmp_path / "events.tsv")
+    tables = [tmp_path / "audio.tsv"]
+    write_table(pd.DataFrame({"recording": list(samples)}), tables[0])
     with h5py.File(tmp_path / "features.h5", "w") as store:
-        store.attrs.update(asdict(FEATURES))
+        store.attrs.update(asdict(FEATURES) | sources_of(tmp_path / "events.tsv", tables))
         for name, number in samples.items():
             frames = np.zeros((frame_count(number, FEATURES), 1), "f4")
             write_proved(store, name, frames, {"scene": scene_of[name]})
@@ -143,9 +145,8 @@ def test_clips_of_the_authors_folds_at_their_true_lengths(
             for part in (DEVELOPMENT, EVALUATION)
         ]
         made = {name: tmp_path / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
-        make_fold(
-            *lists, tmp_path / "events.tsv", tmp_path / "features.h5", made, 500, 1.0, FEATURES
-        )
+        features = tmp_path / "features.h5"
+        make_fold(*lists, tmp_path / "events.tsv", tables, features, made, 500, 1.0, FEATURES)
         for part, source in zip((DEVELOPMENT, EVALUATION), lists, strict=True):
             clips = read_clips(made["clips"], part)
             names = set(read_published(source).recording)
