@@ -67,7 +67,7 @@ rule evaluate_student:
 rule make_table3:
     input:
         scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
-        published=own("resources/published_table3.csv"),
+        published=workflow_path("resources/published_table3.csv"),
         code=code("tables"),
     output:
         tsv=f"{RESULTS}/tables/table3.tsv",
@@ -100,7 +100,7 @@ rule make_table3:
 rule make_table4:
     input:
         scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
-        published=own("resources/published_table4.csv"),
+        published=workflow_path("resources/published_table4.csv"),
         code=code("tables"),
     output:
         tsv=f"{RESULTS}/tables/table4.tsv",

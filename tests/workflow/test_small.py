@@ -368,6 +368,11 @@ def test_a_failed_job_shows_the_end_of_its_log_and_leaves_no_half_made_file(scra
         ("studnet: {epochs: 3}", ["studnet: no such key; is 'student' meant?"]),
         ("seeds: [0, 0]", ["seeds: [0, 0] given", "different whole numbers"]),
         ("compute: {threads: two}", ["compute.threads: 'two' given, integer expected"]),
+        (
+            "teacher: {epochs: 1, epochs: 2}",
+            [f"{SMALL} cannot be read: line ", "'epochs' is given"],
+        ),
+        ("data: {folder: 'a{x}'}", ["data.folder: 'a{x}' given, a path without { }"]),
     ],
 )
 def test_a_bad_configuration_stops_before_any_job(fresh, line, words):
