@@ -1,15 +1,17 @@
 """Who outlives whom, and who may work on what."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 from softscene.errors import BusyError
-from softscene.lifetime import Boss, ancestors, announce, announced, claim, claimant
+from softscene.lifetime import ancestors, announce, announced, claim, claimant, lives
 
 from tests.conftest import ROOT
 
@@ -75,23 +77,70 @@ def test_a_job_that_begins_after_its_boss_has_died_ends_at_once(tmp_path):
     """As one does whose Snakemake is killed while it still imports."""
     environ = {}
     announce(environ)
-    assert announced(environ) == [Boss.of(psutil.Process())]
-    assert announced(environ)[0].lives()
+    assert announced(environ) == [os.getpid()]
     assert announced({}) == []
-    gone = subprocess.Popen(["true"])
+    gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert not Boss(gone.pid, time.time()).lives()
-    assert not Boss(os.getpid(), psutil.Process().create_time() - 60).lives(), "number used again"
     job = JOB.replace('ancestors("boss")', "announced(os.environ)").replace(
         "ancestors", "announced"
     )
     (tmp_path / "job.py").write_text(f"import os\n{job}")
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts"),
-               "SOFTSCENE_SNAKEMAKE": f"{gone.pid} {time.time()}"}  # fmt: skip
+               "SOFTSCENE_SNAKEMAKE": str(gone.pid)}  # fmt: skip
     started = time.monotonic()
     job = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environ, check=False)
     assert job.returncode == -signal.SIGKILL
     assert time.monotonic() - started < 20
+
+
+def test_a_process_lives_until_it_ends_and_a_zombie_does_not(monkeypatch):
+    """Whatever the clock says: its start is not asked for, as a step of the clock moves it."""
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: pytest.fail("asked"))
+    assert lives(os.getpid())
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert lives(process.pid)
+    process.kill()
+    end = time.monotonic() + 10
+    while lives(process.pid):  # a zombie until it is waited for
+        assert time.monotonic() < end
+    assert psutil.pid_exists(process.pid)
+    process.wait()
+    assert not lives(process.pid)
+
+
+MOVED = """
+cp /proc/stat stat && mount --bind stat /proc/stat || { echo refused; exit; }
+echo "$$" && exec "$0" boss
+"""
+
+
+def test_a_step_of_the_clock_ends_nothing(tmp_path):
+    """Linux tells a process's start from that of the machine, which a step of the clock moves."""
+    (tmp_path / "boss").write_text(BOSS)
+    (tmp_path / "job.py").write_text(JOB)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+    try:
+        boss = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", MOVED, sys.executable],
+            cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    except OSError as error:
+        pytest.skip(f"needs unshare: {error}")
+    with boss:
+        if not boss.stdout.readline().strip().isdecimal():
+            pytest.skip(f"needs the right to mount: {boss.stderr.read()}")
+        assert boss.stdout.readline() == "ready\n"
+        below = psutil.Process(boss.pid).children(recursive=True)
+        before = (tmp_path / "stat").read_text()
+        (booted,) = re.findall(r"^btime (\d+)$", before, re.MULTILINE)
+        text = before.replace(f"btime {booted}", f"btime {int(booted) + 10}")
+        (tmp_path / "stat").write_text(text)
+        assert f"btime {int(booted) + 10}" in Path(f"/proc/{boss.pid}/root/proc/stat").read_text()
+        time.sleep(1)  # the job looks ten times
+        assert all(process.is_running() for process in below)
+        assert {"sh", "sleep"} <= {process.name() for process in below}
+        boss.kill()
+        wait_until_gone(below)
 
 
 def test_ancestors_are_those_that_run_the_program_and_not_those_that_name_it():
