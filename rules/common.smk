@@ -28,7 +28,7 @@ from softscene.config import (
 )
 from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
-from softscene.lifetime import announce, claim, claimant
+from softscene.lifetime import announce, claim, claimant, end_tidily_on_hangup
 from softscene.recordings import RESULTS as DETECTIONS
 from softscene.recordings import recordings_of
 

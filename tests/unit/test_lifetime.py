@@ -1,6 +1,7 @@
 """Who outlives whom, and who may work on what."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -167,3 +168,43 @@ def test_a_claim_names_its_holder_and_ends_with_it(tmp_path):
     assert claimant(path) is None
     with claim(path, "results/x"):
         assert f"process {os.getpid()} on " in claimant(path)
+
+
+SNAKEFILE = """
+from softscene.lifetime import end_tidily_on_hangup
+onstart: end_tidily_on_hangup()
+rule slow:
+    output: "a"
+    shell: "sleep 60; touch {output}"
+"""
+
+
+@pytest.mark.parametrize("before", [[], ["nohup"]])
+def test_a_closed_terminal_ends_a_run_as_ctrl_c_does_and_not_under_nohup(tmp_path, before):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*before, sys.executable, "-m", "snakemake", "--cores", "1"],
+        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")},
+    ) as run:  # fmt: skip
+        os.close(theirs)
+        me = psutil.Process(run.pid)
+        end = time.monotonic() + 60
+        while not (
+            below := [each for each in me.children(recursive=True) if each.name() == "sleep"]
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert list((tmp_path / ".snakemake").glob("locks/*"))
+        os.close(ours)
+        for _ in range(2):  # by the shell, and by the terminal itself
+            os.killpg(run.pid, signal.SIGHUP)
+        if before:
+            time.sleep(1)
+            assert run.poll() is None
+            assert all(each.is_running() for each in below)
+            os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(60) == 1
+    wait_until_gone(below)
+    assert not list((tmp_path / ".snakemake").glob("locks/*"))

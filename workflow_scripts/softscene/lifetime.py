@@ -54,6 +54,20 @@ def lives(pid: int) -> bool:
         return False
 
 
+def end_tidily_on_hangup() -> None:
+    """Have a closed terminal interrupt this process as Ctrl-C does, so that it can tidy up.
+
+    Whoever is started with ``nohup`` goes on.
+    """
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell may send it once more
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, interrupt)
+
+
 def end_with(bosses: Sequence[int], every: float = 1.0) -> None:
     """Kill this process, and what it started, as soon as one of ``bosses`` is gone.
 
