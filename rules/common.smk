@@ -44,7 +44,7 @@ def configured_path(path):
 
     All other paths of a configuration are used as they are, so they begin where the run is.
     """
-    shipped = Path(path).parts[0] == "resources" and not Path(path).exists()
+    shipped = Path(path).parts[:1] == ("resources",) and not Path(path).exists()
     return workflow_path(path) if shipped else path
 
 
