@@ -8,7 +8,12 @@ CONFIG ?= config.yaml
 ifeq ($(wildcard $(CONFIG)),)
 $(error there is no configuration $(CONFIG))
 endif
-RUN = $(or $(shell sed -n "s/^run: *\([A-Za-z0-9_-]*\).*/\1/p" $(CONFIG)),paper)
+# Read where it is used, after $(ENV). The library's reader knows quotes and comments; what no run
+# may be called must not reach a shell.
+RUN = $(shell PYTHONPATH=workflow_scripts .venv/bin/python -c 'import re, sys; \
+    from softscene.config import read_yaml; \
+    run = read_yaml(sys.argv[1], "configuration").get("run", "paper"); \
+    print(re.sub("[^A-Za-z0-9_-]", "", str(run)))' $(CONFIG))
 ENV := .venv/installed
 PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadfile
 BENCHES := start features evaluation planning demo
@@ -18,22 +23,22 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 demo: CONFIG := config.demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
-	snakemake --configfile $(CONFIG) --cores $(CORES) $(ARGS)
+	snakemake --logger softscene --configfile $(CONFIG) --cores $(CORES) $(ARGS)
 	@python workflow_scripts/show_results.py results/$(RUN)
 
 paper: $(ENV)
-	snakemake --cores $(CORES) $(ARGS)
+	snakemake --logger softscene --cores $(CORES) $(ARGS)
 
 fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of the authors' lists
 	@test -d "$(ANNOTATIONS)/meta" || { echo "say which lists: make fullscale ANNOTATIONS=folder"; exit 1; }
-	snakemake --configfile config.fullscale.yaml --cores $(CORES) $(ARGS) \
+	snakemake --logger softscene --configfile config.fullscale.yaml --cores $(CORES) $(ARGS) \
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
 report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFIG=config.demo.yaml for the demo's
 	@test -f results/$(RUN)/tables/table3.tsv || \
 	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
-	snakemake --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
-	snakemake --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
+	snakemake --logger softscene --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
+	snakemake --logger softscene --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
 
 unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
 	@python -c 'import sys; from softscene.lifetime import claimant; \

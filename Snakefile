@@ -50,6 +50,8 @@ onerror:
 
 
 onstart:
+    if workflow.local_exec:  # a cluster's jobs outlive this process, as they should
+        end_tidily_on_hangup()
     if not makes_nothing():
         require_consent()
         claim_run()

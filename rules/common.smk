@@ -19,6 +19,7 @@ from softscene.config import (
     explored_kinds,
     own_networks,
     read_schema,
+    read_yaml,
     require_code,
     student_kinds,
     typed,
@@ -27,33 +28,44 @@ from softscene.config import (
 )
 from softscene.errors import SoftSceneError
 from softscene.labels import read_labels
-from softscene.lifetime import announce, claim, claimant
+from softscene.lifetime import announce, claim, claimant, end_tidily_on_hangup
 from softscene.recordings import RESULTS as DETECTIONS
 from softscene.recordings import is_dated_ahead, recordings_of
 
 
-def own(path):
-    """A file of the workflow itself, also when it runs in another folder (snakemake -d)."""
+def workflow_path(path):
+    """A file of the workflow itself, wherever it runs (snakemake -s, -d)."""
     here = Path(workflow.basedir)
     return path if here == Path.cwd() else str(here / path)
+
+
+def configured_path(path):
+    """A file that the configuration names: where the run is, or else a resource of the workflow's.
+
+    All other paths of a configuration are used as they are, so they begin where the run is.
+    """
+    shipped = Path(path).parts[:1] == ("resources",) and not Path(path).exists()
+    return workflow_path(path) if shipped else path
 
 
 update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
-    check(config, read_schema(own("rules/schemas/config.schema.yaml")))
+    for path in workflow.configfiles if workflow.is_main_process else []:
+        read_yaml(path, "configuration")  # Snakemake takes the last of two equal keys
+    check(config, read_schema(workflow_path("rules/schemas/config.schema.yaml")))
     config["methods"] = with_controls(config)
-    require_code(config["methods"], own)
-    OWN_NETWORKS = own_networks(config["methods"], config["detector"], own)
-    LABELS = own(config["data"]["labels"])
+    require_code(config["methods"])
+    OWN_NETWORKS = own_networks(config["methods"], config["detector"])
+    LABELS = configured_path(config["data"]["labels"])
     read_labels(LABELS)
-    PUBLISHED = read_registry(own("resources/archives.yaml"))
+    PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
     if config["data"]["own"] and workflow.is_main_process:
         from softscene.owndata import require_data  # slow to load, and seldom used
 
-        require_data(config["data"]["own"], own)
+        require_data(config["data"]["own"])
 except SoftSceneError as error:
     raise WorkflowError(str(error))
 
@@ -67,10 +79,10 @@ DATA = config["data"]["folder"] or ("results/data" if DOWNLOADED else f"{RESULTS
 # A synthetic corpus is a mirror with a registry of its own; everything behind is the same.
 DATASETS = list(PUBLISHED.datasets)
 LISTS = list(PUBLISHED.annotations.files)
-AUDIO = [own(OWN["audio"])] if OWN else [f"{DATA}/{name}/audio" for name in DATASETS]
+AUDIO = [OWN["audio"]] if OWN else [f"{DATA}/{name}/audio" for name in DATASETS]
 RECORDINGS = [f"{DATA}/{name}/recordings.tsv" for name in (["own"] if OWN else DATASETS)]
 CORPUS = f"{RESULTS}/corpus"
-REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else own("resources/archives.yaml")
+REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else workflow_path("resources/archives.yaml")
 # How to download is a resource and no parameter: another mirror gives the same files.
 DOWNLOAD = {
     "mirror": CORPUS if SYNTHETIC else config["download"]["mirror"] or "",
@@ -245,8 +257,7 @@ def soft_labels(wildcards):
 
 def own_code(wildcards):
     """The file of a method of one's own, which its students are made again for."""
-    given = config["methods"][wildcards.method].get("code")
-    return own(given) if given else []
+    return config["methods"][wildcards.method].get("code", [])
 
 
 def network(*keys):
@@ -262,7 +273,7 @@ def student_network(wildcards):
 
 def code(*modules):
     """Modules of the library whose change runs a job again: those of jobs that take seconds."""
-    return [own(f"workflow_scripts/softscene/{module}.py") for module in modules]
+    return [workflow_path(f"workflow_scripts/softscene/{module}.py") for module in modules]
 
 
 def mirrored(names):
@@ -275,7 +286,7 @@ def own_audio(wildcards):
     from softscene.owndata import recording_paths
 
     try:
-        paths = [Path(AUDIO[0], name) for name in recording_paths(own(OWN["annotations"]))]
+        paths = [Path(AUDIO[0], name) for name in recording_paths(OWN["annotations"])]
     except SoftSceneError as error:
         raise WorkflowError(str(error))
     return [str(path) for path in paths if path.is_file() and not is_dated_ahead(path)]
@@ -339,7 +350,7 @@ def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
     if not DOWNLOADED or not planned_data()[0]:
         return
-    terms = Path(own("resources/data_terms.txt")).read_text(encoding="utf-8")
+    terms = Path(workflow_path("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:
         require_licence(config["download"]["accept_licence"], os.environ, terms)
     except SoftSceneError as error:

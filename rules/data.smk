@@ -5,11 +5,11 @@ if SYNTHETIC:
 
     rule make_corpus:
         input:
-            registry=own("resources/archives.yaml"),
+            registry=workflow_path("resources/archives.yaml"),
             labels=LABELS,
-            sounds=own("resources/event_sounds.tsv"),
-            events=own("resources/event_statistics.tsv"),
-            scenes=own("resources/scene_statistics.tsv"),
+            sounds=workflow_path("resources/event_sounds.tsv"),
+            events=workflow_path("resources/event_statistics.tsv"),
+            scenes=workflow_path("resources/scene_statistics.tsv"),
             given=given_lists(),
         output:
             registry=REGISTRY,
@@ -39,8 +39,8 @@ if OWN:
     rule import_data:
         input:
             own_audio,
-            annotations=own(OWN["annotations"]),
-            folds=own(OWN["folds"]) if isinstance(OWN["folds"], str) else [],
+            annotations=OWN["annotations"],
+            folds=OWN["folds"] if isinstance(OWN["folds"], str) else [],
             labels=LABELS,
         output:
             events=f"{RESULTS}/annotations/events.tsv",

@@ -10,7 +10,7 @@ rule estimate:
     input:
         labels=LABELS,
         own=own_audio if OWN else [],
-        scene_statistics=own("resources/scene_statistics.tsv"),
+        scene_statistics=workflow_path("resources/scene_statistics.tsv"),
         published=PAPER_TABLE3,
     log:
         f"{RESULTS}/logs/estimate.log",

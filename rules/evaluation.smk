@@ -2,7 +2,7 @@
 
 # Beside the paper's data or a corpus in their place; data of one's own have no published numbers.
 PUBLISHED_TABLE3, PUBLISHED_TABLE4 = (
-    [] if OWN else own(f"resources/published_table{number}.csv") for number in (3, 4)
+    [] if OWN else workflow_path(f"resources/published_table{number}.csv") for number in (3, 4)
 )
 
 

@@ -1,5 +1,5 @@
 # One page to see and hear what was detected; made on demand: snakemake explorer.
-PAGE = sorted(map(str, Path(own("workflow_scripts/softscene/page")).glob("*.*")))
+PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/page")).glob("*.*")))
 
 
 rule make_explorer:
@@ -12,7 +12,7 @@ rule make_explorer:
         probabilities=of_explored(f"{RESULTS}/predictions/{STUDENT}/probabilities.h5"),
         thresholds=of_explored(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv"),
         labels=LABELS,
-        terms=own("resources/data_terms.txt"),
+        terms=workflow_path("resources/data_terms.txt"),
         code=code("explorer", "embedding"),
         page=PAGE,
     output:

@@ -3,7 +3,7 @@
 
 rule extract_features:
     input:
-        audio=AUDIO,
+        audio=ancient(AUDIO),  # fetched again, it is the same if recordings.tsv, with CRCs, is
         files=own_audio if OWN else [],
         recordings=RECORDINGS,
         events=f"{RESULTS}/annotations/events.tsv",

@@ -5,7 +5,7 @@ rule plot_figure3:
     input:
         table3=f"{RESULTS}/tables/table3.tsv",
         code=code("figures", "plots"),
-        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/fig3.pdf",
         png=report(

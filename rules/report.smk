@@ -1,7 +1,7 @@
 # The report: paired comparisons, all figures but Fig. 3, and the page.
 from softscene.contenders import choose, contenders_of
 
-PAPER_TABLE3 = own("resources/published_table3.csv")
+PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
 METHODS = {
     key: {name: method[name] for name in ("name", "scene_loss", "labels", "code") if name in method}
     for key, method in sorted(config["methods"].items())
@@ -24,7 +24,7 @@ rule compare_methods:
         overall=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
         class_wise=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
         table3=PAPER_TABLE3,
-        table4=own("resources/published_table4.csv"),
+        table4=workflow_path("resources/published_table4.csv"),
         code=code("claims", "comparisons", "contenders", "statistics", "tables"),
     output:
         means=f"{RESULTS}/tables/table3_intervals.tsv",
@@ -57,7 +57,7 @@ rule plot_table1:
     input:
         table1=f"{RESULTS}/tables/table1.tsv",
         code=code("plots", "report_figures"),
-        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/table1.pdf",
         png=report(
@@ -87,7 +87,7 @@ rule plot_learning_curves:
         students=of_chosen(f"{RESULTS}/students/{STUDENT}/history.tsv"),
         teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/history.tsv"),
         code=code("plots", "report_figures"),
-        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/learning_curves.pdf",
         png=report(
@@ -117,7 +117,7 @@ rule plot_confusion:
     input:
         confusions=of_teachers(f"{RESULTS}/teachers/{TEACHER}/confusion.tsv"),
         code=code("plots", "report_figures"),
-        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/confusion.pdf",
         png=report(
@@ -147,7 +147,7 @@ rule plot_soft_labels:
         soft_labels=of_teachers(f"{RESULTS}/soft_labels/{TEACHER}.tsv"),
         labels=LABELS,
         code=code("plots", "report_figures"),
-        style=own("workflow_scripts/softscene/softscene.mplstyle"),
+        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
     output:
         tsv=f"{RESULTS}/tables/soft_labels.tsv",
         pdf=f"{RESULTS}/figures/soft_labels.pdf",
@@ -207,9 +207,9 @@ rule make_report:
         audit=f"{RESULTS}/annotations/audit.tsv",
         recordings=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
         published=PAPER_TABLE3,
-        default=own("config.yaml"),
+        default=workflow_path("config.yaml"),
         code=code("contenders", "provenance", "report", "report_figures"),
-        template=own("workflow_scripts/softscene/report.html.j2"),
+        template=workflow_path("workflow_scripts/softscene/report.html.j2"),
     output:
         f"{RESULTS}/report.html",
     log:

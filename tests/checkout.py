@@ -31,14 +31,15 @@ class Checkout:
     folder: Path
     started: list[subprocess.Popen] = field(default_factory=list)
 
-    def start(self, *args, config=SMALL, cores=2, **environ):
-        """Start snakemake as a user does; what it prints goes to ``printed.txt``."""
+    def start(self, *args, config=SMALL, cores=2, cwd=None, terminal=True, **environ):
+        """Start snakemake as make does; what it prints goes to ``printed.txt``."""
         chosen = ["--configfile", config] if config else []
         cores = ["--cores", str(cores)] if cores else []
+        chosen += ["--logger", "softscene"] if terminal else []
         with (self.folder / "printed.txt").open("w") as printed:
             process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *args, *cores, *chosen],
-                cwd=self.folder,
+                cwd=cwd or self.folder,
                 env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
                 | environ,
                 stdout=printed,

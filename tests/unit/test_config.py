@@ -10,6 +10,7 @@ from softscene.config import (
     StudentKind,
     canonical,
     check,
+    read_yaml,
     student_kinds,
     typed,
     with_controls,
@@ -268,3 +269,62 @@ def test_zero_has_one_name():
 @pytest.mark.parametrize("text", ["2001-99-99", "!!int ''", "!!bool x", "!!timestamp x"])
 def test_text_that_yaml_stumbles_over_stays_text(text):
     assert typed({"key": text}) == {"key": text}
+
+
+def test_braces_that_snakemake_would_fill_in_are_refused_by_their_key():
+    own = {"audio": "a{x}", "annotations": "a<x>", "folds": "{"}
+    synthetic = {"seed": 1, "annotations": "{x}", "recordings": {}, "seconds": {}}
+    for path, value in [
+        ("data.labels", "{x}.yaml"),
+        ("data.folder", "a<x>"),
+        ("data.own", own),
+        ("synthetic", synthetic),
+        ("methods.mtl.code", "}.py"),
+        ("methods.mtl.name", "{x}"),
+    ]:
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        said = complaint(changed(path, value)).splitlines()[1:]
+        refused = [(k, v) for k, v in inner if isinstance(v, str)]
+        assert len(said) == len(refused), said
+        for line, (key, given) in zip(sorted(said), sorted(refused), strict=True):
+            assert f"{path}.{key}".rstrip(".") + f": {given!r} given, a " in line
+            assert "which Snakemake would put something else expected" in line
+    check(changed("methods.mtl.name", "MTL, loss < 1"), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("run: a\nseeds: [0]\n'run': b\n", "line 3: the key 'run' is given twice, first in line 1"),
+        ("a:\n  b: {c: 1, d: 2, c: 3}\n", "line 2: the key 'c' is given twice, first in line 2"),
+        ("- {a: 1,\n   a: 1}\n", "line 2: the key 'a' is given twice, first in line 1"),
+        ("&k a: 1\n*k : 2\n", "line 1: the key 'a' is given twice, first in line 1"),
+        ("a: &a [*a]\n", "larger than 1,000,000 characters with its aliases written out"),
+        ("a: &a {b: *a}\n", "larger than 1,000,000 characters with its aliases written out"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_a_key_given_twice_and_what_has_no_end_are_refused(tmp_path, text, said, name):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml(tmp_path / name, "configuration")
+    assert str(caught.value) == f"the configuration {tmp_path / name} cannot be read: {said}"
+
+
+def test_aliases_may_stand_for_little_but_not_for_millions(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("teacher: &t {epochs: 1, size: 2}\nstudent: {<<: *t, epochs: 2}\nagain: *t\n")
+    assert read_yaml(path, "configuration") == {
+        "teacher": {"epochs": 1, "size": 2},
+        "student": {"epochs": 2, "size": 2},
+        "again": {"epochs": 1, "size": 2},
+    }
+    bomb = [f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, 10)]
+    path.write_text("\n".join(["x0: &x0 [lol, lol]", *bomb]))
+    with pytest.raises(ConfigurationError, match="larger than 1,000,000 characters"):
+        read_yaml(path, "configuration")
+
+
+def test_json_may_have_tabs(tmp_path):
+    (tmp_path / "a.json").write_text('{\n\t"run": "a",\n\t"seeds": [1]\n}\n')
+    assert read_yaml(tmp_path / "a.json", "configuration") == {"run": "a", "seeds": [1]}

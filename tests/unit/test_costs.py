@@ -335,6 +335,22 @@ def test_other_numbers_of_epochs_are_converted_and_are_still_to_do(run):
     assert not seen.done
 
 
+def test_what_never_finished_is_left_with_all_that_follows_though_older_results_are_there(run):
+    """As a method more in a finished run: the tables are there, and were made without it."""
+    run(0)
+    run(1)
+    seen = run.survey()
+    soft = {f"train_student soft none 1.0 1.0 1 {seed}" for seed in range(3)}
+    assert seen.new == {"train_student mtl 1.0 none none 1 2"} | soft
+    seen.new -= soft
+    seen.done |= {each.name for each in run.jobs} - seen.new
+    text = estimate_text("mine", {"all": run.jobs}, seen, costs(run.jobs, seen), machines(1, {}))
+    left = {cells[0]: cells[2] for line in text.splitlines() if len(cells := line.split()) > 3}
+    for rule in ("predict_student", "evaluate_student", "make_table3", "make_report"):
+        assert left[rule] == "1"
+    assert left["make_fold"] == left["train_teacher"] == "0"
+
+
 def test_a_benchmark_of_who_knows_how_many_epochs_does_not_count(run):
     """Snakemake removes results before a job begins again, and leaves its old benchmark."""
     run(0, "7.0").unlink()

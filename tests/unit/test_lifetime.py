@@ -1,15 +1,18 @@
 """Who outlives whom, and who may work on what."""
 
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 from softscene.errors import BusyError
-from softscene.lifetime import Boss, ancestors, announce, announced, claim, claimant
+from softscene.lifetime import ancestors, announce, announced, claim, claimant, lives
 
 from tests.conftest import ROOT
 
@@ -75,23 +78,70 @@ def test_a_job_that_begins_after_its_boss_has_died_ends_at_once(tmp_path):
     """As one does whose Snakemake is killed while it still imports."""
     environ = {}
     announce(environ)
-    assert announced(environ) == [Boss.of(psutil.Process())]
-    assert announced(environ)[0].lives()
+    assert announced(environ) == [os.getpid()]
     assert announced({}) == []
-    gone = subprocess.Popen(["true"])
+    gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert not Boss(gone.pid, time.time()).lives()
-    assert not Boss(os.getpid(), psutil.Process().create_time() - 60).lives(), "number used again"
     job = JOB.replace('ancestors("boss")', "announced(os.environ)").replace(
         "ancestors", "announced"
     )
     (tmp_path / "job.py").write_text(f"import os\n{job}")
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts"),
-               "SOFTSCENE_SNAKEMAKE": f"{gone.pid} {time.time()}"}  # fmt: skip
+               "SOFTSCENE_SNAKEMAKE": str(gone.pid)}  # fmt: skip
     started = time.monotonic()
     job = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environ, check=False)
     assert job.returncode == -signal.SIGKILL
     assert time.monotonic() - started < 20
+
+
+def test_a_process_lives_until_it_ends_and_a_zombie_does_not(monkeypatch):
+    """Whatever the clock says: its start is not asked for, as a step of the clock moves it."""
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: pytest.fail("asked"))
+    assert lives(os.getpid())
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert lives(process.pid)
+    process.kill()
+    end = time.monotonic() + 10
+    while lives(process.pid):  # a zombie until it is waited for
+        assert time.monotonic() < end
+    assert psutil.pid_exists(process.pid)
+    process.wait()
+    assert not lives(process.pid)
+
+
+MOVED = """
+cp /proc/stat stat && mount --bind stat /proc/stat || { echo refused; exit; }
+echo "$$" && exec "$0" boss
+"""
+
+
+def test_a_step_of_the_clock_ends_nothing(tmp_path):
+    """Linux tells a process's start from that of the machine, which a step of the clock moves."""
+    (tmp_path / "boss").write_text(BOSS)
+    (tmp_path / "job.py").write_text(JOB)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+    try:
+        boss = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", MOVED, sys.executable],
+            cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    except OSError as error:
+        pytest.skip(f"needs unshare: {error}")
+    with boss:
+        if not boss.stdout.readline().strip().isdecimal():
+            pytest.skip(f"needs the right to mount: {boss.stderr.read()}")
+        assert boss.stdout.readline() == "ready\n"
+        below = psutil.Process(boss.pid).children(recursive=True)
+        before = (tmp_path / "stat").read_text()
+        (booted,) = re.findall(r"^btime (\d+)$", before, re.MULTILINE)
+        text = before.replace(f"btime {booted}", f"btime {int(booted) + 10}")
+        (tmp_path / "stat").write_text(text)
+        assert f"btime {int(booted) + 10}" in Path(f"/proc/{boss.pid}/root/proc/stat").read_text()
+        time.sleep(1)  # the job looks ten times
+        assert all(process.is_running() for process in below)
+        assert {"sh", "sleep"} <= {process.name() for process in below}
+        boss.kill()
+        wait_until_gone(below)
 
 
 def test_ancestors_are_those_that_run_the_program_and_not_those_that_name_it():
@@ -118,3 +168,43 @@ def test_a_claim_names_its_holder_and_ends_with_it(tmp_path):
     assert claimant(path) is None
     with claim(path, "results/x"):
         assert f"process {os.getpid()} on " in claimant(path)
+
+
+SNAKEFILE = """
+from softscene.lifetime import end_tidily_on_hangup
+onstart: end_tidily_on_hangup()
+rule slow:
+    output: "a"
+    shell: "sleep 60; touch {output}"
+"""
+
+
+@pytest.mark.parametrize("before", [[], ["nohup"]])
+def test_a_closed_terminal_ends_a_run_as_ctrl_c_does_and_not_under_nohup(tmp_path, before):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*before, sys.executable, "-m", "snakemake", "--cores", "1"],
+        cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")},
+    ) as run:  # fmt: skip
+        os.close(theirs)
+        me = psutil.Process(run.pid)
+        end = time.monotonic() + 60
+        while not (
+            below := [each for each in me.children(recursive=True) if each.name() == "sleep"]
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert list((tmp_path / ".snakemake").glob("locks/*"))
+        os.close(ours)
+        for _ in range(2):  # by the shell, and by the terminal itself
+            os.killpg(run.pid, signal.SIGHUP)
+        if before:
+            time.sleep(1)
+            assert run.poll() is None
+            assert all(each.is_running() for each in below)
+            os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(60) == 1
+    wait_until_gone(below)
+    assert not list((tmp_path / ".snakemake").glob("locks/*"))

@@ -98,7 +98,8 @@ def test_a_name_may_be_defined_in_any_way(write, text):
     require_code({"mine": {"scene_loss": "none", "code": str(write(text))}})
 
 
-def test_a_network_of_ones_own_is_kept_from_the_detector(tmp_path):
+def test_a_network_of_ones_own_is_kept_from_the_detector(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for name, text in (("network", "class Student: pass\n"), ("loss", LOSS)):
         (tmp_path / f"{name}.py").write_text(text)
     methods = {
@@ -106,14 +107,10 @@ def test_a_network_of_ones_own_is_kept_from_the_detector(tmp_path):
         "focal": {"scene_loss": "hard", "code": "loss.py"},
         "paper": {"scene_loss": "hard"},
     }
-
-    def place(path):
-        return str(tmp_path / path)
-
-    assert own_networks(methods, None, place) == {"linear"}
-    assert own_networks(methods, "focal/alpha-1.0_beta-none_T-none", place) == {"linear"}
+    assert own_networks(methods, None) == {"linear"}
+    assert own_networks(methods, "focal/alpha-1.0_beta-none_T-none") == {"linear"}
     with pytest.raises(ConfigurationError, match=r"^detector: 'linear/.*network\.py has a network"):
-        own_networks(methods, "linear/alpha-none_beta-none_T-none", place)
+        own_networks(methods, "linear/alpha-none_beta-none_T-none")
 
 
 def test_a_file_that_fails_is_named_with_its_line(write):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import chdir
 
 import numpy as np
 import pandas as pd
@@ -151,8 +152,8 @@ def test_pieces_of_one_recording_stay_together(data):
 
 def refused(data, **changed):
     given = {"audio": "audio", "annotations": "list.tsv", "folds": 2} | changed
-    with pytest.raises(ConfigurationError) as caught:
-        require_data(given, lambda path: str(data / path))
+    with pytest.raises(ConfigurationError) as caught, chdir(data):
+        require_data(given)
     return list(caught.value.problems)
 
 
@@ -160,16 +161,17 @@ def test_what_is_not_there_is_told_before_any_job_by_its_key(data):
     said = refused(data, audio="nope", annotations="nope.tsv", folds="gone.tsv")
     assert said == [
         "data.own.audio: there is no folder nope",
-        f"data.own.annotations: there is no file {data}/nope.tsv",
+        "data.own.annotations: there is no file nope.tsv",
         "data.own.folds: there is no file gone.tsv",
     ]
     (said,) = refused(data, annotations="audio")
-    assert said == f"data.own.annotations: {data}/audio cannot be read: Is a directory"
+    assert said == "data.own.annotations: audio cannot be read: Is a directory"
 
 
 def test_no_more_folds_than_whole_recordings(data):
     given = {"audio": "audio", "annotations": "list.tsv"}
-    require_data(given | {"folds": len(ROWS)}, lambda path: str(data / path))
+    with chdir(data):
+        require_data(given | {"folds": len(ROWS)})
     (said,) = refused(data, folds=len(ROWS) + 1)
     assert said.startswith(f"data.own.folds: {len(ROWS) + 1} given, list.tsv has {len(ROWS)} rec")
     write_list(data, [f"x_{i}_{i + 1}.wav\thome\t0.1\t0.2\tcat" for i in range(5)])

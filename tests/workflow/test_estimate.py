@@ -148,6 +148,21 @@ def test_what_is_left_is_what_snakemake_would_do(scratch, lost):
     assert left == scratch.planned()
 
 
+def test_a_new_method_in_a_finished_run_is_left_to_do(finished, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("methods: {more: {name: More, scene_loss: hard, alpha: [0.5]}}\n")
+    args = ["--configfile", SMALL, str(mine)]
+    planned = finished.planned(*args, config=None)
+    assert planned["train_student"] == 1
+    rows, printed = estimate(finished, *args, config=None)
+    left = Counter()
+    for name, cells in rows.items():
+        if "_" in name.split()[0] and cells[1] != "0":
+            left[name.split()[0]] += int(cells[1])
+    assert left == planned
+    assert f"run small: {34 - sum(planned.values())} of 34 jobs are done" in printed
+
+
 def test_changed_parameters_of_a_training_are_seen(scratch):
     config = scratch.folder / SMALL
     config.write_text(config.read_text().replace("student: {epochs: 2", "student: {epochs: 4"))

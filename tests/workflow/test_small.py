@@ -285,6 +285,32 @@ def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(
     assert finished.planned(config=str(changed)) == expected
 
 
+def test_sound_that_is_deleted_and_fetched_again_trains_nothing(scratch):
+    """Features stay while recordings.tsv says that the sound is the same, and no longer."""
+    for folder in scratch.path("data").glob("*/audio"):
+        shutil.rmtree(folder)
+    assert scratch.planned() == {}
+    fetch = ["--until", "download_dataset"]
+    assert scratch.planned("explorer", *fetch) == {"download_dataset": 3}
+    done = scratch.snakemake("explorer", *fetch)
+    assert done.returncode == 0, done.stdout
+    assert scratch.planned("explorer") == {"make_explorer": 1}
+    assert scratch.planned() == {}
+
+    config = scratch.folder / SMALL
+    config.write_text(config.read_text().replace("seed: 3", "seed: 4"))
+    all_again = scratch.planned()
+    done = scratch.snakemake("explorer", *fetch)
+    assert done.returncode == 0, done.stdout
+    rest = scratch.planned()
+    assert rest == {
+        rule: jobs for rule, jobs in all_again.items()
+        if rule not in ("make_corpus", "download_annotations", "download_dataset")
+    }  # fmt: skip
+    assert rest["train_student"] == 3
+    assert rest["merge_annotations"] == rest["extract_features"] == 1
+
+
 def test_changed_plotting_code_makes_only_the_plots_again(scratch):
     code = scratch.folder / "workflow_scripts/softscene/figures.py"
     code.write_text(code.read_text() + "# changed\n")
@@ -369,6 +395,11 @@ def test_a_failed_job_shows_the_end_of_its_log_and_leaves_no_half_made_file(scra
         ("studnet: {epochs: 3}", ["studnet: no such key; is 'student' meant?"]),
         ("seeds: [0, 0]", ["seeds: [0, 0] given", "different whole numbers"]),
         ("compute: {threads: two}", ["compute.threads: 'two' given, integer expected"]),
+        (
+            "teacher: {epochs: 1, epochs: 2}",
+            [f"{SMALL} cannot be read: line ", "'epochs' is given"],
+        ),
+        ("data: {folder: 'a{x}'}", ["data.folder: 'a{x}' given, a path without { }"]),
     ],
 )
 def test_a_bad_configuration_stops_before_any_job(fresh, line, words):

@@ -121,9 +121,6 @@ class LogHandler(LogHandlerBase):
     def _on_job_finished(self, record: LogRecord) -> None:
         self._run.end(record.job_id)
 
-    def _on_progress(self, record: LogRecord) -> None:
-        self._run.total = record.total
-
     def _on_shellcmd(self, record: LogRecord) -> None:
         command = getattr(record, "shellcmd", None) or getattr(record, "cmd", None)
         if command and self.common_settings.printshellcmds:

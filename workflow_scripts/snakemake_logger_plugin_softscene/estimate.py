@@ -29,7 +29,8 @@ class Estimate:
     """
 
     def __init__(self, counts: Mapping[str, int], clock: Callable[[], float] = time.monotonic):
-        self.total, self.done = sum(counts.values()), 0  # checkpoints may raise the total
+        # Not Snakemake's own total, which has jobs that --until leaves out.
+        self.total, self.done = sum(counts.values()), 0
         self.running: dict[int, Job] = {}
         self.clock, self._begin, self._busy = clock, clock(), 0.0
         self._unfinished, self._finished = Counter(counts), Counter()
@@ -75,7 +76,6 @@ class Estimate:
         ]
         busy = self._busy + sum(spent for _, spent in running)
         work = sum(self._mean(rule) * number for rule, number in known.items())
-        work += self._mean() * max(0, self.total - self.done - known.total())
         work -= sum(map(min, running))
         if early:
             return work / self._at_once

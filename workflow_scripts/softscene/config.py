@@ -4,7 +4,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +32,7 @@ Validator = validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
+LARGEST_FILE = 1_000_000  # characters; thousands are usual, and all are looked at
 LONGEST_NUMBER = 64  # characters; three of them and their names fit into a folder's name
 NONE = "none"  # stands in a student's path for a weight that its method does not have
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
@@ -100,7 +101,43 @@ def faults(content: Any, schema: Mapping[str, Any]) -> list[str]:
 
 def read_schema(path: str | Path) -> dict[str, Any]:
     """Read a JSON schema that is written in YAML."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return read_yaml(path, "schema")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key is given twice, and that is not endless with its aliases written out."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node and _size(node, {}) > LARGEST_FILE:
+            raise ConfigurationError(
+                f"larger than {LARGEST_FILE:,} characters with its aliases written out"
+            )
+        return node
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            line = key.start_mark.line + 1
+            if before := lines.get((key.tag, key.value)):
+                raise ConfigurationError(
+                    f"line {line}: the key {key.value!r} is given twice, first in line {before}"
+                )
+            lines[key.tag, key.value] = line
+        return node
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """Characters of a node with its aliases written out; no end to it if it holds itself."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1 + len(node.value)
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = itertools.chain.from_iterable(node.value) if pairs else node.value
+        known[id(node)] = 1 + sum(_size(each, known) for each in inner)
+    return known[id(node)]
 
 
 def read_yaml(path: str | Path, kind: str) -> Any:
@@ -109,14 +146,18 @@ def read_yaml(path: str | Path, kind: str) -> Any:
     Raises
     ------
     ConfigurationError
-        It is missing, or no YAML.
+        It is missing, no YAML, has a key twice, or is endless.
     """
     if other := other_than_file(path):
         raise ConfigurationError(f"the {kind} {path} {other}")
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        if Path(path).suffix == ".json":
+            text = text.replace("\t", " ")  # JSON is YAML, but for tabs between its words
+        return yaml.load(text, _Loader)
     except Exception as error:  # a bad date, number or tag raises whatever Python says of it
-        reason = f"{type(error).__name__}: {error}"
+        own = isinstance(error, ConfigurationError)
+        reason = str(error) if own else f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"the {kind} {path} cannot be read: {reason}") from error
 
 
@@ -155,17 +196,8 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def require_code(
-    methods: Mapping[str, Mapping[str, Any]], place: Callable[[str], str] = str
-) -> None:
-    """Check the files of methods of one's own.
-
-    Parameters
-    ----------
-    methods
-        The configuration's.
-    place
-        A configured path -> where the file lies.
+def require_code(methods: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check the files of a configuration's methods of one's own.
 
     Raises
     ------
@@ -176,25 +208,19 @@ def require_code(
         f"methods.{key}.code: {fault}"
         for key, method in methods.items()
         if "code" in method
-        for fault in code_faults(place(method["code"]), method["scene_loss"])
+        for fault in code_faults(method["code"], method["scene_loss"])
     ]
     if problems:
         raise ConfigurationError.of("methods of one's own cannot be used:", problems)
 
 
-def own_networks(
-    methods: Mapping[str, Mapping[str, Any]],
-    detector: str | None,
-    place: Callable[[str], str] = str,
-) -> set[str]:
+def own_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | None) -> set[str]:
     """Keys of methods with a network of their own, which a detector file cannot hold.
 
     Parameters
     ----------
     methods, detector
         The configuration's; :func:`require_code` has found nothing wrong with the methods.
-    place
-        A configured path -> where the file lies.
 
     Raises
     ------
@@ -202,9 +228,7 @@ def own_networks(
         The detector is to be made of one of them.
     """
     keys = {
-        key
-        for key, method in methods.items()
-        if "code" in method and has_network(place(method["code"]))
+        key for key, method in methods.items() if "code" in method and has_network(method["code"])
     }
     if detector and (key := detector.split("/")[0]) in keys:
         raise ConfigurationError(

@@ -25,6 +25,7 @@ import yaml
 
 from softscene.annotations import PUBLISHED_COLUMNS, clean, read_published
 from softscene.archives import Registry, read_registry
+from softscene.config import read_yaml
 from softscene.drawing import (
     CLIP_SECONDS,
     FOLDS,
@@ -375,7 +376,7 @@ def _shortest(seconds: float) -> str:
 
 def _write_registry(destination: Path, form: Path, registry: Registry) -> None:
     """Write ``archives.yaml``: the real one's form, these files' sizes and checksums."""
-    content: dict[str, Any] = yaml.safe_load(form.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_yaml(form, "archive registry")
     for dataset in content["datasets"].values():
         for name, facts in dataset["archives"].items():
             path = destination / name

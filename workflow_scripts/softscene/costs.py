@@ -44,6 +44,8 @@ class Survey:
         Names of the jobs whose results are there.
     changed
         Names of the trainings whose results are there, but of other parameters.
+    new
+        Names of the jobs that never finished: what waits for one has been made without it.
     seconds, mem_mb
         Group -> of each usable benchmark; trainings at the configured number of epochs.
     resumed
@@ -54,6 +56,7 @@ class Survey:
 
     done: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
+    new: set[str] = field(default_factory=set)
     seconds: dict[Group, list[float]] = field(default_factory=lambda: defaultdict(list))
     mem_mb: dict[Group, list[float]] = field(default_factory=lambda: defaultdict(list))
     resumed: int = 0
@@ -71,6 +74,8 @@ def survey(jobs: Iterable[Job], config: Mapping[str, Any]) -> Survey:
         wanted, found = _parameters(job, config), _found_parameters(job, seen)
         if all(job.path(each).exists() for each in job.stage.outputs):
             (seen.done if _agree(found, wanted) else seen.changed).add(job.name)
+        elif job.stage.benchmark and not job.path(job.stage.benchmark).exists():
+            seen.new.add(job.name)
         known = found is not None or not wanted  # of how many epochs a benchmark is
         if known and _agree(found, wanted, but=UNCOUNTED) and (taken := _benchmark(job, seen)):
             seconds, mem_mb = taken

@@ -144,7 +144,7 @@ def estimate_text(
         Further lines.
     """
     jobs = next(iter(planned.values()))
-    left = still_to_do(jobs, seen.done, seen.changed)
+    left = still_to_do(jobs, seen.done, seen.changed | seen.new)
     heading = ["", "jobs", "left", "seconds each", "core-hours left", "memory", "from"]
     rules = columns([heading, *_rule_rows(jobs, left, found)], words=(0, 6))
     times = [study_row(f"left of {name}", left, found, on)]

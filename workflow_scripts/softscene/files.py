@@ -4,6 +4,8 @@ import glob
 import io
 import os
 import shutil
+import socket
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,17 +23,22 @@ if TYPE_CHECKING:
 
 
 def partial_beside(target: Path) -> Path:
-    """A path beside ``target`` for what is not whole yet; what killed processes left is removed."""
-    before, behind = f".{target.name}.", f".partial{target.suffix}"
-    for left in target.parent.glob(f"{glob.escape(before)}[0-9]*{glob.escape(behind)}"):
-        process = left.name.removeprefix(before).removesuffix(behind)
-        if process.isdecimal() and psutil.pid_exists(int(process)):
+    """A path beside ``target`` for what is not whole yet; what killed processes left is removed.
+
+    Its name is short, as the target's may be as long as the file system allows, and its own on
+    each machine, as only there is known whether its process lives.
+    """
+    owner = zlib.crc32(os.fsencode(f"{target.name}/{socket.gethostname()}"))
+    before = f".partial-{owner:08x}-"
+    for left in target.parent.glob(f"{before}[0-9]*{glob.escape(target.suffix)}"):
+        process = left.name.removeprefix(before).removesuffix(target.suffix)
+        if not process.isdecimal() or psutil.pid_exists(int(process)):
             continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
-    return target.with_name(f"{before}{os.getpid()}{behind}")
+    return target.with_name(f"{before}{os.getpid()}{target.suffix}")
 
 
 @contextmanager

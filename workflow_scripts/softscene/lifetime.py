@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -24,59 +23,68 @@ BOSS = "SOFTSCENE_SNAKEMAKE"
 """Of the environment: the process that all jobs on its machine work for."""
 
 
-@dataclass(frozen=True)
-class Boss:
-    """A process that others work for: its number, and its start (s), as numbers are used again."""
-
-    pid: int
-    start: float
-
-    @classmethod
-    def of(cls, process: psutil.Process) -> "Boss":
-        """The boss that a process is."""
-        return cls(process.pid, process.create_time())
-
-    def lives(self) -> bool:
-        """Whether it is there, and no zombie."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.start) < 2
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-
 def announce(environ: MutableMapping[str, str]) -> None:
     """Tell all that this process starts that it is their boss, even if it dies before they look."""
-    me = Boss.of(psutil.Process())
-    environ[BOSS] = f"{me.pid} {me.start}"
+    environ[BOSS] = str(os.getpid())
 
 
-def announced(environ: Mapping[str, str]) -> list[Boss]:
+def announced(environ: Mapping[str, str]) -> list[int]:
     """The boss that was announced, if one was."""
-    pid, _, start = environ.get(BOSS, "").partition(" ")
-    return [Boss(int(pid), float(start))] if pid else []
+    return [int(environ[BOSS])] if environ.get(BOSS) else []
 
 
-def ancestors(program: str) -> list[Boss]:
+def ancestors(program: str) -> list[int]:
     """The processes above this one that run ``program``, itself or by an interpreter."""
     found = []
     for process in psutil.Process().parents():
         with suppress(psutil.Error):
             if program in {Path(word).name for word in process.cmdline()[:3]}:
-                found.append(Boss.of(process))
+                found.append(process.pid)
     return found
 
 
-def end_with(bosses: Sequence[Boss], every: float = 1.0) -> None:
+def lives(pid: int) -> bool:
+    """Whether there is a process of this number, and it is no zombie.
+
+    Numbers are used again, so it may be another one: then who asks only ends later. To compare
+    its start would take the system clock's word, and a step of the clock would end everything.
+    """
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_tidily_on_hangup() -> None:
+    """Have a closed terminal interrupt this process as Ctrl-C does, so that it can tidy up.
+
+    Whoever is started with ``nohup`` goes on.
+    """
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell may send it once more
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, interrupt)
+
+
+def end_with(bosses: Sequence[int], every: float = 1.0) -> None:
     """Kill this process, and what it started, as soon as one of ``bosses`` is gone.
 
     Whoever is killed outright cannot stop its jobs, which would go on unseen. A thread looks
     ``every`` so many seconds.
+
+    Parameters
+    ----------
+    bosses
+        Numbers of processes.
+    every
+        Seconds.
     """
 
     def watch() -> None:
-        while all(boss.lives() for boss in bosses):
+        while all(map(lives, bosses)):
             time.sleep(every)
         me = psutil.Process()
         for child in me.children(recursive=True):
@@ -106,9 +114,9 @@ def fork_pool(workers: int, rule: str) -> Iterator[ProcessPoolExecutor]:
     ProcessError
         One of them was killed.
     """
-    context, boss = multiprocessing.get_context("fork"), Boss.of(psutil.Process())
+    context = multiprocessing.get_context("fork")
     try:
-        with ProcessPoolExecutor(workers, context, end_with, ([boss],)) as pool:
+        with ProcessPoolExecutor(workers, context, end_with, ([os.getpid()],)) as pool:
             yield pool
     except BrokenProcessPool as error:
         raise ProcessError(

@@ -1,7 +1,7 @@
 """Data of one's own: a folder of audio and a list of events, in the form of what is downloaded."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -87,15 +87,13 @@ def import_data(
     write_table(audit.assign(list="own")[AUDIT_COLUMNS], results["audit"])
 
 
-def require_data(own: Mapping[str, Any], place: Callable[[str], str] = str) -> None:
+def require_data(own: Mapping[str, Any]) -> None:
     """Check what can be told before any job: that all is there, and enough of it.
 
     Parameters
     ----------
     own
         The configuration's ``data.own``.
-    place
-        A configured path -> where it lies.
 
     Raises
     ------
@@ -103,10 +101,10 @@ def require_data(own: Mapping[str, Any], place: Callable[[str], str] = str) -> N
         There is no such folder or file, the list is none, or has fewer recordings than folds.
     """
     problems, folds = [], own["folds"]
-    if not Path(place(own["audio"])).is_dir():
+    if not Path(own["audio"]).is_dir():
         problems.append(f"data.own.audio: there is no folder {own['audio']}")
     try:
-        names = recording_paths(place(own["annotations"]))
+        names = recording_paths(own["annotations"])
     except AnnotationError as error:
         problems.append(f"data.own.annotations: {error}")
     else:
@@ -116,8 +114,8 @@ def require_data(own: Mapping[str, Any], place: Callable[[str], str] = str) -> N
                 f"data.own.folds: {folds} given, {own['annotations']} has {number} recordings; "
                 "no more folds than recordings expected"
             )
-    if isinstance(folds, str) and not Path(place(folds)).is_file():
-        other = other_than_file(place(folds))
+    if isinstance(folds, str) and not Path(folds).is_file():
+        other = other_than_file(folds)
         fault = f"{folds} {other}" if other else f"there is no file {folds}"
         problems.append(f"data.own.folds: {fault}")
     if problems:
