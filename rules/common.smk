@@ -38,11 +38,23 @@ def own(path):
     return path if here == Path.cwd() else str(here / path)
 
 
+class Name(str):
+    """A method's name. Snakemake's report puts params into a script as they print: without "<"."""
+
+    def __repr__(self):
+        return super().__repr__().replace("<", r"\x3c")
+
+    def __reduce__(self):  # jobs get plain text
+        return str, (str(self),)
+
+
 update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
     check(config, read_schema(own("rules/schemas/config.schema.yaml")))
     config["methods"] = with_controls(config)
+    for method in config["methods"].values():
+        method["name"] = Name(method["name"])
     require_code(config["methods"], own)
     OWN_NETWORKS = own_networks(config["methods"], config["detector"], own)
     LABELS = own(config["data"]["labels"])

@@ -150,7 +150,7 @@ def clean(
     table = table[~bad]
     if durations is not None:
         ends = table.recording.map(durations)
-        over = table.offset > ends
+        over, ends = table.offset > ends, ends.astype(float).round(6)
         cut = [f"offset cut to the recording's end, {end} s" for end in ends[over]]
         audits.append(_audit("changed", table[over], cut))
         table = table.assign(offset=table.offset.where(~over, ends))
@@ -179,7 +179,7 @@ def _faults(
         yield "there is no such recording"
     elif row.offset > end + overrun or row.onset >= end:
         yield (
-            f"{row.onset} to {row.offset} s lies beyond the recording's end, {end} s "
+            f"{row.onset} to {row.offset} s lies beyond the recording's end, {round(end, 6)} s "
             f"(annotations.overrun allows {overrun} s)"
         )
 

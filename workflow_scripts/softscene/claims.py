@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from softscene.contenders import SYMBOLS, TEACHER, Chosen, Contender, without_own
+from softscene.files import read_table
 from softscene.statistics import (
     CONFIDENCE,
     ENOUGH_PAIRS,
@@ -120,7 +121,7 @@ def judge_claims(
         ``comparison``, its published and its own ``difference``, what :class:`Estimate` has, the
         ``verdict`` and its ``reason``.
     """
-    paper = pd.read_csv(published)
+    paper = read_table(published)
     contenders = without_own(contenders)
     rows = []
     for convention, threshold in SETTINGS:
