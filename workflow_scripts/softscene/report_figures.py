@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator
 
 from softscene.files import read_table
 from softscene.plots import COLOURS, STYLE, save
@@ -93,6 +93,7 @@ def plot_table1(table1: str | Path, results: Paths, synthetic: bool) -> None:
         axes.xaxis.tick_top()
         bar = figure.colorbar(image, ax=axes, location="bottom", aspect=40, pad=0.015)
         bar.ax.xaxis.set_major_formatter("{x:g}")
+        bar.ax.xaxis.set_minor_formatter(LogFormatter())  # the default writes TeX
         bar.set_label("Occurrences (· none)")
         bar.outline.set_visible(False)
         save(figure, results, synthetic)
