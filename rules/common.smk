@@ -48,6 +48,16 @@ def configured_path(path):
     return workflow_path(path) if shipped else path
 
 
+class Name(str):
+    """A method's name. Snakemake's report puts params into a script as they print: without "<"."""
+
+    def __repr__(self):
+        return super().__repr__().replace("<", r"\x3c")
+
+    def __reduce__(self):  # jobs get plain text
+        return str, (str(self),)
+
+
 update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
@@ -55,6 +65,8 @@ try:
         read_yaml(path, "configuration")  # Snakemake takes the last of two equal keys
     check(config, read_schema(workflow_path("rules/schemas/config.schema.yaml")))
     config["methods"] = with_controls(config)
+    for method in config["methods"].values():
+        method["name"] = Name(method["name"])
     require_code(config["methods"])
     OWN_NETWORKS = own_networks(config["methods"], config["detector"])
     LABELS = configured_path(config["data"]["labels"])

@@ -107,7 +107,7 @@ rule plot_learning_curves:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        titles=[each.title for each in CHOSEN],
+        titles=[Name(each.title) for each in CHOSEN],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"

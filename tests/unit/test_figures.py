@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
-from softscene.figures import lines_of, plot_figure3
+from softscene.figures import ALPHA, BETA, lines_of, plot_figure3
 from softscene.files import write_table
 
 COLUMNS = [
@@ -26,9 +26,9 @@ ROWS = [
     ("Soft", NONE, 0.1, 5.0, 0.46, 0.07, 0.71, 0.08, NONE, NONE),
 ]
 LABELS = {
-    r"MTL ($\alpha$)": ("MTL", NONE),
-    r"Soft ($\beta$, T = 1)": ("Soft", 1.0),
-    r"Soft ($\beta$, T = 5)": ("Soft", 5.0),
+    f"MTL ({ALPHA})": ("MTL", NONE),
+    f"Soft ({BETA}, T = 1)": ("Soft", 1.0),
+    f"Soft ({BETA}, T = 5)": ("Soft", 5.0),
 }
 WEIGHTS = [0.0001, 0.001, 0.01, 0.1, 1.0]
 PANELS = [("f_score", "F-score [%]", 100.0), ("error_rate", "Error rate", 1.0)]
@@ -149,7 +149,7 @@ def test_lines_and_bars_are_means_and_deviations_over_ascending_weights(headline
 
 def test_controls_are_left_out(table3, draw):
     figure, _ = draw(table3, left_out=["Soft"])
-    assert list(bars_of(figure.axes[0])) == [r"MTL ($\alpha$)"]
+    assert list(bars_of(figure.axes[0])) == [f"MTL ({ALPHA})"]
 
 
 def test_published_values_are_stars_on_their_lines(headline, table3, draw):
@@ -206,7 +206,7 @@ def test_the_method_without_a_weight_is_a_level_with_its_spread(table3, draw):
 def test_axes_have_names_units_and_the_weights_as_ticks(table3, draw):
     figure, _ = draw(table3)
     assert [axes.get_ylabel() for axes in figure.axes] == [name for _, name, _ in PANELS]
-    assert figure.axes[-1].get_xlabel() == r"Weight of the scene loss, $\alpha$ or $\beta$"
+    assert figure.axes[-1].get_xlabel() == f"Weight of the scene loss, {ALPHA} or {BETA}"
     for axes in figure.axes:
         assert axes.get_xscale() == "log"
         assert list(axes.get_xticks()) == WEIGHTS
@@ -221,7 +221,7 @@ def test_a_weight_of_0_has_a_place_of_its_own(headline, tmp_path, draw):
     weighted = headline.replace({"alpha": {0.0001: 0.0}})
     write_table(weighted.assign(convention="frame", threshold="adaptive"), tmp_path / "zero.tsv")
     figure, _ = draw(tmp_path / "zero.tsv")
-    line = bars_of(figure.axes[0])[r"MTL ($\alpha$)"][0]
+    line = bars_of(figure.axes[0])[f"MTL ({ALPHA})"][0]
     assert line.get_xdata()[0] == 0
     assert list(line.get_ydata()) == pytest.approx([44, 42, 31])
     assert figure.axes[0].get_xscale() == "symlog"
@@ -247,7 +247,7 @@ def test_controls_are_hollow_points_beside_the_lines_and_no_two_look_alike(
     write_table(table.assign(convention="frame", threshold="adaptive"), tmp_path / "all.tsv")
     figure, _ = draw(tmp_path / "all.tsv")
     bars = bars_of(figure.axes[0])
-    labels = [rf"{name} ($\beta$, T = 1)" for name in names]
+    labels = [f"{name} ({BETA}, T = 1)" for name in names]
     assert list(bars) == [*LABELS, *labels]
     looks = {(bar[0].get_color(), bar[0].get_marker()) for bar in bars.values()}
     assert len(looks) == 7

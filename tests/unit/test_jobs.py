@@ -341,12 +341,14 @@ def test_scene_accuracy_is_counted_on_the_evaluation_clips(study, labels):
         counts[RECORDINGS[name][1], labels.scenes[int(logits.argmax())]] += 1
 
     confusion = read_table(study.folder / "confusion.tsv").set_index("scene")
-    assert list(confusion.index) == list(confusion.columns) == list(labels.scenes)
+    assert list(confusion.columns) == [f"clips_{scene}" for scene in labels.scenes]
+    confusion.columns = labels.scenes
+    assert list(confusion.index) == list(labels.scenes)
     assert {(a, b): confusion.loc[a, b] for a, b in counts} == counts
     assert not np.array_equal(confusion, confusion.T), "rows and columns can be told apart"
 
     accuracy = read_table(study.folder / "accuracy.tsv").set_index("scene")
-    assert list(accuracy.index) == [*labels.scenes, "all"]
+    assert list(accuracy.index) == [*labels.scenes, ""]
     for scene in labels.scenes:
         total = sum(-(-frames // CLIP) for part, own, frames in RECORDINGS.values()
                     if (part, own) == (EVALUATION, scene))  # fmt: skip
@@ -354,7 +356,7 @@ def test_scene_accuracy_is_counted_on_the_evaluation_clips(study, labels):
         assert accuracy.correct[scene] == counts[scene, scene]
         assert accuracy.accuracy[scene] == counts[scene, scene] / total
     correct = sum(counts[scene, scene] for scene in labels.scenes)
-    assert tuple(accuracy.loc["all"]) == (len(clips), correct, correct / len(clips))
+    assert tuple(accuracy.loc[""]) == (len(clips), correct, correct / len(clips))
     assert 0 < correct < len(clips), "a teacher with errors, or this test sees too little"
 
 

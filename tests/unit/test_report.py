@@ -71,10 +71,11 @@ def write_inputs(folder):
         "events": {"recording": ["a", "a", "b"], "scene": ["home", "home", "office"],
                    "onset": [0, 1, 2], "offset": [1, 2, 3], "event": ["car", "car", "fan"]},
         "audit": {"list": ["merged"] * 3, "action": ["changed", "changed", "dropped"]},
-        "confusions": {"scene": SCENES, **{s: np.eye(4, dtype=int)[i] * 9
+        "confusions": {"scene": SCENES, **{f"clips_{s}": np.eye(4, dtype=int)[i] * 9
                                            for i, s in enumerate(SCENES)}},
         "soft_labels": {"temperature": [1.0], "scene": ["home"], "clips": [7],
-                        **dict(zip(SCENES, ([v] for v in (0.1, 0.7, 0.15, 0.05)), strict=True))},
+                        **{f"posterior_{s}": [v]
+                           for s, v in zip(SCENES, (0.1, 0.7, 0.15, 0.05), strict=True)}},
         "recordings": {"recording": ["a", "b"], "part": ["development", "evaluation"],
                        "scene": ["home", "office"], "frames": [3000, 6000]},
     }  # fmt: skip

@@ -28,6 +28,7 @@ from softscene.report_figures import (
 from tests.conftest import PAPER, ROOT
 
 SCENES = ["city_center", "home", "office", "residential_area"]
+POSTERIORS = [f"posterior_{scene}" for scene in SCENES]
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_confusions_are_summed_and_their_shares_are_of_the_true_scene(tmp_path, 
     one = [[3, 1, 0, 0], [0, 2, 0, 0], [0, 0, 5, 0], [0, 0, 0, 0]]
     two = [[2, 2, 0, 0], [1, 1, 0, 0], [0, 0, 5, 0], [0, 0, 0, 0]]
     for name, counts in (("one", one), ("two", two)):
-        table = pd.DataFrame(counts, columns=SCENES)
+        table = pd.DataFrame(counts, columns=[f"clips_{scene}" for scene in SCENES])
         table.insert(0, "scene", SCENES)
         write_table(table, tmp_path / name)
     figure, _ = drawn(plot_confusion, [tmp_path / "one", tmp_path / "two"])
@@ -130,7 +131,7 @@ def test_mean_posteriors_are_scipys_softmax_over_each_true_scene(tmp_path):
         tables.append(table)
     both = pd.concat(tables)
     found = mean_posteriors([tmp_path / "0.tsv", tmp_path / "1.tsv"], [1.0, 5.0], SCENES)
-    assert list(found.columns) == ["temperature", "scene", "clips", *SCENES]
+    assert list(found.columns) == ["temperature", "scene", "clips", *POSTERIORS]
     assert list(found.scene) == SCENES[:3] * 2, "a scene without clips has no row"
     for row in found.itertuples():
         own = both[both.scene == row.scene]
@@ -143,7 +144,7 @@ def test_soft_labels_are_a_map_for_each_temperature(drawn):
     rows = [(t, scene, 3, *np.roll([0.7, 0.1, 0.1, 0.1], i)) for t in (1.0, 5.0)
             for i, scene in enumerate(SCENES)]  # fmt: skip
     rows[4] = (5.0, "city_center", 3, 0.4, 0.3, 0.2, 0.1)
-    table = pd.DataFrame(rows, columns=["temperature", "scene", "clips", *SCENES])
+    table = pd.DataFrame(rows, columns=["temperature", "scene", "clips", *POSTERIORS])
     figure, _ = drawn(plot_soft_labels, table)
     assert [axes.get_title() for axes in figure.axes] == ["T = 1", "T = 5"]
     first, second = (texts_of(axes) for axes in figure.axes)

@@ -242,6 +242,34 @@ def test_log_tail_is_what_a_terminal_would_show(tmp_path):
     assert "no log (No such file" in log_tail(str(tmp_path / "none"))
 
 
+HOSTILE = "x\x1b]0;PWNED\x07\x1b]52;c;aGk=\x1b\\\x1b[2J\x1b[31m\x9b2J\x90q.wav"
+
+
+def test_control_characters_of_logs_messages_and_names_do_not_reach_a_terminal(
+    tmp_path, run, monkeypatch
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    (tmp_path / "log").write_text(f"no audio: {HOSTILE}\n\x1b]0;cut off", encoding="utf-8")
+    stream = Terminal()
+    shown = Screen(stream, colour=False)
+    tail = log_tail(str(tmp_path / "log"))
+    shown.print(tail)
+    shown.print(f"WorkflowError: {HOSTILE}")
+    (job, *_) = run.running
+    run.start(job, "predict", {"recording": HOSTILE})
+    shown.show(run)
+    written = stream.getvalue()
+    assert "no audio: x?2J?q.wav" in written, "colours and titles are taken away, the rest is named"
+    assert written.count("q.wav") == 3
+    # What Screen itself writes to draw its bar, and nothing else.
+    own = re.sub(r"\r\x1b\[J|\x1b\[\?25[lh]|\x1b\[\d+A|\n", "", written)
+    assert own.isprintable(), own
+
+
 def test_lines_of_a_file(run, clock, monkeypatch):
     stream = io.StringIO()
     shown = Screen(stream)

@@ -1,10 +1,12 @@
 """The report of a finished run: what it says is what lies beside it."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
 from scipy.special import softmax
 from softscene.files import read_table
 
@@ -124,3 +126,32 @@ def test_the_page_can_be_made_again_alone(scratch):
     assert scratch.path("tables/table3.tsv").stat().st_mtime_ns == before
     page = Page(scratch.path("report.html").read_text(encoding="utf-8"))
     assert "train_student" not in page.rows("What jobs took"), "its files are read as they are"
+
+
+def test_methods_may_have_any_name_and_none_is_a_script_in_snakemakes_own_report(scratch):
+    """The names are None, and two that would run in ``workflow.html``."""
+    names = {"crnn": "None", "mtl": "a</script><script>PWNED()</script>",
+             "soft": "b<!--<script>|$x_"}  # fmt: skip
+    config = scratch.folder / "tests/workflow/config.small.yaml"
+    text = config.read_text()
+    lines = f"  crnn: {{name: 'None'}}\n  mtl: {{name: '{names['mtl']}', "
+    text = text.replace("  mtl: {", lines).replace("soft: {", f"soft: {{name: '{names['soft']}', ")
+    config.write_text(text)
+    again = scratch.snakemake()
+    assert again.returncode == 0, again.stdout
+    assert "train_" not in again.stdout
+    table3 = headline(read_table(scratch.path("tables/table3.tsv")))
+    assert list(table3.method) == list(names.values())
+    kinds = {"crnn": "crnn/alpha-none_beta-none_T-none", "mtl": "mtl/alpha-0.01_beta-none_T-none",
+             "soft": "soft/alpha-none_beta-1.0_T-2.0"}  # fmt: skip
+    best = max(zip(table3.f_score_mean, names, strict=True))[1]
+    with safe_open(scratch.path("detector.safetensors"), "numpy") as file:
+        about = json.loads(file.metadata()["detector"])
+    assert (about["kind"], about["method"]) == (kinds[best], names[best])
+
+    done = scratch.snakemake("--report", "workflow.html")
+    assert done.returncode == 0, done.stdout
+    page = (scratch.folder / "workflow.html").read_text(encoding="utf-8")
+    assert r"a\\x3c/script>\\x3cscript>PWNED()" in page, "the names are there"
+    assert "<script>PWNED" not in page
+    assert "<!--<script" not in page

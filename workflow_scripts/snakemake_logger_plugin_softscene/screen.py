@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+from softscene.errors import printable
 
 from .estimate import Estimate
 
@@ -41,7 +42,7 @@ def log_tail(path: str, lines: int = 25) -> str:
         text = Path(path).read_bytes()[-(2**16) :].decode("utf-8", errors="replace")
     except OSError as error:
         return f"  {path}: no log ({error.strerror})"
-    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text).rstrip()
+    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)", "", text).rstrip()
     # A progress bar overwrites its line again and again: only its last state is of use.
     last = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")[-lines:]]
     return f"  the end of {path}:\n    " + "\n    ".join(last) if text else f"  {path} is empty"
@@ -64,7 +65,7 @@ class Screen:
     def print(self, text: str, style: str = "") -> None:
         """Write a text that stays."""
         self.clear()
-        self._console.print(Text(text, style=style), soft_wrap=True)
+        self._console.print(Text(printable(text, keep="\n\t"), style=style), soft_wrap=True)
 
     def clear(self) -> None:
         """Take the bar away and give the cursor back."""
@@ -103,9 +104,8 @@ class Screen:
         if len(now) > rows:
             now[rows - 1 :] = [f"  (+{len(now) - rows + 1} more)"]
         with self._console.capture() as drawn:
-            self._console.print(
-                Text(), bar, *map(Text, now), no_wrap=True, overflow="ellipsis", sep="\n"
-            )
+            parts = [Text(), bar, *map(Text, map(printable, now))]
+            self._console.print(*parts, no_wrap=True, overflow="ellipsis", sep="\n")
         text = drawn.get()
         self._write(f"\r\x1b[J\x1b[?25l{text}\x1b[{text.count(chr(10))}A")
         self._drawn = True

@@ -78,18 +78,19 @@ def frame_times(frames: int, hop_length: int, sample_rate: int) -> tuple[np.ndar
 def times_of(index: np.ndarray, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Seconds at which the frames of these numbers start, as onsets and as offsets.
 
-    The times are such that floor(onset / hop) and ceil(offset / hop), computed in floating point,
-    give the frame again: i * 0.02 alone does not (0.58 / 0.02 is 28.999999999999996), and an
-    evaluation of the list would then count other frames than were detected.
+    They are whole microseconds, so that a table shows them in a few digits, and such that
+    floor(onset / hop) and ceil(offset / hop), computed in floating point, give the frame again.
+    Where the time itself does not (0.58 / 0.02 is 28.999999999999996) or is no whole number of
+    microseconds, onsets are the next one after it (0.580001) and offsets the next one before it: an
+    evaluation of the list would else count other frames than were detected.
     """
     hop = hop_length / sample_rate
-    exact = index * hop_length / sample_rate
-    onsets, offsets = exact.copy(), exact.copy()
-    while (low := np.floor(onsets / hop) < index).any():
-        onsets[low] = np.nextafter(onsets[low], np.inf)
-    while (high := np.ceil(offsets / hop) > index).any():
-        offsets[high] = np.nextafter(offsets[high], -np.inf)
-    return onsets, offsets
+    index = np.asarray(index, dtype=np.int64)
+    before, rest = np.divmod(index * hop_length * 1_000_000, sample_rate)
+    onsets, offsets = before + (rest > 0), before
+    onsets = onsets + (np.floor(onsets / 1e6 / hop) < index)
+    offsets = offsets - (np.ceil(offsets / 1e6 / hop) > index)
+    return onsets / 1e6, offsets / 1e6
 
 
 def to_events(

@@ -178,7 +178,7 @@ def clean(
     audits = [audit, more]
     if durations is not None:
         ends = table.recording.map(durations)
-        over = table.offset > ends
+        over, ends = table.offset > ends, ends.astype(float).round(6)
         cut = [f"offset cut to the recording's end, {end} s" for end in ends[over]]
         audits.append(_audit("changed", table[over], cut))
         table = table.assign(offset=table.offset.where(~over, ends))
@@ -251,7 +251,7 @@ def _event_faults(
     end = np.inf if durations is None else durations.get(row.recording, np.inf)
     if row.offset > end + overrun or row.onset >= end:
         yield (
-            f"{row.onset} to {row.offset} s lies beyond the recording's end, {end} s "
+            f"{row.onset} to {row.offset} s lies beyond the recording's end, {round(end, 6)} s "
             f"(annotations.overrun allows {overrun} s)"
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from softscene.contenders import SYMBOLS, TEACHER, Chosen, Contender, without_own
+from softscene.files import read_table
 from softscene.statistics import SCORES, Estimate, compare, estimate, of
 from softscene.tables import best_of
 
@@ -214,7 +215,7 @@ def judge_claims(
         :data:`COLUMNS`: the ``comparison``, its published and its own ``difference`` in ``unit``,
         what :class:`Estimate` has, the ``verdict`` and its ``reason``.
     """
-    table3, table4 = (pd.read_csv(published[name]) for name in ("table3", "table4"))
+    table3, table4 = (read_table(published[name]) for name in ("table3", "table4"))
     rows = []
     for convention, threshold in SETTINGS:
         parts = (

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from softscene.config import NONE, StudentKind
+from softscene.files import read_table
 
 TEACHER = "teacher"  # whose soft labels a method learns where its configuration does not say
 SYMBOLS = {"alpha": "alpha", "beta": "beta", "temperature": "T"}
@@ -136,7 +135,7 @@ def choose(contenders: Sequence[Contender], published: str | Path) -> Chosen:
     published
         Table 3 as published: ``method``, weights, ``f_score_percent``.
     """
-    paper = pd.read_csv(published)
+    paper = read_table(published)
     contenders = without_own(contenders)
     hard = _of(contenders, "hard")
     scores = paper[paper.alpha.notna()].sort_values("f_score_percent")

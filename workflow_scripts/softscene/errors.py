@@ -10,6 +10,10 @@ class SoftSceneError(Exception):
 
     problems: Sequence[str] = ()  # each of those that the message lists
 
+    def __str__(self) -> str:
+        """The message, which may quote a file or a server, safe for a terminal."""
+        return printable(super().__str__(), keep="\n\t")
+
     @classmethod
     def of(cls, heading: str, problems: Sequence[str]) -> "SoftSceneError":
         """One error that lists all ``problems``, each on a line of its own, under ``heading``."""

@@ -8,11 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import Line2D
 
 from softscene.files import read_table
 from softscene.plots import COLOURS, LEVEL, MARKERS, STYLE, save
 from softscene.tables import HEADLINE
 
+ALPHA, BETA = "\N{GREEK SMALL LETTER ALPHA}", "\N{GREEK SMALL LETTER BETA}"
 SCORES = (("f_score", "F-score [%]", 100.0), ("error_rate", "Error rate", 1.0))
 
 
@@ -44,14 +47,14 @@ def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
         ["method", "temperature"], dropna=False, sort=False
     )
     for (method, temperature), rows in groups:
-        symbol = r"$\alpha$" if pd.isna(temperature) else rf"$\beta$, T = {temperature:g}"
+        symbol = ALPHA if pd.isna(temperature) else f"{BETA}, T = {temperature:g}"
         lines.append(Line(f"{method} ({symbol})", rows.sort_values("weight")))
     return sorted(lines, key=lambda line: line.is_point), weighted[weighted.weight.isna()]
 
 
 def _draw_line(
     axes: Axes, line: Line, score: str, scale: float, look: Mapping[str, str], shift: float
-) -> None:
+) -> ErrorbarContainer:
     """Draw mean and spread, moved sideways by a factor so that spreads do not hide each other.
 
     A single point is hollow.
@@ -59,7 +62,7 @@ def _draw_line(
     rows, weight = line.rows, line.rows.weight * shift
     mean, spread = (rows[f"{score}_{name}"].to_numpy() * scale for name in ("mean", "std"))
     point = {"linestyle": "", "markerfacecolor": "white"} if line.is_point else {}
-    axes.errorbar(
+    drawn = axes.errorbar(
         weight, mean, np.nan_to_num(spread), label=line.label, capsize=2, elinewidth=0.8,
         **look, **point,
     )  # fmt: skip
@@ -68,11 +71,12 @@ def _draw_line(
         weight, published, linestyle="", marker="*", markersize=9,
         markerfacecolor=look["color"], markeredgecolor="black", markeredgewidth=0.6, zorder=5,
     )  # fmt: skip
+    return drawn
 
 
-def _draw_level(axes: Axes, row: pd.Series, score: str, scale: float) -> None:
+def _draw_level(axes: Axes, row: pd.Series, score: str, scale: float) -> Line2D:
     mean, spread = row[f"{score}_mean"] * scale, row[f"{score}_std"] * scale
-    axes.axhline(mean, color=LEVEL, linestyle="--", linewidth=1, label=row.method)
+    drawn = axes.axhline(mean, color=LEVEL, linestyle="--", linewidth=1, label=row.method)
     if np.isfinite(spread):
         axes.axhspan(mean - spread, mean + spread, color=LEVEL, alpha=0.1, linewidth=0)
     published = row[f"published_{score}"] * scale
@@ -81,6 +85,7 @@ def _draw_level(axes: Axes, row: pd.Series, score: str, scale: float) -> None:
             1.0, published, marker="*", markersize=9, markerfacecolor=LEVEL, clip_on=False,
             markeredgecolor="black", markeredgewidth=0.6, transform=axes.get_yaxis_transform(),
         )  # fmt: skip
+    return drawn
 
 
 def _shifts(lines: list[Line], weights: np.ndarray) -> list[float]:
@@ -129,24 +134,28 @@ def plot_figure3(
     shifts = _shifts(lines, weights)
     with plt.style.context(STYLE):
         figure, panels = plt.subplots(len(SCORES), sharex=True, layout="constrained")
+        published = Line2D(
+            [], [], linestyle="", marker="*", markersize=8, markerfacecolor="white",
+            markeredgecolor="black", label="published (TUT recordings)",
+        )  # fmt: skip
+        stars = [published] if table.published_f_score.notna().any() else []
         for axes, (score, name, scale) in zip(panels, SCORES, strict=True):
-            for i, line in enumerate(lines):
-                look = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-                _draw_line(axes, line, score, scale, look, shifts[i])
-            for _, row in levels.iterrows():
-                _draw_level(axes, row, score, scale)
+            looks = [
+                {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+                for i in range(len(lines))
+            ]
+            drawn = [
+                _draw_line(axes, line, score, scale, look, shift)
+                for line, look, shift in zip(lines, looks, shifts, strict=True)
+            ]
+            marks = [_draw_level(axes, row, score, scale) for _, row in levels.iterrows()]
             axes.set_ylabel(name)
         if len(weights):
             _weight_axis(panels[-1], weights)
-        panels[-1].set_xlabel(r"Weight of the scene loss, $\alpha$ or $\beta$")
-        if table.published_f_score.notna().any():
-            panels[0].plot(
-                [], [], linestyle="", marker="*", markersize=8, markerfacecolor="white",
-                markeredgecolor="black", label="published (TUT recordings)",
-            )  # fmt: skip
-        handles, labels = panels[0].get_legend_handles_labels()
+        panels[-1].set_xlabel(f"Weight of the scene loss, {ALPHA} or {BETA}")
+        # By hand, as axes leave out whose name begins with "_".
         figure.legend(
-            handles, labels, loc="outside lower center", ncols=2, title_fontsize=6.5,
-            title="Mean ± one standard deviation over folds and seeds",
+            handles=[*marks, *stars, *drawn], loc="outside lower center", ncols=2,
+            title_fontsize=6.5, title="Mean ± one standard deviation over folds and seeds",
         )  # fmt: skip
         save(figure, results, synthetic)

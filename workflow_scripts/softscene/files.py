@@ -1,10 +1,12 @@
 """Files that are either whole or not there."""
 
+import csv
 import glob
 import io
 import os
 import shutil
 import socket
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,16 @@ from softscene.storage import naming_full_disk, sync
 
 if TYPE_CHECKING:
     import h5py
+
+# The columns that hold text, in all tables: a scene may be called 1, None or NA, and must come back
+# so. Others hold numbers, or (threshold, of scores and event lists) one of the three modes.
+TEXT = frozenset({
+    "action", "against_method", "archive", "claim", "comparison", "control", "convention", "corpus",
+    "crc32", "event", "event_label", "file", "labels", "list", "method", "origin", "part", "path",
+    "reason", "recording", "scene", "scene_label", "score", "sentence", "subtype", "text",
+    "texture", "trained_on", "unit", "verdict",
+})  # fmt: skip
+MODES = "threshold"
 
 
 def partial_beside(target: Path) -> Path:
@@ -122,13 +134,30 @@ def write_text(target: str | Path, text: str) -> None:
 
 
 def write_table(table: pd.DataFrame, target: str | Path) -> None:
-    """Write a table as TSV; floats keep every digit that they need to be read back equal."""
+    """Write a table as TSV, without quotes; :func:`read_table` gives it back equal.
+
+    Text is in the columns of :data:`TEXT` alone, and has neither tabs nor line feeds.
+
+    Raises
+    ------
+    ValueError
+        Another column has text, which could come back as something else.
+    """
+    unknown = [
+        name
+        for name in table.columns
+        if name not in TEXT and name != MODES and table[name].map(type).eq(str).any()
+    ]
+    if unknown:
+        raise ValueError(f"{target}: columns with text that files.TEXT lacks: {unknown}")
     with replacing(target) as partial:
-        table.to_csv(partial, sep="\t", index=False)
+        table.to_csv(partial, sep="\t", index=False, quoting=csv.QUOTE_NONE)
 
 
 def read_table(source: str | Path) -> pd.DataFrame:
-    """Read a TSV that :func:`write_table` wrote.
+    """Read a TSV that :func:`write_table` wrote, or a CSV of ``resources``.
+
+    In a column of numbers an empty cell is NaN; in one of text, an empty text.
 
     Raises
     ------
@@ -136,11 +165,22 @@ def read_table(source: str | Path) -> pd.DataFrame:
         It is missing, or no table.
     """
     try:
-        return pd.read_csv(source, sep="\t")
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long
+            table = pd.read_csv(
+                source,
+                sep="," if Path(source).suffix == ".csv" else "\t",
+                quoting=csv.QUOTE_NONE,
+                index_col=False,
+                dtype=dict.fromkeys(TEXT, str),
+                keep_default_na=False,
+                na_values=[""],
+            )
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise ResultError(
             f"{source} cannot be read as a table ({error}); {how_to_remake(source)}"
         ) from error
+    return table.fillna({name: "" for name in table if name in TEXT})
 
 
 def read_numbers(source: str | Path, columns: Sequence[str]) -> pd.DataFrame:

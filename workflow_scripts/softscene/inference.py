@@ -58,7 +58,8 @@ def _finite(outputs: Tensor, clips: Clips) -> np.ndarray:
 
 
 def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.DataFrame:
-    """How many clips of each true scene (rows) the teacher takes for which scene (columns)."""
+    """How many clips of each true ``scene`` the teacher takes for which: ``clips_<scene> ...``."""
     counts = np.zeros((len(scenes), len(scenes)), int)
     np.add.at(counts, (clips.scenes, logits.argmax(axis=1)), 1)
-    return pd.DataFrame(counts, columns=list(scenes)).assign(scene=scenes)[["scene", *scenes]]
+    table = pd.DataFrame(counts, columns=[f"clips_{scene}" for scene in scenes])
+    return table.assign(scene=scenes)[["scene", *table.columns]]

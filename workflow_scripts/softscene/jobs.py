@@ -181,12 +181,15 @@ def _write_training(
 
 
 def _accuracy(confusion: pd.DataFrame, scenes: tuple[str, ...]) -> pd.DataFrame:
-    """Clips, correct ones and their share on the evaluation part: of each scene, and of all."""
-    counts = confusion[list(scenes)].to_numpy()
+    """Clips, correct ones and their share on the evaluation part: of each scene, and of all.
+
+    The last row, of all, names no scene: a scene may be called anything but nothing.
+    """
+    counts = confusion[[f"clips_{scene}" for scene in scenes]].to_numpy()
     table = pd.DataFrame(
         {"scene": scenes, "clips": counts.sum(axis=1), "correct": counts.diagonal()}
     )
-    total = pd.DataFrame({"scene": ["all"], "clips": counts.sum(), "correct": counts.trace()})
+    total = pd.DataFrame({"scene": [""], "clips": counts.sum(), "correct": counts.trace()})
     table = pd.concat([table, total], ignore_index=True)
     return table.assign(accuracy=table.correct / table.clips)
 

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import librosa
 import matplotlib as mpl
-
-mpl.use("agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,8 +16,8 @@ from matplotlib.image import AxesImage
 from softscene.detector import About
 from softscene.errors import printable
 from softscene.features import FeatureParameters
-from softscene.figures import STYLE
 from softscene.files import replacing
+from softscene.plots import STYLE
 
 COLUMNS = 1000  # at least so many of a long recording are drawn, and up to twice as many
 WIDTH, HEIGHT, LANE = 7.2, 2.4, 0.19  # inches: of the picture without lanes, and of a lane
@@ -129,7 +126,7 @@ def draw(
         lower.set_xlim(0, seconds)
         lower.set_xlabel("Time [min:s]" if seconds < 3600 else "Time [h:min:s]")
         lower.set_xticks(*time_ticks(seconds))
-        figure.suptitle(_title(name, scenes, about), fontsize=7.5, parse_math=False)
+        figure.suptitle(_title(name, scenes, about), fontsize=7.5)
         with replacing(target) as partial:
             figure.savefig(partial)
         plt.close(figure)

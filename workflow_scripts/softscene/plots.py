@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
-
-mpl.use("agg")
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from softscene.files import replacing
 
-STYLE = Path(__file__).with_name("softscene.mplstyle")
+mpl.use("agg")  # where another program has imported matplotlib first
+
+# For plt.style.context: what the user's own matplotlibrc says counts for nothing.
+STYLE = ("default", Path(__file__).with_name("softscene.mplstyle"))
 # Okabe and Ito's colours, which colour-blind readers tell apart; markers and dashes do it in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")  # more than colours: no two lines look alike

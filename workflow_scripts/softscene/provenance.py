@@ -136,9 +136,10 @@ def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: flo
     sizes = used.groupby("scene").frames.agg(["size", "sum"])
     table = pd.DataFrame({"recordings": sizes["size"], "minutes": sizes["sum"] * hop / 60})
     table["rows"] = happenings(read_table(events)).groupby("scene").size()
-    table = table.fillna({"rows": 0}).astype({"rows": int})
-    table.loc["all"] = table.sum()
-    return table.astype({"recordings": int, "rows": int}).rename_axis("scene").reset_index()
+    table = table.fillna({"rows": 0}).rename_axis("scene").reset_index()
+    total = table.drop(columns="scene").sum().to_frame().T.assign(scene="all")
+    table = pd.concat([table, total], ignore_index=True)
+    return table.astype({"recordings": int, "rows": int})
 
 
 def count_audit(audit: str | Path) -> pd.DataFrame:

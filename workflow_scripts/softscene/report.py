@@ -410,6 +410,7 @@ def _teachers(files: Mapping) -> dict[str, object] | None:
         "teachers": len(files["confusions"]),
         "clips": int(counts.to_numpy().sum()),
         "accuracy": f"{counts.to_numpy().trace() / counts.to_numpy().sum():.1%}",
-        "confusion": counts.reset_index().to_dict("split"),
-        "posteriors": read_table(files["soft_labels"]).to_dict("split"),
+        "scenes": list(counts.columns),
+        "confusion": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)),
+        "posteriors": read_table(files["soft_labels"]).to_numpy().tolist(),
     }

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator
 
 from softscene.files import read_table
 from softscene.plots import COLOURS, STYLE, save
@@ -93,6 +93,7 @@ def plot_table1(table1: str | Path, results: Paths, synthetic: bool) -> None:
         axes.xaxis.tick_top()
         bar = figure.colorbar(image, ax=axes, location="bottom", aspect=40, pad=0.015)
         bar.ax.xaxis.set_major_formatter("{x:g}")
+        bar.ax.xaxis.set_minor_formatter(LogFormatter())  # the default writes TeX
         bar.set_label("Occurrences (· none)")
         bar.outline.set_visible(False)
         save(figure, results, synthetic)
@@ -177,7 +178,8 @@ def sum_confusion(confusions: Sequence[str | Path]) -> pd.DataFrame:
 
     All of them are clips of evaluation parts, which their teachers have not seen.
     """
-    return sum(read_table(path).set_index("scene") for path in confusions)
+    counts = sum(read_table(path).set_index("scene") for path in confusions)
+    return counts.rename(columns=lambda name: name.removeprefix("clips_"))
 
 
 def plot_confusion(confusions: Sequence[str | Path], results: Paths, synthetic: bool) -> None:
@@ -218,24 +220,26 @@ def mean_posteriors(
     Returns
     -------
     DataFrame
-        ``temperature``, ``scene`` (the true one), ``clips`` (over all teachers), and a column of
-        each scene's mean posterior. A scene without clips has no row.
+        ``temperature``, ``scene`` (the true one), ``clips`` (over all teachers), and each scene's
+        mean posterior, ``posterior_<scene> ...``. A scene without clips has no row.
     """
     table = pd.concat([read_table(path) for path in soft_labels], ignore_index=True)
     logits = table[[f"logit_{scene}" for scene in scenes]].to_numpy()
+    columns = [f"posterior_{scene}" for scene in scenes]
     parts = []
     for temperature in temperatures:
         powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-        posteriors = pd.DataFrame(powers / powers.sum(axis=1, keepdims=True), columns=list(scenes))
+        posteriors = pd.DataFrame(powers / powers.sum(axis=1, keepdims=True), columns=columns)
         groups = posteriors.groupby(table.scene)
         means = groups.mean().assign(clips=groups.size(), temperature=temperature)
         parts.append(means.loc[[scene for scene in scenes if scene in means.index]].reset_index())
-    return pd.concat(parts, ignore_index=True)[["temperature", "scene", "clips", *scenes]]
+    return pd.concat(parts, ignore_index=True)[["temperature", "scene", "clips", *columns]]
 
 
 def plot_soft_labels(table: pd.DataFrame, results: Paths, synthetic: bool) -> None:
     """Draw the soft labels that students learnt, from :func:`mean_posteriors`: a map for each T."""
-    scenes = list(table.columns[3:])
+    columns = list(table.columns[3:])
+    scenes = [name.removeprefix("posterior_") for name in columns]
     groups = list(table.groupby("temperature"))
     with plt.style.context(STYLE):
         figure, panels = plt.subplots(
@@ -243,7 +247,7 @@ def plot_soft_labels(table: pd.DataFrame, results: Paths, synthetic: bool) -> No
             figsize=(COLUMN, 0.9 + 1.25 * len(groups)),
         )  # fmt: skip
         for axes, (temperature, rows) in zip(panels[:, 0], groups, strict=True):
-            values = rows[scenes].to_numpy()
+            values = rows[columns].to_numpy()
             texts = [[f"{value:.3f}" for value in row] for row in values]
             names = ([readable(scene) for scene in rows.scene], _narrow(scenes))
             heat_map(axes, values, texts, names, Normalize(0, 1), 7)

@@ -1,6 +1,7 @@
 """Tables 1, 3 and 4: from the students' scores to what the paper prints."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from softscene.annotations import count_events, happenings
 from softscene.config import NONE, StudentKind
+from softscene.errors import printable
 from softscene.files import read_table, write_table, write_text
 from softscene.labels import Labels
 
@@ -117,7 +119,7 @@ def read_published(published: str | Path, conventions: Conventions) -> pd.DataFr
 
     Its ``convention`` is the one of 0.02 s, the paper's, or ``none``.
     """
-    paper = pd.read_csv(published).astype({weight: float for weight in WEIGHTS})
+    paper = read_table(published).astype({weight: float for weight in WEIGHTS})
     same = [name for name, seconds in conventions.items() if math.isclose(seconds, 0.02)]
     return paper.assign(
         convention=same[0] if same else "none",
@@ -188,7 +190,8 @@ def write_table1(
             for row in table.rename(columns={"count": "count_"}).itertuples()
         ]
     ).pivot(index="event", columns="scene", values="cell")
-    shown = cells.loc[list(labels.events), list(labels.scenes)].reset_index()
+    shown = cells.loc[list(labels.events), list(labels.scenes)].rename(columns=as_markdown)
+    shown.insert(0, "event", list(map(as_markdown, labels.events)), allow_duplicates=True)
     text = "Occurrences of each event in each scene, and their total duration."
     _write_pages(results, "Table 1", text, [("", shown)], synthetic)
 
@@ -295,8 +298,17 @@ def _write_pages(
     """Write a page for reading (``md``) and the same for the report (``html``)."""
     page = _page(title, text, sections, synthetic)
     write_text(results["md"], page)
-    body = MarkdownIt().enable("table").render(page)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(page)
     write_text(results["html"], HTML.format(title=title, body=body))
+
+
+def as_markdown(name: str) -> str:
+    """A name as a cell or a heading of Markdown has it, so that it is read as it is.
+
+    A "_" between letters marks nothing, and stays.
+    """
+    marks = r"[\\`*\[\]<>&|~$#!]|(?<![^\W_])_|_(?![^\W_])"
+    return re.sub(marks, r"\\\g<0>", printable(name))
 
 
 def _page(
@@ -305,7 +317,7 @@ def _page(
     lines = [f"# {title}", "", text, ""]
     lines += [SYNTHETIC_NOTE, ""] if synthetic else []
     for heading, table in sections:
-        lines += [f"## {heading}", ""] if heading else []
+        lines += [f"## {as_markdown(heading)}", ""] if heading else []
         lines += [table.to_markdown(index=False, disable_numparse=True), ""]
     return "\n".join(lines)
 
@@ -361,7 +373,7 @@ def _readable(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 def _plain(value: object) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:g}"
-    return str(value)
+    return as_markdown(value)
 
 
 def _with_spread(
