@@ -93,6 +93,8 @@ def test_other_configurations_only_override_known_keys(name):
         ("methods.mtl.name", "CNN-BiGRU", ["'CNN-BiGRU' is given to two methods"]),
         ("features.fmax", 30000.0, ["features.fmax: 30000.0 given", "22050.0 Hz"]),
         ("features.n_fft", 1024, ["features.n_fft: 1024", "frame_length"]),
+        ("clips.shortest_trained", 10.5, ["clips.shortest_trained: 10.5 s given", "(10.0 s)"]),
+        ("clips.shortest_trained", -1, ["clips.shortest_trained: -1 given"]),
         ("evaluation.conventions.segment", 0.03, ["conventions.segment: 0.03", "multiple of"]),
         ("evaluation.adaptive_thresholds.lowest", 0.9, ["'lowest' is above 'highest'"]),
         ("run", "a/b", ["run: 'a/b' given, a name of letters"]),
