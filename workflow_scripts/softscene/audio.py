@@ -80,7 +80,7 @@ class Recording:
                 counted = count_frames(file)
             if counted and counted.announced is not None:  # before mpg123 prints its view of it
                 _require_all_frames(path, counted, counted.announced)
-            self._file = soundfile.SoundFile(path)
+            self._file = soundfile.SoundFile(os.fsencode(path))  # names need not be UTF-8
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames, self.subtype = self._file.frames, self._file.subtype
         self.compressed = self._file.format in COMPRESSED
