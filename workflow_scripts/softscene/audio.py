@@ -154,8 +154,8 @@ class Recording:
             )
         if peak > LOUD:
             logger.warning(
-                "%s: samples reach %.0f, -1 .. 1 expected; they are used as they are. If they were "
-                "never divided by 32768 or the like, do that",
+                "%s: samples reach %.0f, -1 .. 1 expected; they are used as they are: write the "
+                "file again if it holds 16-bit numbers that were never divided by 32768",
                 self.path,
                 peak,
             )
