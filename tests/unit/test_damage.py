@@ -264,11 +264,10 @@ def test_features_of_other_data_are_named(features, tmp_path, seen):
     read_all(features, sources_of(events))
     read_all(features, sources_of(events, tables))
     with FeatureStore(features, FEATURES, {}) as store:
-        digests = [hashlib.sha256(path.read_bytes()).digest() for path in tables]
+        digest, *of_tables = (hashlib.sha256(p.read_bytes()).hexdigest() for p in (events, *tables))
         assert store.sources == {
-            "events.tsv": "sha256:"
-            + hashlib.sha256(hashlib.sha256(b"events.tsv").digest()).hexdigest(),
-            "recordings.tsv": f"sha256:{hashlib.sha256(b''.join(digests)).hexdigest()}",
+            "events.tsv": f"sha256:{digest}",
+            "recordings.tsv": " ".join(f"sha256:{each}" for each in of_tables),
         }
     for path, name in {events: "events.tsv", tables[1]: "recordings.tsv"}.items():
         path.write_text("other")

@@ -47,7 +47,9 @@ class FeatureParameters:
 def sources_of(events: str | Path, recordings: Sequence[str | Path] = ()) -> dict[str, str]:
     """What features are made of, as facts: SHA-256 of ``events.tsv`` and the recordings' tables."""
     found = {"events.tsv": digest_of(events)}
-    return found | {"recordings.tsv": digest_of(*recordings)} if recordings else found
+    if recordings:
+        found["recordings.tsv"] = " ".join(map(digest_of, recordings))
+    return found
 
 
 class FeatureStore:

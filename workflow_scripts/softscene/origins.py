@@ -11,22 +11,19 @@ from softscene.errors import ResultError, SoftSceneError, how_to_remake
 Facts = Mapping[str, object]
 
 
-def digest_of(*paths: str | Path) -> str:
-    """SHA-256 of the contents of files, in this order.
+def digest_of(path: str | Path) -> str:
+    """SHA-256 of a file.
 
     Raises
     ------
     ResultError
-        A file cannot be read.
+        It cannot be read.
     """
-    found = hashlib.sha256()
-    for path in paths:
-        try:
-            with Path(path).open("rb") as file:
-                found.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise ResultError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error
-    return f"sha256:{found.hexdigest()}"
+    try:
+        with Path(path).open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error
 
 
 def require_facts(
