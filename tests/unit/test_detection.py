@@ -201,7 +201,7 @@ def test_the_best_kind_has_the_best_f_score_of_the_headline(tmp_path):
         "CNN-BiGRU nan nan nan segment adaptive 0.8",
     ]
     table = tmp_path / "table3.tsv"
-    table.write_text("\n".join(rows).replace(" ", "\t") + "\n")
+    table.write_text("\n".join(rows).replace(" ", "\t").replace("nan", "") + "\n")
     assert best_kind(table, names, kinds) == "mtl/alpha-1.0_beta-none_T-none"
     assert best_kind(table, names, [kinds[0], kinds[1]]) == kinds[0].folder
     table.write_text(table.read_text().replace("adaptive", "fixed"))
