@@ -107,7 +107,8 @@ rule plot_learning_curves:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        titles=[Name(each.title) for each in CHOSEN],
+        # In a function, as Snakemake looks for wildcards in the texts of a list.
+        titles=lambda wildcards: [Name(each.title) for each in CHOSEN],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"
