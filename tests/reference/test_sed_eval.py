@@ -120,7 +120,7 @@ def test_what_is_detected_in_a_recording_without_events_counts_as_sed_eval_count
     rows = [
         ("loud", "s", 0.5, 3.25, "a"),
         ("loud", "s", 2.0, 7.0, "b"),
-        ("silent", "s", "", "", ""),
+        ("silent", "s", None, None, ""),
     ]
     columns = ["recording", "scene", "onset", "offset", "event"]
     write_table(pd.DataFrame(rows, columns=columns), tmp_path / "events.tsv")
