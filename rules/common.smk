@@ -349,6 +349,15 @@ def planned_data():
     return made, made | ours & {Path(path) for job in jobs for path in job.input}
 
 
+def lacks_sound():
+    """Whether the explorer is to come, and recordings that were downloaded for it were deleted."""
+    if "fetch_sound" not in {job.rule.name for job in workflow.dag.needrun_jobs()}:
+        return False
+    from softscene.fetching import deleted_recordings  # slow to load
+
+    return any(map(deleted_recordings, RECORDINGS, AUDIO))
+
+
 def wanted_data():
     """Which data this run needs, to compare with what lies in its data folder."""
     from softscene.datafolder import Data
@@ -360,7 +369,7 @@ def wanted_data():
 
 def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
-    if not DOWNLOADED or not planned_data()[0]:
+    if not DOWNLOADED or not (planned_data()[0] or lacks_sound()):
         return
     terms = Path(workflow_path("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:

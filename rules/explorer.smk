@@ -1,10 +1,44 @@
 # One page to see and hear what was detected; made on demand: snakemake explorer.
+# Downloaded sound may be deleted once there are features, so it is no input here: Snakemake would
+# make again what is missing, and then all that is made of it. What is shown is gathered instead.
+SOUND = AUDIO if OWN else [f"{RESULTS}/sound/{name}" for name in DATASETS]
 PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/page")).glob("*.*")))
+
+
+if not OWN:
+
+    rule fetch_sound:
+        input:
+            recordings=RECORDINGS,
+            folds=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
+            code=code("explorer"),
+        output:
+            [temp(directory(path)) for path in SOUND],
+        log:
+            f"{RESULTS}/logs/fetch_sound.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/fetch_sound.tsv"
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            **DOWNLOAD,
+            mem_mb=grown(1000),
+            runtime=24 * 60,
+        params:
+            registry=REGISTRY,
+            datasets=DATASETS,
+            audio=AUDIO,
+            cache=f"{RESULTS}/sound/cache",
+            number=config["explorer"]["recordings"],
+        script:
+            "../workflow_scripts/fetch_sound.py"
 
 
 rule make_explorer:
     input:
-        audio=AUDIO,
+        audio=SOUND,
         recordings=RECORDINGS,
         events=f"{RESULTS}/annotations/events.tsv",
         features=f"{RESULTS}/features.h5",

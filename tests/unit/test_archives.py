@@ -8,7 +8,13 @@ import pytest
 import yaml
 from softscene.archives import read_registry, require_licence
 from softscene.errors import ConfigurationError, DownloadError, LicenceError
-from softscene.fetching import fetch_annotations, fetch_meta
+from softscene.fetching import (
+    deleted_recordings,
+    fetch_annotations,
+    fetch_meta,
+    gather_recordings,
+)
+from softscene.files import write_table
 from softscene.transport import Source
 
 from tests.http_server import Fault
@@ -166,6 +172,74 @@ def test_what_an_interrupted_run_has_fetched_is_not_fetched_again(place, server)
     assert not any(header.startswith(starts[name(1)]) for header in asked)
     assert any(header.startswith(starts[name(3)]) for header in asked)
     assert place.fetched() == {member: place.members[member] for member in wanted}
+
+
+# Recordings that were fetched once
+
+
+@pytest.fixture
+def fetched(place, server):
+    """A place from which recordings 1, 3 and 7 were fetched; gives their table."""
+    table = place.fetch([name(1), name(3), name(7)], quick())
+    server.requests.clear()
+    return table
+
+
+def gather(place, known):
+    target = place.folder / "gathered"
+    registry = place.folder / "registry.yaml"
+    gather_recordings(
+        known, place.destination, lambda: read_registry(registry).datasets[DATA], quick(),
+        place.folder / "own_cache", target,
+    )  # fmt: skip
+    assert not list((place.folder / "own_cache").rglob("*.*")), "it is empty again"
+    return {
+        path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*.wav")
+    }
+
+
+def test_recordings_that_are_there_are_gathered_without_registry_or_server(place, server, fetched):
+    (place.folder / "registry.yaml").unlink()
+    wanted = [name(3), name(7)]
+    found = gather(place, fetched[fetched.recording.isin(wanted)])
+    assert found == {each: place.members[each] for each in wanted}
+    assert server.requests == []
+
+
+def test_of_deleted_recordings_only_the_wanted_are_fetched_from_their_archive(
+    place, server, fetched
+):
+    table = place.folder / "recordings.tsv"
+    write_table(fetched, table)
+    assert deleted_recordings(table, place.destination) == []
+    for deleted in (1, 7):
+        (place.destination / name(deleted)).unlink()
+    assert deleted_recordings(table, place.destination) == [name(1), name(7)]
+    assert deleted_recordings(place.folder / "none.tsv", place.destination) == []
+    wanted = [name(3), name(7)]
+    found = gather(place, fetched[fetched.recording.isin(wanted)])
+    assert found == {each: place.members[each] for each in wanted}
+    assert server.asked(FIRST) == [], "recording 3 is there, and 1 is not wanted"
+    assert None not in server.asked(SECOND)
+    assert deleted_recordings(table, place.destination) == [name(1), name(7)], "as it was"
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_another_recording_than_the_table_names_is_refused(place, fetched, deleted):
+    """Fetched again or still there: the features are of what the table names."""
+    ours = place.destination / name(3)
+    if deleted:
+        ours.unlink()
+        fetched.loc[fetched.recording == name(3), "crc32"] = "00000000"
+    else:
+        ours.write_bytes(wav(99))
+    with pytest.raises(DownloadError, match="delete them, and they are fetched again") as caught:
+        gather(place, fetched)
+    (fault,) = caught.value.problems
+    expected = fetched.set_index("recording").crc32[name(3)]
+    assert f"{name(3)}: {len(place.members[name(3)])} bytes, CRC-32 " in fault
+    assert f"; {len(place.members[name(3)])} and {expected} expected" in fault
+    assert not (place.folder / "gathered").exists()
 
 
 def test_complete_cache_needs_no_server(place, server):

@@ -230,7 +230,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(data):
     assert "line 6: b0.wav: is no file, but a named pipe" in complaint(data)
     assert f"{data}/pipe is no file, but a named pipe" in complaint(data, data / "pipe")
     assert refused(data, annotations="pipe", folds="pipe") == [
-        f"data.own.annotations: {data}/pipe is no file, but a named pipe",
+        "data.own.annotations: pipe is no file, but a named pipe",
         "data.own.folds: pipe is no file, but a named pipe",
     ]
 

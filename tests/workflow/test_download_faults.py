@@ -259,3 +259,28 @@ def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
 def same_arrays(first, second):
     a, b = recordings(first), recordings(second)
     return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
+
+
+def test_deleted_sound_is_fetched_again_only_with_consent(downloads):
+    """Of a run as far as its folds, what the explorer would show."""
+    audio = downloads.folder / "results/data" / HOME / "audio"
+    sound = downloads.path("sound", HOME)
+    target = f"results/small/sound/{HOME}"
+    done = downloads.snakemake("--until", "make_fold")
+    assert done.returncode == 0, done.stdout
+    downloads.configure(accept_licence=False)
+    downloads.server.requests.clear()
+    done = downloads.snakemake(target)
+    assert done.returncode == 0, "nothing is fetched: " + done.stdout
+    shown = contents(sound)
+    shutil.rmtree(sound)
+    shutil.rmtree(audio)
+    assert_clear(downloads.snakemake(target), "download.accept_licence", "non-commercial")
+    assert downloads.server.requests == []
+    downloads.configure()
+    done = downloads.snakemake(target)
+    assert done.returncode == 0, done.stdout
+    assert contents(sound) == shown
+    assert len(shown) > 1
+    assert downloads.server.requests
+    assert not audio.exists()

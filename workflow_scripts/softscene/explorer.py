@@ -163,6 +163,18 @@ def choose(scenes: Mapping[str, str], number: int) -> list[str]:
     return [name for names in of_scene.values() for name in names if name in chosen]
 
 
+def chosen_recordings(folds: Iterable[str | Path], number: int) -> list[str]:
+    """The recordings of a page, of folds by their ``recordings.tsv``; see :func:`choose`."""
+    return [name for source in folds for name in choose(_evaluated(source), number)]
+
+
+def _evaluated(source: str | Path) -> dict[str, str]:
+    """Recording -> scene, of a fold's evaluation part."""
+    table = read_table(source)
+    table = table[table.part == EVALUATION]
+    return dict(zip(table.recording, table.scene, strict=True))
+
+
 def make_explorer(
     sources: Sources,
     shown: Sequence[Shown],
@@ -240,9 +252,8 @@ def _read_part(
     index: int,
 ) -> Part:
     fold, source = list(sources.folds.items())[index]
-    table = read_table(source)
-    table = table[table.part == EVALUATION]
-    names = list(table.recording)
+    scenes = _evaluated(source)
+    names = list(scenes)
     detectors, data = [], sources.facts()
     for each in shown:
         origin = {**vars(each.kind), "fold": str(fold), "seed": str(each.seed), **data}
@@ -256,7 +267,7 @@ def _read_part(
         )
     return Part(
         fold=fold,
-        scenes=dict(zip(names, table.scene, strict=True)),
+        scenes=scenes,
         reference=reference_activity(events, detectors[0].probabilities, labels, sources.hop, 1),
         detectors=detectors,
     )

@@ -4,8 +4,9 @@ import json
 import logging
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from softscene.archives import (
 from softscene.audio import Recording
 from softscene.datafolder import COLUMNS, kept_recording, list_files, measure, write_listing
 from softscene.errors import AudioError, DownloadError
-from softscene.files import replacing, write_text
+from softscene.files import read_table, replacing, write_text
 from softscene.progress import Progress
 from softscene.storage import naming_full_disk, sync
 from softscene.transport import Client, Ranges, Source, difference
@@ -292,6 +293,70 @@ def fetch_recordings(
         for name in names:
             _place(shelf.path(name), folder / name)
     return table
+
+
+def deleted_recordings(table: str | Path, audio: str | Path) -> list[str]:
+    """Those of a ``recordings.tsv`` that are not there any more; none without the table."""
+    if not Path(table).is_file():
+        return []
+    return [name for name in read_table(table).recording if not (Path(audio) / name).is_file()]
+
+
+def gather_recordings(
+    known: pd.DataFrame,
+    audio: Path,
+    registered: Callable[[], DataSet],
+    source: Source,
+    cache: Path,
+    destination: Path,
+) -> None:
+    """Place recordings that :func:`fetch_recordings` has fetched once in a folder of their own.
+
+    Parameters
+    ----------
+    known
+        Their rows of ``recordings.tsv``.
+    audio
+        Folder that they were fetched to; those that were deleted there are fetched again.
+    registered
+        Gives their data set; is called only then.
+    source, cache
+        Where from then, as for :func:`fetch_recordings`.
+    destination
+        Folder that appears whole, with nothing but the recordings.
+
+    Raises
+    ------
+    DownloadError
+        As :func:`fetch_recordings` does, or a recording is not the one of ``recordings.tsv``.
+    """
+    paths = {name: audio / name for name in known.recording}
+    deleted = known[[not path.is_file() for path in paths.values()]]
+    if len(deleted):
+        whole = registered()
+        named = set(deleted.archive)
+        archives = {name: each for name, each in whole.archives.items() if name in named}
+        source.require_mirrored(list(archives))
+        shelf = _Shelf(cache, whole.name)
+        with closing(Client(source)) as client:
+            _collect(replace(whole, archives=archives), list(deleted.recording), client, shelf)
+        paths |= {name: shelf.path(name) for name in deleted.recording}
+    faults = []
+    with _building(destination) as folder:
+        for row in known.itertuples():
+            _place(paths[row.recording], folder / row.recording)
+            size, crc = measure(folder / row.recording)
+            if (size, f"{crc:08x}") != (row.bytes, row.crc32):
+                fault = f"{size} bytes, CRC-32 {crc:08x}; {row.bytes} and {row.crc32} expected"
+                faults.append(f"{paths[row.recording]}: {fault}")
+        if faults:
+            heading = (
+                "recordings are not those that recordings.tsv names; delete them, and they are "
+                "fetched again:"
+            )
+            raise DownloadError.of(heading, faults)
+    if len(deleted):
+        discard_cache(whole, cache)
 
 
 def discard_cache(dataset: DataSet, cache: Path) -> None:
