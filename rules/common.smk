@@ -249,6 +249,13 @@ def own_results(wildcards):
     ]
 
 
+def tell_predictions():
+    """The last word of a prediction: where the results are, and how many files have none."""
+    if OWN_RECORDINGS and "predict" in sys.argv:
+        others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
+        print(f"see {RESULTS}/own{others}", file=sys.stderr)
+
+
 def scene_loss(wildcards):
     return config["methods"][wildcards.method]["scene_loss"]
 

@@ -77,13 +77,6 @@ if "predict" in sys.argv and workflow.is_main_process:
         print("left out:", *LEFT_OUT, sep="\n  ", file=sys.stderr)
 
 
-def tell_predictions():
-    """The last word of a prediction: where the results are, and how many files have none."""
-    if OWN_RECORDINGS and "predict" in sys.argv:
-        others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
-        print(f"see {RESULTS}/own{others}", file=sys.stderr)
-
-
 rule predict:
     input:
         own_results,

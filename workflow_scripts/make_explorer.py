@@ -12,10 +12,8 @@ from softscene.labels import read_labels
 def main(snakemake) -> None:
     given, params = snakemake.input, snakemake.params
     if params.left_out:
-        logging.info(
-            "left out, as colours tell no more apart: %s; explorer.students names others",
-            ", ".join(params.left_out),
-        )
+        left_out = ", ".join(params.left_out)
+        logging.info("left out for want of colours: %s; see explorer.students", left_out)
     make_explorer(
         sources=Sources(
             audio=dict(zip(given.recordings, given.audio, strict=True)),
