@@ -24,6 +24,17 @@ STUDENT = "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0"
 WEIGHTS = f"results/small/students/{STUDENT}/weights.safetensors"
 
 
+OWN_RUNS = {"scratch", "fresh", "longer", "undisturbed"}
+"""Fixtures for tests that run the workflow themselves, in half a minute or more each."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not OWN_RUNS.isdisjoint(item.fixturenames):
+            item.add_marker("slow")
+
+
 @dataclass
 class Checkout:
     """A copy of the checkout, and what is typed in it."""

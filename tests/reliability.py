@@ -32,7 +32,8 @@ HEAD = """# Reliability
 
 What can go wrong on the way, caused on purpose. The tests write this page (`make reliability`), and
 fail where it says anything else than what they saw; "cases" counts a test's variants. `make test`
-runs all of them but those under `tests/cluster/`, which `make test-cluster` runs on a real Slurm.
+runs the quick ones, `make test-slow` those that run the workflow, and `make test-cluster` those under
+`tests/cluster/`, on a real Slurm.
 Where a test fills a disk, it mounts a small one, for which it must be root.
 
 Not covered: a disk so full that Snakemake cannot write its own `.snakemake/` (it ends with a

@@ -12,6 +12,8 @@ from torch import nn
 from tests.benchmark import bench, comparison
 from tests.benchmark.trainers import KINDS, Softscene
 
+pytestmark = pytest.mark.slow
+
 CHECKS = {
     name: replace(check, batch=2, tolerances=dict(check.tolerances))
     for name, check in comparison.CHECKS.items()

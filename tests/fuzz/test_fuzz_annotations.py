@@ -28,6 +28,8 @@ from softscene.tut import read_tut, read_tut_scenes
 from tests.conftest import ROOT
 from tests.fuzz.strategies import edited, numbers, share, snippets, usually, words
 
+pytestmark = pytest.mark.slow
+
 STREET, SCENES = "TUT-sound-events-2017-development", "TUT-acoustic-scenes-2016-development"
 SCENE_OF = {
     f"{STREET}/audio/street/a1.wav": "city_center",

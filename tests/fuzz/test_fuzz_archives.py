@@ -28,6 +28,8 @@ from softscene.transport import Source
 from tests.fuzz.strategies import YAML, edited, share, snippets, usually, words
 from tests.http_server import Server
 
+pytestmark = pytest.mark.slow
+
 DATA = "TUT-test-development"
 AUDIO, META = f"{DATA}.audio.zip", f"{DATA}.meta.zip"
 ABSOLUTE = "/tmp/softscene-fuzz.wav"

@@ -26,6 +26,8 @@ from softscene.labels import read_labels
 from tests.conftest import PAPER, ROOT, SCHEMA
 from tests.fuzz.strategies import NUMBERS, YAML, edited, snippets, usually, words
 
+pytestmark = pytest.mark.slow
+
 CORPUS = read_schema(ROOT / "config.demo.yaml")["synthetic"]
 LABELS = (ROOT / "resources" / "labels.yaml").read_bytes()
 

@@ -13,6 +13,8 @@ from softscene.folds import whole_recordings
 from tests.checkout import Checkout
 from tests.workflow.test_small import CHAIN, CURVES
 
+pytestmark = pytest.mark.slow
+
 GIVEN = ["--config", f"controls=[{','.join(CONTROLS)}]", "control_settings={parts: 2}"]
 RUN = "fold-1_seed-0"
 STUDENT = f"alpha-none_beta-1.0_T-1.0/{RUN}"

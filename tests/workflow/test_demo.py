@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 RUN = ROOT / "results" / "demo"
 DEMO = read_schema(ROOT / "config.demo.yaml")
-pytestmark = pytest.mark.demo
+pytestmark = [pytest.mark.slow, pytest.mark.demo]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,6 +13,8 @@ from tests.http_server import Fault, Server
 from tests.small_disk import small_disk
 from tests.workflow.test_small import recordings
 
+pytestmark = pytest.mark.slow
+
 HOME, STREET, SCENES = (
     f"TUT-{name}-development"
     for name in ("sound-events-2016", "sound-events-2017", "acoustic-scenes-2016")

@@ -37,7 +37,10 @@ SOLID = """([top, rows, colour]) => {
 }"""
 LEFT, RIGHT, SPECTROGRAM, AXIS, AROUND = 148, 68, 150, 26, 8  # pixels, see drawing.js
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium"),
+]
 COUNTS = ("hits", "extras", "misses", "f-score", "error-rate")
 
 

@@ -17,6 +17,8 @@ from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.conftest import ROOT
 from tests.workflow.test_small import CHAIN
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 # Named in a comment in front, but for tables, which have none: these by the line before.
 BLOCK = r"(?:`(\S+\.tsv)`\n\n```tsv\n|```\w+\n# (\S+)\n)(.*?)```"

@@ -12,6 +12,8 @@ from softscene.files import read_table
 from tests.checkout import copy_checkout
 from tests.workflow.test_extending import FILES, RATE, SECONDS, write_files
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "results/mine/annotations/events.tsv"
 METHOD = "methods: {mtl: {code: methods/focal.py}}\n"
 

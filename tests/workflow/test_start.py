@@ -7,6 +7,8 @@ import pytest
 from tests.benchmark.probed import add_probe, read_notes
 from tests.checkout import Checkout
 
+pytestmark = pytest.mark.slow
+
 # Each takes a tenth of a second or more to load.
 HEAVY = (
     "PIL",
