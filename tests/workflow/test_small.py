@@ -174,7 +174,7 @@ def test_event_lists_and_scores_follow_from_probabilities_and_thresholds(finishe
         for recording in reference.recording[reference.recording.isin(listed.recording)].unique():
             probabilities = store[recording][:]
             for i, event in enumerate(store.attrs["events"]):
-                found = probabilities[:, i] > thresholds.adaptive[event]
+                found = probabilities[:, i] >= np.float32(thresholds.adaptive[event])
                 rows = reference[(reference.recording == recording) & (reference.event == event)]
                 truth = np.zeros(len(found), bool)
                 for row in rows.itertuples():
