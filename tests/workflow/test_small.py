@@ -223,7 +223,7 @@ def test_table_3_has_the_columns_and_rows_of_the_issue(finished):
     assert table[table.convention == "segment"].published_f_score.isna().all()
     table4 = read_table(finished.path("tables/table4.tsv"))
     assert len(table4) == 3 * 2 * 3 * 25
-    assert "Synthetic corpus" in finished.path("tables/table3.md").read_text()
+    assert "Synthetic corpus" in finished.path("tables/table3.md").read_text(encoding="utf-8")
 
 
 def test_the_audit_has_file_line_and_reason_and_the_lists_agree(finished):
