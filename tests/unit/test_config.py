@@ -56,7 +56,7 @@ def test_other_configurations_only_override_known_keys(name):
             both[key] = merged(base[key], value) if inner else value
         return both
 
-    check(merged(PAPER, yaml.safe_load((ROOT / name).read_text())), SCHEMA)
+    check(merged(PAPER, yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))), SCHEMA)
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,19 @@ from envs.make_environment import environment
 from tests.conftest import ROOT
 
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
-RULES = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+RULES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
 
 
 def test_the_conda_file_is_made_from_the_pip_lock():
-    lock = (ROOT / "envs" / "requirements.txt").read_text()
-    found = (ROOT / "envs" / "environment.yaml").read_text()
+    lock = (ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8")
+    found = (ROOT / "envs" / "environment.yaml").read_text(encoding="utf-8")
     assert found == environment(lock), "run `make lock`"
     assert "torch==2.13.0\n" in lock
 
 
 def test_every_direct_dependency_is_pinned_and_explained():
     def names(path):
-        lines = (ROOT / path).read_text().splitlines()
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
         return {re.split(r"[<>=; ]", line)[0].lower() for line in lines if line[:1].isalpha()}
 
     def plain(found):
@@ -29,14 +29,20 @@ def test_every_direct_dependency_is_pinned_and_explained():
 
     wanted = plain(names("envs/requirements.in"))
     assert wanted <= plain(names("envs/requirements.txt"))
-    explained = (ROOT / "docs" / "dependencies.md").read_text().lower().replace("_", "-")
+    explained = (
+        (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").lower().replace("_", "-")
+    )
     assert [name for name in sorted(wanted) if f"`{name}`" not in explained] == []
 
 
 def test_each_rule_has_log_benchmark_threads_resources_and_environment():
     rules = re.split(r"^ *rule ", RULES, flags=re.MULTILINE)[1:]
     working = [rule for rule in rules if "script:" in rule]
-    scripts = {path.stem for path in SCRIPTS if "run_job(main, snakemake)" in path.read_text()}
+    scripts = {
+        path.stem
+        for path in SCRIPTS
+        if "run_job(main, snakemake)" in path.read_text(encoding="utf-8")
+    }
     assert {rule.split(":")[0] for rule in working} == scripts
     for rule in working:
         name = rule.split(":")[0]
@@ -50,7 +56,7 @@ def test_each_rule_has_log_benchmark_threads_resources_and_environment():
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_short_and_can_be_imported(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if "run_job(main, snakemake)" in text:  # the script of a rule
         assert len(text.splitlines()) < 40
     tree = ast.parse(text)
@@ -61,5 +67,7 @@ def test_scripts_are_short_and_can_be_imported(path):
 
 def test_the_library_knows_no_snakemake():
     for path in (ROOT / "workflow_scripts" / "softscene").glob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        imported = re.findall(
+            r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert "snakemake" not in imported, path

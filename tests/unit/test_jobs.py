@@ -418,7 +418,7 @@ def test_the_development_sweep_is_a_plain_recount(study, labels, loss):
         for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):
             hits, extras, misses = sweep.loc[(event, threshold)]
             near = int((np.abs(scores[:, i] - threshold) < 1e-5).sum())
-            found = scores[:, i] > threshold
+            found = scores[:, i] >= np.float32(threshold)
             assert abs(hits - (found & truth[:, i]).sum()) <= near
             assert abs(extras - (found & ~truth[:, i]).sum()) <= near
             assert hits + misses == truth[:, i].sum()

@@ -313,10 +313,10 @@ def test_data_of_ones_own_have_no_claims_and_no_published_numbers(tmp_path):
     assert (len(cells), cells[6]) == (7, "12 in 4 folds")
 
 
-def test_events_say_in_how_many_runs_they_are_absent(page):
+def test_events_say_over_how_many_runs_they_are_and_in_how_many_absent(page):
     for caption in ("F-score (%) of each event", "Error rate (the event"):
         rows = page.rows(caption)
-        assert [rows[event][-1] for event in EVENTS] == ["", "3 of 12", ""]
+        assert [rows[event][-1] for event in EVENTS] == ["0 of 12", "3 of 12", "0 of 12"]
 
 
 def test_the_page_says_what_the_papers_data_are_not(study, page):

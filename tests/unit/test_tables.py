@@ -86,7 +86,7 @@ def test_table_4_counts_an_absent_event_as_zero(tmp_path):
     assert set(table[table.convention == "frame"].published_error_rate) == {0.1469}
     results = {form: tmp_path / f"table4.{form}" for form in ("tsv", "md", "html")}
     write_table4(table, results, CONVENTIONS, False)
-    text = results["md"].read_text()
+    text = results["md"].read_text(encoding="utf-8")
     (row,) = [line for line in text.splitlines() if line.startswith("| car")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:5] == ["13.33 ± 23.09 %", "0.8000 ± 0.2828", "3", "2"]
@@ -119,8 +119,8 @@ def test_data_of_ones_own_have_no_published_numbers(runs, tmp_path):
     )
     results = {form: tmp_path / f"table3.{form}" for form in ("tsv", "md", "html")}
     write_table3(table, results, CONVENTIONS, False)
-    assert "published" not in results["md"].read_text()
-    assert "42.17" not in results["tsv"].read_text()
+    assert "published" not in results["md"].read_text(encoding="utf-8")
+    assert "42.17" not in results["tsv"].read_text(encoding="utf-8")
     table4 = make_table4(
         [Run(StudentKind("crnn"), "CNN-BiGRU", score_file(tmp_path / "a.tsv", 0.4, "car"))],
         None,
@@ -149,7 +149,7 @@ def test_a_method_that_never_detects_an_event_has_no_best_error_rate(tmp_path):
     results = {form: tmp_path / f"table4.{form}" for form in ("tsv", "md", "html")}
     write_table4(table, results, CONVENTIONS, False)
     bold = {}
-    for part in results["md"].read_text().split("\n## ")[1:]:
+    for part in results["md"].read_text(encoding="utf-8").split("\n## ")[1:]:
         for line in part.splitlines():
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             if cells[0] in given:
@@ -168,12 +168,12 @@ def test_the_readable_table_has_percentages_and_says_what_is_synthetic(runs, tmp
     table = make_table3(runs, PUBLISHED / "published_table3.csv", CONVENTIONS)
     results = {form: tmp_path / f"table3.{form}" for form in ("tsv", "md", "html")}
     write_table3(table, results, CONVENTIONS, synthetic)
-    text = results["md"].read_text()
+    text = results["md"].read_text(encoding="utf-8")
     assert "45.00 ± 7.07 %" in text
     assert "42.17 %" in text
     assert "0.756" in text
     assert ("Synthetic corpus" in text) == synthetic
-    assert results["html"].read_text().count("<table>") == len(SETTINGS)
+    assert results["html"].read_text(encoding="utf-8").count("<table>") == len(SETTINGS)
 
 
 def test_other_frames_are_named_and_have_no_published_numbers(runs, tmp_path):
@@ -182,7 +182,7 @@ def test_other_frames_are_named_and_have_no_published_numbers(runs, tmp_path):
     assert table.published_f_score.isna().all()
     results = {form: tmp_path / f"table3.{form}" for form in ("tsv", "md", "html")}
     write_table3(table, results, other, False)
-    text = results["md"].read_text()
+    text = results["md"].read_text(encoding="utf-8")
     assert "frames of 40 ms" in text
     assert "segments of 2 s" in text
     assert "the paper's convention" not in text

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from softscene.evaluation import choose_thresholds
-from softscene.thresholds import best_thresholds, grid, sweep
+from softscene.thresholds import best_thresholds, grid, reached, sweep
 
 from tests.conftest import PAPER
 
@@ -22,7 +22,7 @@ def test_the_grid_is_that_of_the_authors():
 def test_sweep_counts_what_a_loop_counts():
     rng = np.random.default_rng(0)
     pairs = [(rng.random((n, 2)) < 0.4, rng.random((n, 2)).astype(np.float32)) for n in (50, 7)]
-    pairs[0][1][:30] = rng.choice(GRID, (30, 2))  # on a threshold, as far as float32 goes
+    pairs[0][1][:30] = rng.choice(GRID, (30, 2))  # on a threshold, and so detected
     pairs[1][1][0] = 0.5, np.nan
     table = sweep(pairs, GRID, ("a", "b")).set_index(["event", "threshold"])
     for i, event in enumerate("ab"):
@@ -30,10 +30,21 @@ def test_sweep_counts_what_a_loop_counts():
             hits = extras = misses = 0
             for reference, probabilities in pairs:
                 for truth, value in zip(reference[:, i], probabilities[:, i], strict=True):
-                    hits += truth and value > threshold
-                    extras += not truth and value > threshold
-                    misses += truth and not value > threshold
+                    hits += truth and value >= np.float32(threshold)
+                    extras += not truth and value >= np.float32(threshold)
+                    misses += truth and not value >= np.float32(threshold)
             assert tuple(table.loc[event, threshold]) == (hits, extras, misses)
+
+
+def test_what_reaches_its_threshold_is_detected():
+    """As in the authors' evaluator, which has float32 probabilities too: of each 20 thresholds."""
+    theirs = [0.3 + 0.02 * step for step in range(20)]
+    on = np.array(theirs).astype(np.float32)
+    below = np.nextafter(on, np.float32(0))
+    for limits in (GRID, np.array(theirs)):
+        assert reached(on, limits).all()
+        assert not reached(below, limits).any()
+    assert reached([[0.5, 0.44]], 0.5).tolist() == [[True, False]]
 
 
 def counts(**f_scores):
@@ -62,14 +73,14 @@ def by_the_authors_rule(reference, probabilities):
     for event in range(reference.shape[1]):
         best, where, ties = -1.0, None, 0
         for step in range(int((0.7 - 0.3) / 0.02 + 1)):
-            threshold = round(0.3 + 0.02 * step, 2)
-            detected = probabilities[:, event] > threshold
+            threshold = 0.3 + 0.02 * step  # 0.33999999999999997, say
+            detected = probabilities[:, event] >= np.float32(threshold)
             hits = np.sum(detected & reference[:, event])
             wrong = np.sum(detected != reference[:, event])
             score = 2 * hits / (2 * hits + wrong) if reference[:, event].any() else 0.0
             ties = ties + 1 if score == best else ties
             if score > best:
-                best, where, ties = score, threshold, 0
+                best, where, ties = score, round(threshold, 2), 0
         chosen.append(where)
         scores.append(best)
         tied += ties > 0
@@ -87,6 +98,7 @@ def test_oracle_thresholds_are_those_of_the_authors_evaluator(seed):
     probabilities = random.uniform(0.2, 0.8, (frames, events)) + skill * (2 * reference - 1)
     probabilities[:, ::7] = 0.1 * random.random((frames, len(range(0, events, 7))))  # silent
     probabilities[:, 1::7] = probabilities[:, 1::7].round(1) + 0.01  # many equal thresholds
+    probabilities[:, 2::7] = probabilities[:, 2::7].round(2)  # many on a threshold
     probabilities = probabilities.clip(0, 1).astype(np.float32)
     names = tuple(f"e{i:02d}" for i in range(events))
     halves = [slice(0, 50), slice(50, frames)]

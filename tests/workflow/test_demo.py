@@ -92,4 +92,6 @@ def test_oracle_thresholds_are_at_least_as_good_as_adaptive_ones():
 def test_numbers_are_called_synthetic():
     for name in ("table1", "table3", "table4"):
         for form in ("md", "html"):
-            assert "Synthetic corpus" in (RUN / "tables" / f"{name}.{form}").read_text()
+            assert "Synthetic corpus" in (RUN / "tables" / f"{name}.{form}").read_text(
+                encoding="utf-8"
+            )

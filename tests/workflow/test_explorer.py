@@ -102,7 +102,7 @@ def expected(made, labels, recordings, limits):
         for name, scores in load_probabilities(source, recordings, {})[0].items():
             own = events[events.recording == name]
             active = recording_activity(own, labels.events, len(scores), 0.02)
-            counts = metrics.count(active, scores > thresholds)
+            counts = metrics.count(active, scores >= np.float32(thresholds))
             total = counts if total is None else total + counts
         rows.append(readable(total))
     return rows

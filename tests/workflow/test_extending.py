@@ -155,12 +155,12 @@ def test_own_data_go_through_to_the_tables(own_data):
     assert set(table3.method) == {"CNN-BiGRU", "MTL", "MTL with soft labels"}
     assert (table3.runs == 2).all()
     assert set(read_table(results / "tables/table4.tsv").event) == {"car", "kettle", "speech"}
-    assert "Synthetic" not in (results / "tables/table3.md").read_text()
+    assert "Synthetic" not in (results / "tables/table3.md").read_text(encoding="utf-8")
     for name in ("table3", "table4", "comparisons", "event_comparisons"):
         published = read_table(results / f"tables/{name}.tsv").filter(regex="^published")
         assert published.shape[1] > 0, name
         assert published.isna().all(axis=None), f"{name} has no numbers of the paper's"
-    assert "ublished" not in (results / "tables/table3.md").read_text()
+    assert "ublished" not in (results / "tables/table3.md").read_text(encoding="utf-8")
     assert read_table(results / "tables/claims.tsv").empty, "nor claims"
     assert (results / "figures/fig3.png").stat().st_size > 0
     assert own_data.planned(*own_data.args, config=None) == {}
@@ -170,11 +170,11 @@ def test_pages_call_own_data_own(own_data):
     """No page says that they are TUT's, or under TUT's terms."""
     done = own_data.snakemake("explorer", *own_data.args, config=None)
     assert done.returncode == 0, done.stdout
-    report = (own_data.folder / "results/mine-quick/report.html").read_text()
+    report = (own_data.folder / "results/mine-quick/report.html").read_text(encoding="utf-8")
     assert "mine/annotations.tsv, mine/audio: 8 recordings" in report
     assert "The recordings are not the paper's" in report
     assert "TUT Sound Events" not in report
-    explorer = (own_data.folder / "results/mine-quick/explorer.html").read_text()
+    explorer = (own_data.folder / "results/mine-quick/explorer.html").read_text(encoding="utf-8")
     assert '"terms":null' in explorer
 
 

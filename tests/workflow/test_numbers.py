@@ -120,7 +120,7 @@ def test_table_1_counts_the_annotations(finished, labels):
     assert [(row.event, row.scene) for row in table.itertuples()] == list(count)
     assert list(table["count"]) == list(count.values())
     assert table.duration.to_numpy() == pytest.approx(list(seconds.values()), abs=1e-6)
-    page = finished.path("tables/table1.md").read_text()
+    page = finished.path("tables/table1.md").read_text(encoding="utf-8")
     (event, scene), most = max(count.items(), key=lambda item: item[1])
     line = next(line for line in page.splitlines() if line.startswith(f"| {event} "))
     cell = line.split("|")[2 + labels.scenes.index(scene)].strip()

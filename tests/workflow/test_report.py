@@ -36,7 +36,7 @@ def test_its_numbers_are_the_tables(finished, page):
     assert len(set(table4.event)) == 25
     for row in table4[table4.method == "CNN-BiGRU"].itertuples():
         assert events[row.event][0].split()[0] == f"{row.f_score_mean * 100:.2f}"
-        assert events[row.event][-1] == ("1 of 1" if row.absent else "")
+        assert events[row.event][-1] == f"{row.absent} of 1"
 
 
 def test_it_says_on_every_sheet_that_the_corpus_is_synthetic(page):

@@ -20,6 +20,7 @@ from softscene.files import partial_beside, write_table, write_text
 from softscene.pictures import Overview, draw
 from softscene.recordings import CONVERT, FOREIGN
 from softscene.streaming import log_mel_clips
+from softscene.thresholds import reached
 
 BATCH = 4  # clips at a time; bounds memory
 
@@ -36,7 +37,7 @@ class Found:
 class EventTracker:
     """The events of a recording whose posteriors come block by block.
 
-    An event is a stretch of frames whose posterior is above the event's threshold, as in
+    An event is a stretch of frames whose posterior reaches the event's threshold, as in
     :func:`softscene.activity.to_events`; its confidence is the mean posterior of its frames.
 
     Parameters
@@ -54,7 +55,7 @@ class EventTracker:
 
     def push(self, posteriors: np.ndarray) -> np.ndarray:
         """Take further frames x events; return which are active, boolean."""
-        active = posteriors > self.thresholds
+        active = reached(posteriors, self.thresholds)
         sums = np.zeros((len(active) + 1, active.shape[1]))  # of what is active before each frame
         np.cumsum(np.where(active, posteriors, 0), axis=0, out=sums[1:])
         steps = np.diff(np.vstack([self._open, active]).astype(np.int8), axis=0)

@@ -77,11 +77,14 @@ def levels_of(thresholds: Iterable[float]) -> np.ndarray:
 
 
 def codes(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """How many levels lie below each probability: ``p > levels[k]`` is ``codes > k``, exactly.
+    """How many levels each probability reaches, so that ``codes > k`` is a detection.
+
+    It is one of :func:`softscene.thresholds.reached` at ``levels[k]``, exactly.
 
     Frames x events -> events x frames, little-endian, of 8 bits where 255 levels are enough.
     """
-    found = np.searchsorted(levels, probabilities.T.astype(float), side="left")
+    levels = levels.astype(np.float32)
+    found = np.searchsorted(levels, probabilities.T.astype(np.float32), side="right")
     return found.astype("u1" if len(levels) < 256 else "<u2")
 
 

@@ -14,7 +14,7 @@ from softscene.files import read_numbers, read_table, write_table
 from softscene.folds import EVALUATION
 from softscene.labels import Labels
 from softscene.predictions import load_probabilities
-from softscene.thresholds import COUNTS, MODES, best_thresholds, grid, sweep
+from softscene.thresholds import COUNTS, MODES, best_thresholds, grid, reached, sweep
 
 Activity = dict[str, np.ndarray]
 
@@ -83,7 +83,8 @@ def evaluate_student(
         read_numbers(development_sweep, COUNTS), own, labels.events, fixed_threshold
     )
     detected = {
-        mode: {name: scores[name] > limits for name in names} for mode, limits in thresholds.items()
+        mode: {name: reached(scores[name], limits) for name in names}
+        for mode, limits in thresholds.items()
     }
     counts = {
         (convention, mode): sum_counts(

@@ -29,7 +29,7 @@ from softscene.labels import Labels
 from softscene.predictions import load_probabilities
 from softscene.progress import Progress
 from softscene.tables import SYNTHETIC_NOTE, row_title
-from softscene.thresholds import MODES
+from softscene.thresholds import MODES, reached
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = (
@@ -302,7 +302,7 @@ def _sums(
     reference: Activity, probabilities: Activity, thresholds: np.ndarray | float
 ) -> list[int]:
     """TP, FP, FN, substitutions, deletions and insertions, over all recordings and events."""
-    detected = {name: scores > thresholds for name, scores in probabilities.items()}
+    detected = {name: reached(scores, thresholds) for name, scores in probabilities.items()}
     counts = sum_counts(reference, detected)
     names = ("true_positives", "false_positives", "false_negatives")
     sums = [int(getattr(counts, name).sum()) for name in names]

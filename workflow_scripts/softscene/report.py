@@ -354,7 +354,7 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, objec
     for event in own.event.unique():
         here = own[own.event == event]
         absent, runs = here[["absent", "runs"]].max()
-        cells = {"event": event, "absent": f"{absent} of {runs}" if absent else ""}
+        cells = {"event": event, "absent": f"{absent} of {runs}"}
         found = [of(here, each) for each in chosen]
         f_scores = [each.f_score_mean.squeeze() for each in found]
         for score in BETTER:

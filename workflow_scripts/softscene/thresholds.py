@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from softscene.metrics import f_score
 
@@ -18,6 +19,21 @@ def grid(lowest: float, highest: float, step: float) -> np.ndarray:
     return values[values <= highest + 1e-9]
 
 
+def reached(probabilities: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
+    """Where events are detected: a probability reaches its threshold, both as float32.
+
+    So does the authors' evaluator, for which a probability of exactly 0.5 reaches 0.5.
+
+    Parameters
+    ----------
+    probabilities
+        .. x events.
+    thresholds
+        One, or one for each event.
+    """
+    return np.asarray(probabilities, np.float32) >= np.asarray(thresholds, np.float32)
+
+
 def sweep(
     pairs: Iterable[tuple[np.ndarray, np.ndarray]], thresholds: np.ndarray, events: tuple[str, ...]
 ) -> pd.DataFrame:
@@ -28,7 +44,7 @@ def sweep(
     pairs
         Reference (boolean) and probabilities of each recording, frames x events.
     thresholds
-        Ascending; a probability above its threshold is a detection.
+        Ascending; what they detect is said by :func:`reached`.
     events
         Names of the classes.
 
@@ -39,11 +55,12 @@ def sweep(
     """
     size = (len(events), len(thresholds) + 1)  # how many thresholds a frame passes: none .. all
     hits, found = np.zeros(size, int), np.zeros(size, int)
-    reference_sum = np.zeros(len(events), int)
+    reference_sum, levels = np.zeros(len(events), int), thresholds.astype(np.float32)
     for reference, probabilities in pairs:
         reference_sum += reference.sum(axis=0)
-        frames, classes = np.nonzero(probabilities > thresholds[0])
-        passed = np.searchsorted(thresholds, probabilities[frames, classes])
+        frames, classes = np.nonzero(reached(probabilities, thresholds[0]))
+        some = probabilities[frames, classes].astype(np.float32)
+        passed = np.searchsorted(levels, some, side="right")
         place = np.ravel_multi_index((classes, passed), size)
         found += np.bincount(place, minlength=found.size).reshape(size)
         true = place[reference[frames, classes]]
