@@ -330,6 +330,10 @@ def claim_run():
         claims[Path(DATA, ".running").resolve()] = DATA
     try:  # claims are kept as long as this process lives
         workflow.claims = [claim(path, what) for path, what in claims.items()]
+        if SYNTHETIC and not used and not config["data"]["folder"]:
+            from softscene.datafolder import require_data  # slow to load
+
+            require_data(DATA, wanted_data())
         if used and not OWN:
             from softscene.datafolder import prepare_data_folder  # slow to load
 

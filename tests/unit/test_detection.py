@@ -795,7 +795,7 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
         done.stdout
     )
     assert "2 of 4 recordings done; see out" in done.stdout
-    assert "in/bad.wav: cannot be read as audio" in done.stderr
+    assert "in/bad.wav: cannot be read as audio: Format not recognised." in done.stderr
     assert "gone.wav: there is no such file" in done.stderr
     assert "Traceback" not in done.stderr
     made = sorted(path.relative_to(tmp_path / "out").as_posix() for path in every_file(tmp_path))

@@ -81,3 +81,18 @@ def test_a_report_of_another_configuration_is_refused_where_snakemake_notices_no
     config.write_text(other.replace("epochs: 5", "epochs: 2").replace("0.02}", "0.002}"))
     assert scratch.snakemake().returncode == 0
     assert scratch.path("report.html").is_file()
+
+
+def test_a_report_of_another_corpus_is_refused_where_snakemake_notices_nothing(scratch):
+    shutil.rmtree(scratch.folder / ".snakemake")
+    config = scratch.folder / SMALL
+    config.write_text(config.read_text().replace("  seed: 3\n", "  seed: 4\n"))
+    scratch.path("report.html").unlink()
+    assert scratch.planned() == {"make_report": 1}
+    done = scratch.snakemake()
+    assert done.returncode != 0
+    assert "they were made with a synthetic corpus with seed 3 (" in done.stdout
+    assert "; this one needs a synthetic corpus with seed 4 (" in done.stdout
+    assert not scratch.path("report.html").exists()
+    config.write_text(config.read_text().replace("  seed: 4\n", "  seed: 3\n"))
+    assert scratch.snakemake().returncode == 0

@@ -192,7 +192,8 @@ def _naming(path: str | Path, where: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, soundfile.SoundFileError, TypeError, ValueError) as error:
-        raise AudioError(f"{path}: cannot be read as audio{where}: {error}") from error
+        reason = getattr(error, "error_string", error)  # soundfile's own names the file, as bytes
+        raise AudioError(f"{path}: cannot be read as audio{where}: {reason}") from error
 
 
 def _cut(path: str | Path, promised: object, there: object, unit: str) -> str:

@@ -128,6 +128,22 @@ def prepare_data_folder(
             (folder / MARK).unlink(missing_ok=True)
 
 
+def require_data(folder: str | Path, data: Data) -> None:
+    """Refuse results of other data, whose folder only this run makes, as Snakemake may not notice.
+
+    Raises
+    ------
+    DownloadError
+        The folder says that it holds others; names both.
+    """
+    mark = _read_mark(Path(folder))
+    if mark and mark.identity != data.identity:
+        raise DownloadError(
+            f"results are of another configuration: they were made with {mark}, which is in "
+            f"{folder}; this one needs {data}. Give that one again, or another name by 'run'"
+        )
+
+
 def _made_folders(folder: Path, registry: Registry) -> Iterator[Path]:
     yield folder / "annotations"
     for dataset in registry.datasets:
