@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from PIL import Image
@@ -259,7 +260,7 @@ def test_an_event_is_played_to_its_end(page, made, way):
         for _ in range(number + 1):
             page.keyboard.press("e")
     else:
-        page.mouse.click(*place_of(page, row))
+        page.mouse.click(*place_of(page, made, row))
     wait_until(page, "Pause")
     wait_until(page, "Play")
     assert row.offset - 0.01 <= cursor(page) < row.offset + 1
@@ -271,10 +272,16 @@ def top_of(page, event):
     return SPECTROGRAM + AXIS + rows.index(event) * (AROUND + 11 + len(STUDENTS) * 11)
 
 
-def place_of(page, row):
+def seconds_of(made, name):
+    """Length of a recording of an evaluation part, in whole frames."""
+    parts = [read_table(path) for path in made.path("folds").glob("fold-*/recordings.tsv")]
+    return pd.concat(parts).drop_duplicates("recording").set_index("recording").frames[name] * 0.02
+
+
+def place_of(page, made, row):
     """Where the middle of an occurrence lies on the screen."""
     plot = page.locator("#plot").bounding_box()
-    middle = (row.onset + row.offset) / 2 / 12
+    middle = (row.onset + row.offset) / 2 / seconds_of(made, row.recording)
     x = plot["x"] + 1 + LEFT + middle * (plot["width"] - 2 - LEFT - RIGHT)
     return x, plot["y"] + 1 + top_of(page, row.event) + AROUND / 2 + 5
 
@@ -315,7 +322,7 @@ def test_everything_goes_by_keys(page, made, labels):
         "ArrowRight": 1,
         "Shift+ArrowRight": 1.02,
         "ArrowLeft": 0.02,
-        "End": 12,
+        "End": seconds_of(made, first),
     }.items():
         page.keyboard.press(key)
         assert cursor(page) == pytest.approx(place, abs=0.011), key
@@ -368,5 +375,6 @@ def test_it_says_synthetic_and_looks_like_something(page, size, tmp_path):
 
 def test_only_the_page_is_made_again_where_its_keys_change(made):
     assert made.planned("explorer") == {}
-    assert made.planned("explorer", "--config", "explorer={recordings: 2}") == {"make_explorer": 1}
+    jobs = {"fetch_sound": 3, "make_explorer": 1}
+    assert made.planned("explorer", "--config", "explorer={recordings: 2}") == jobs
     assert "make_explorer" not in made.planned(), "on demand only"
