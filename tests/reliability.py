@@ -33,7 +33,8 @@ HEAD = """# Reliability
 What can go wrong on the way, caused on purpose. The tests write this page (`make reliability`), and
 fail where it says anything else than what they saw; "cases" counts a test's variants. `make test`
 runs the quick ones, `make test-slow` those that run the workflow, and `make test-cluster` those
-under `tests/cluster/`, on a real Slurm. Where a test fills a disk, it mounts a small one, for which it must be root.
+under `tests/cluster/`, on a real Slurm. Where a test fills a disk, it mounts a small one, for
+which it must be root.
 
 Not covered: a disk so full that Snakemake cannot write its own `.snakemake/` (it ends with a
 traceback of its own, and goes on with the same command when there is room); a server that sends a

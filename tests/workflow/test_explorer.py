@@ -249,13 +249,17 @@ def test_a_click_goes_there_and_space_plays_from_there(page):
 
 @pytest.mark.parametrize("way", ["key", "click"])
 def test_an_event_is_played_to_its_end(page, made, way):
-    name = choose(page, 0)
     events = read_table(made.path("annotations/events.tsv"))
-    own = events[events.recording == name].sort_values("onset", kind="stable")
-    onsets = own.drop_duplicates("onset").reset_index()
-    number = (onsets.offset < 10).idxmax()
+    for place in range(len(evaluated(made))):
+        name = choose(page, place)
+        own = events[events.recording == name].sort_values("onset", kind="stable")
+        onsets = own.drop_duplicates("onset").reset_index()
+        inside = onsets.offset < seconds_of(made, name) - 2
+        if inside.any():
+            break
+    number = inside.idxmax()
     row = onsets.loc[number]
-    assert row.offset < 10, "it is not the recording's end that stops it"
+    assert inside[number], "it is not the recording's end that stops it"
     if way == "key":
         for _ in range(number + 1):
             page.keyboard.press("e")
@@ -375,6 +379,6 @@ def test_it_says_synthetic_and_looks_like_something(page, size, tmp_path):
 
 def test_only_the_page_is_made_again_where_its_keys_change(made):
     assert made.planned("explorer") == {}
-    jobs = {"fetch_sound": 3, "make_explorer": 1}
+    jobs = {"fetch_sound": 1, "make_explorer": 1}
     assert made.planned("explorer", "--config", "explorer={recordings: 2}") == jobs
     assert "make_explorer" not in made.planned(), "on demand only"
