@@ -86,10 +86,10 @@ def plain_published(content):
     for line, fields in rows:
         texts = dict(zip(header, fields + [""] * len(header), strict=False))
         row = {"line": line} | {own: texts[name] for name, own in PUBLISHED_COLUMNS.items()}
+        row |= {name: row[name].strip() for name in ("scene", "event")}
         if not row["onset"] + row["offset"] + row["event"]:
             row["event"] = math.nan  # the recording has no events
         row |= {"onset": number(row["onset"]), "offset": number(row["offset"])}
-        row |= {name: row[name].strip() for name in ("scene", "event")}
         if any(fields):
             found.append(tuple(row[column] for column in ROW))
     return found

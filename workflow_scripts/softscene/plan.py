@@ -51,8 +51,9 @@ ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "plot_soft_labels": ((), ("dump_soft_labels",)),
     "make_report": (
         (),
-        ("import_data", "audit_annotations", "make_table4", "plot_figure3", "compare_methods",
-         "plot_table1", "plot_learning_curves", "plot_confusion", "plot_soft_labels"),
+        ("import_data", "extract_features", "train_teacher", "train_student",
+         "audit_annotations", "make_table4", "plot_figure3", "compare_methods", "plot_table1",
+         "plot_learning_curves", "plot_confusion", "plot_soft_labels"),
     ),
     "export_detector": ((), ("evaluate_student",)),
 }  # fmt: skip
