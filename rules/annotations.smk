@@ -6,10 +6,7 @@ if not OWN:
     rule merge_annotations:
         input:
             annotations=f"{DATA}/annotations",
-            # Fetched again, folders are new and hold the same: registry and recordings.tsv, which
-            # has each recording's CRC, say whether they do.
-            meta=ancient(expand(f"{DATA}/{{dataset}}/meta", dataset=DATASETS)),
-            registry=REGISTRY,
+            meta=expand(f"{DATA}/{{dataset}}/meta", dataset=DATASETS),
             recordings=expand(f"{DATA}/{{dataset}}/recordings.tsv", dataset=DATASETS),
             labels=LABELS,
         output:
