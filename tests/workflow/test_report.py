@@ -130,7 +130,7 @@ def test_the_page_can_be_made_again_alone(scratch):
 
 def test_methods_may_have_any_name_and_none_is_a_script_in_snakemakes_own_report(scratch):
     """The names are None, and two that would run in ``workflow.html``."""
-    names = {"crnn": "None", "mtl": "a{b}</script><script>PWNED()</script>",
+    names = {"crnn": "None", "mtl": "a(b)</script><script>PWNED()</script>",
              "soft": "b<!--<script>|$x_"}  # fmt: skip
     config = scratch.folder / "tests/workflow/config.small.yaml"
     text = config.read_text()
@@ -152,7 +152,7 @@ def test_methods_may_have_any_name_and_none_is_a_script_in_snakemakes_own_report
     done = scratch.snakemake("--report", "workflow.html")
     assert done.returncode == 0, done.stdout
     page = (scratch.folder / "workflow.html").read_text(encoding="utf-8")
-    assert r"a{b}\\x3c/script>\\x3cscript>PWNED()" in page, "the names are there"
+    assert r"a(b)\\x3c/script>\\x3cscript>PWNED()" in page, "the names are there"
     assert "<script>PWNED" not in page
     assert "<!--<script" not in page
     assert r"b\\x3c!--\\x3cscript>|$x_, beta = 1" in page, "those of the curves too"

@@ -49,7 +49,7 @@ USED = {
     "plot_learning_curves": {"PIL", "matplotlib"},
     "plot_confusion": {"PIL", "matplotlib"},
     "plot_soft_labels": {"PIL", "matplotlib"},
-    "make_report": {"PIL", "jinja2", "markdown_it", "matplotlib", "scipy", "torch"},
+    "make_report": {"PIL", "h5py", "jinja2", "markdown_it", "matplotlib", "scipy", "torch"},
     "export_detector": {"h5py", "markdown_it", "torch"},
 }
 
