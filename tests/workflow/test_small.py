@@ -188,7 +188,8 @@ def test_event_lists_and_scores_follow_from_probabilities_and_thresholds(finishe
                     & (listed.event == event)
                 ]
                 seconds = (own.offset - own.onset).sum()
-                assert seconds == pytest.approx(found.sum() * 0.02, abs=1e-6)
+                beside = 2e-6 * len(own)  # either end may lie a microsecond beside its frame
+                assert seconds == pytest.approx(found.sum() * 0.02, abs=beside + 1e-9)
                 hits += (found & truth).sum()
                 detected += found.sum()
                 wanted += truth.sum()
