@@ -68,11 +68,15 @@ class Checkout:
             process.kill()
 
     def snakemake(self, *args, **options):
-        """Run snakemake to its end; gives the exit code and all that it printed."""
-        returncode = self.start(*args, **options).wait(1800)
-        return SimpleNamespace(
-            returncode=returncode, stdout=(self.folder / "printed.txt").read_text()
-        )
+        """Run snakemake to its end; gives the exit code and all that it printed.
+
+        Test processes share the finished checkout: one runs at a time, or each would read what
+        another one printed.
+        """
+        with FileLock(self.folder.with_suffix(".in_use")):
+            returncode = self.start(*args, **options).wait(1800)
+            printed = (self.folder / "printed.txt").read_text()
+        return SimpleNamespace(returncode=returncode, stdout=printed)
 
     def planned(self, *args, config=SMALL):
         """What a dry run would run: rule -> jobs."""
