@@ -11,7 +11,7 @@ endif
 # Read where it is used, after $(ENV). The library's reader knows quotes and comments; what no run
 # may be called must not reach a shell.
 RUN = $(shell PYTHONPATH=workflow_scripts .venv/bin/python -c 'import re, sys; \
-    from softscene.config import read_yaml; \
+    from softscene.config.reading import read_yaml; \
     run = read_yaml(sys.argv[1], "configuration").get("run", "paper"); \
     print(re.sub("[^A-Za-z0-9_-]", "", str(run)))' $(CONFIG))
 ENV := .venv/installed
@@ -41,7 +41,7 @@ report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFI
 	snakemake --logger softscene --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
 
 unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
-	@python -c 'import sys; from softscene.lifetime import claimant; \
+	@python -c 'import sys; from softscene.core.processes import claimant; \
 	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"still being made by {by}")'
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 

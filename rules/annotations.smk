@@ -37,7 +37,7 @@ if not OWN:
             changes=f"{RESULTS}/annotations/changes.tsv",
             published=f"{RESULTS}/annotations/published.tsv",
             merged=f"{RESULTS}/annotations/merged.tsv",
-            code=code("annotations", "merging"),
+            code=library_files("audit_annotations"),
         output:
             f"{RESULTS}/annotations/audit.tsv",
         log:
@@ -61,7 +61,7 @@ rule make_table1:
     input:
         events=f"{RESULTS}/annotations/events.tsv",
         labels=LABELS,
-        code=code("tables", "annotations"),
+        code=library_files("make_table1"),
     output:
         tsv=f"{RESULTS}/tables/table1.tsv",
         md=f"{RESULTS}/tables/table1.md",

@@ -12,25 +12,24 @@ SCRIPTS = str(Path(workflow.basedir) / "workflow_scripts")
 sys.path.insert(0, SCRIPTS)
 os.environ.update(PYTHONPATH=SCRIPTS)
 
-from softscene.archives import read_registry, require_licence
-from softscene.config import (
+from softscene.config.checks import check
+from softscene.config.labels import read_labels
+from softscene.config.reading import read_schema, read_yaml, typed
+from softscene.config.study import (
     NONE,
-    check,
     explored_kinds,
     own_networks,
-    read_schema,
-    read_yaml,
     require_code,
     student_kinds,
-    typed,
     with_controls,
     without_removed_methods,
 )
-from softscene.errors import SoftSceneError
-from softscene.labels import read_labels
-from softscene.lifetime import announce, claim, claimant, end_tidily_on_hangup
-from softscene.recordings import RESULTS as DETECTIONS
-from softscene.recordings import is_dated_ahead, recordings_of
+from softscene.core import sources
+from softscene.core.errors import SoftSceneError
+from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
+from softscene.data.archives import read_registry, require_licence
+from softscene.detect.recordings import RESULTS as DETECTIONS
+from softscene.detect.recordings import is_dated_ahead, recordings_of
 
 
 def workflow_path(path):
@@ -75,7 +74,7 @@ try:
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
     if config["data"]["own"] and workflow.is_main_process:
-        from softscene.owndata import require_data  # slow to load, and seldom used
+        from softscene.data.own_data import require_data  # slow to load, and seldom used
 
         require_data(config["data"]["own"])
 except SoftSceneError as error:
@@ -290,9 +289,10 @@ def student_network(wildcards):
     return network(*keys, *branch)
 
 
-def code(*modules):
-    """Modules of the library whose change runs a job again: those of jobs that take seconds."""
-    return [workflow_path(f"workflow_scripts/softscene/{module}.py") for module in modules]
+def library_files(script):
+    """What a script imports of the library. Its change runs jobs again that take seconds, and no
+    others: trainings of hours should not follow from a better message."""
+    return sources.library_files(workflow_path(f"workflow_scripts/{script}.py"))
 
 
 def mirrored(names):
@@ -302,7 +302,7 @@ def mirrored(names):
 
 def own_audio(wildcards):
     """The files of data of one's own; what is missing is told by the job, with its line."""
-    from softscene.owndata import recording_paths
+    from softscene.data.own_data import recording_paths
 
     try:
         paths = [Path(AUDIO[0], name) for name in recording_paths(OWN["annotations"])]
@@ -331,11 +331,11 @@ def claim_run():
     try:  # claims are kept as long as this process lives
         workflow.claims = [claim(path, what) for path, what in claims.items()]
         if SYNTHETIC and not used and not config["data"]["folder"]:
-            from softscene.datafolder import require_data  # slow to load
+            from softscene.data.data_folder import require_data  # slow to load
 
             require_data(DATA, wanted_data())
         if used and not OWN:
-            from softscene.datafolder import prepare_data_folder  # slow to load
+            from softscene.data.data_folder import prepare_data_folder  # slow to load
 
             prepare_data_folder(
                 DATA,
@@ -364,14 +364,14 @@ def lacks_sound():
     """Whether the explorer is to come, and recordings that were downloaded for it were deleted."""
     if "fetch_sound" not in {job.rule.name for job in workflow.dag.needrun_jobs()}:
         return False
-    from softscene.fetching import deleted_recordings  # slow to load
+    from softscene.data.fetching import deleted_recordings  # slow to load
 
     return any(map(deleted_recordings, RECORDINGS, AUDIO))
 
 
 def wanted_data():
     """Which data this run needs, to compare with what lies in its data folder."""
-    from softscene.datafolder import Data
+    from softscene.data.data_folder import Data
 
     if SYNTHETIC:
         return Data.synthetic(config["synthetic"], list(rules.make_corpus.input))

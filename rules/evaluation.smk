@@ -47,7 +47,7 @@ rule evaluate_student:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
         events=f"{RESULTS}/annotations/events.tsv",
         labels=LABELS,
-        code=code("evaluation", "metrics", "thresholds", "activity"),
+        code=library_files("evaluate_student"),
     output:
         thresholds=f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv",
         events=f"{RESULTS}/predictions/{STUDENT}/events.tsv",
@@ -73,7 +73,7 @@ rule make_table3:
     input:
         scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
         published=PUBLISHED_TABLE3,
-        code=code("tables"),
+        code=library_files("make_table3"),
     output:
         tsv=f"{RESULTS}/tables/table3.tsv",
         md=f"{RESULTS}/tables/table3.md",
@@ -106,7 +106,7 @@ rule make_table4:
     input:
         scores=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
         published=PUBLISHED_TABLE4,
-        code=code("tables"),
+        code=library_files("make_table4"),
     output:
         tsv=f"{RESULTS}/tables/table4.tsv",
         md=f"{RESULTS}/tables/table4.md",

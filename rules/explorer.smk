@@ -2,7 +2,7 @@
 # Downloaded sound may be deleted once there are features, so it is no input here: Snakemake would
 # make again what is missing, and then all that is made of it. What is shown is gathered instead.
 SOUND = AUDIO if OWN else [f"{RESULTS}/sound/{name}" for name in DATASETS]
-PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/page")).glob("*.*")))
+PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/explorer/web")).glob("*.*")))
 
 
 if not OWN:
@@ -11,7 +11,7 @@ if not OWN:
         input:
             recordings=RECORDINGS,
             folds=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
-            code=code("explorer"),
+            code=library_files("fetch_sound"),
         output:
             [temp(directory(path)) for path in SOUND],
         log:
@@ -47,7 +47,7 @@ rule make_explorer:
         thresholds=of_explored(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv"),
         labels=LABELS,
         terms=workflow_path("resources/data_terms.txt"),
-        code=code("explorer", "embedding"),
+        code=library_files("make_explorer"),
         page=PAGE,
     output:
         f"{RESULTS}/explorer.html",

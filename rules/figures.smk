@@ -4,8 +4,8 @@
 rule plot_figure3:
     input:
         table3=f"{RESULTS}/tables/table3.tsv",
-        code=code("figures", "plots"),
-        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
+        code=library_files("plot_figure3"),
+        style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/fig3.pdf",
         png=report(

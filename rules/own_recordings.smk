@@ -14,7 +14,7 @@ rule export_detector:
         statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", detector_students()),
         scores=detector_scores,
         labels=LABELS,
-        code=code("detector", "detector_form"),
+        code=library_files("export_detector"),
     output:
         f"{RESULTS}/detector.safetensors",
     log:

@@ -1,5 +1,5 @@
 # The report: paired comparisons, all figures but Fig. 3, and the page.
-from softscene.contenders import choose, contenders_of
+from softscene.config.variants import choose, contenders_of
 
 PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
 METHODS = {
@@ -25,7 +25,7 @@ rule compare_methods:
         class_wise=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
         table3=PAPER_TABLE3,
         table4=workflow_path("resources/published_table4.csv"),
-        code=code("claims", "comparisons", "contenders", "statistics", "tables"),
+        code=library_files("compare_methods"),
     output:
         means=f"{RESULTS}/tables/table3_intervals.tsv",
         comparisons=f"{RESULTS}/tables/comparisons.tsv",
@@ -56,8 +56,8 @@ rule compare_methods:
 rule plot_table1:
     input:
         table1=f"{RESULTS}/tables/table1.tsv",
-        code=code("plots", "report_figures"),
-        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
+        code=library_files("plot_table1"),
+        style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/table1.pdf",
         png=report(
@@ -86,8 +86,8 @@ rule plot_learning_curves:
     input:
         students=of_chosen(f"{RESULTS}/students/{STUDENT}/history.tsv"),
         teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/history.tsv"),
-        code=code("plots", "report_figures"),
-        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
+        code=library_files("plot_learning_curves"),
+        style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/learning_curves.pdf",
         png=report(
@@ -117,8 +117,8 @@ rule plot_learning_curves:
 rule plot_confusion:
     input:
         confusions=of_teachers(f"{RESULTS}/teachers/{TEACHER}/confusion.tsv"),
-        code=code("plots", "report_figures"),
-        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
+        code=library_files("plot_confusion"),
+        style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
     output:
         pdf=f"{RESULTS}/figures/confusion.pdf",
         png=report(
@@ -147,8 +147,8 @@ rule plot_soft_labels:
     input:
         soft_labels=of_teachers(f"{RESULTS}/soft_labels/{TEACHER}.tsv"),
         labels=LABELS,
-        code=code("plots", "report_figures"),
-        style=workflow_path("workflow_scripts/softscene/softscene.mplstyle"),
+        code=library_files("plot_soft_labels"),
+        style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
     output:
         tsv=f"{RESULTS}/tables/soft_labels.tsv",
         pdf=f"{RESULTS}/figures/soft_labels.pdf",
@@ -209,8 +209,8 @@ rule make_report:
         recordings=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
         published=PAPER_TABLE3,
         default=workflow_path("config.yaml"),
-        code=code("contenders", "provenance", "report", "report_figures"),
-        template=workflow_path("workflow_scripts/softscene/report.html.j2"),
+        code=library_files("make_report"),
+        template=workflow_path("workflow_scripts/softscene/report/report.html.j2"),
     output:
         f"{RESULTS}/report.html",
     log:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from softscene.annotations import clean, read_published
-from softscene.config import read_schema
-from softscene.features import FeatureParameters
-from softscene.labels import read_labels
+from softscene.config.labels import read_labels
+from softscene.config.reading import read_schema
+from softscene.data.annotations import clean, read_published
+from softscene.features.store import FeatureParameters
 
 pytest_plugins = ["tests.reliability", "tests.checkout"]
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ difference, as of other recordings.
 from collections.abc import Iterator
 
 import numpy as np
-from softscene.statistics import CONFIDENCE, estimate
+from softscene.analysis.intervals import CONFIDENCE, estimate
 
 TRUTH = 0.3
 # Folds, seeds, and the spread of folds in that of seeds; 4 x 3 is the paper's study.

@@ -1,7 +1,7 @@
 """Audit both annotation lists: what was changed, and where they contradict each other."""
 
 from job import run_job
-from softscene.merging import audit_lists
+from softscene.data.merging import audit_lists
 
 
 def main(snakemake) -> None:

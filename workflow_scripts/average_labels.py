@@ -1,7 +1,7 @@
 """Average the teacher's labels over the clips of each scene."""
 
 from job import run_job
-from softscene.controls import make_control_labels
+from softscene.training.controls import make_control_labels
 
 
 def main(snakemake) -> None:

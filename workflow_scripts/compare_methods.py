@@ -1,7 +1,7 @@
 """Compare the methods in pairs over (fold, seed), and judge the paper's claims by that."""
 
 from job import run_job
-from softscene.comparisons import compare_methods
+from softscene.analysis.comparisons import compare_methods
 
 
 def main(snakemake) -> None:

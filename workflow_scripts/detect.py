@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from softscene.errors import AudioError, ResultError, SoftSceneError, printable
-from softscene.recordings import RESULTS, find_recordings, too_long
+from softscene.core.errors import AudioError, ResultError, SoftSceneError, printable
+from softscene.detect.recordings import RESULTS, find_recordings, too_long
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -122,8 +122,8 @@ def _require_folder(output: Path) -> None:
 
 def _load(given: argparse.Namespace) -> Any:
     # These take seconds to load, which --help and a wrong option need not wait for.
-    from softscene.detector import load_detector  # noqa: PLC0415
-    from softscene.runtime import prepare  # noqa: PLC0415
+    from softscene.detect.detector import load_detector  # noqa: PLC0415
+    from softscene.training.runtime import prepare  # noqa: PLC0415
 
     path = given.detector or _newest_detector()
     device = prepare(given.threads, given.device, "--device")
@@ -146,7 +146,7 @@ def _newest_detector() -> Path:
 
 def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Namespace) -> list[str]:
     """Go through all recordings; gives what was wrong with those that could not be used."""
-    from softscene.detection import detect  # noqa: PLC0415
+    from softscene.detect.detection import detect  # noqa: PLC0415
 
     problems = []
     for name, path in recordings.items():

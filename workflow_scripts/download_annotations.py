@@ -4,8 +4,8 @@ from pathlib import Path
 
 from download_job import source_of
 from job import run_job
-from softscene.archives import read_registry
-from softscene.fetching import fetch_annotations
+from softscene.data.archives import read_registry
+from softscene.data.fetching import fetch_annotations
 
 
 def main(snakemake) -> None:

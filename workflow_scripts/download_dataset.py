@@ -4,10 +4,10 @@ from pathlib import Path
 
 from download_job import source_of
 from job import run_job
-from softscene.annotations import read_published
-from softscene.archives import read_registry
-from softscene.fetching import discard_cache, fetch_meta, fetch_recordings
-from softscene.files import write_table
+from softscene.core.tsv import write_table
+from softscene.data.annotations import read_published
+from softscene.data.archives import read_registry
+from softscene.data.fetching import discard_cache, fetch_meta, fetch_recordings
 
 
 def main(snakemake) -> None:

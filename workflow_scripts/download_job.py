@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from softscene.transport import Source
+from softscene.data.transport import Source
 
 
 def source_of(snakemake: Any) -> Source:

@@ -2,8 +2,8 @@
 
 from job import run_job
 from network_job import compute_of, fold_of
-from softscene.folds import EVALUATION
-from softscene.jobs import dump_soft_labels
+from softscene.data.splits import EVALUATION
+from softscene.training.jobs import dump_soft_labels
 
 
 def main(snakemake) -> None:

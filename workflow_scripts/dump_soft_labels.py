@@ -2,7 +2,7 @@
 
 from job import run_job
 from network_job import compute_of, fold_of
-from softscene.jobs import dump_soft_labels
+from softscene.training.jobs import dump_soft_labels
 
 
 def main(snakemake) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from job import run_job
 from softscene import probe
+from softscene.config.labels import read_labels
 from softscene.costs import costs, survey, unknown_trainings
 from softscene.estimate import estimate_text, machines, studies
-from softscene.labels import read_labels
 from softscene.plan import Stage
 
 TERMINAL = sys.stdout

@@ -1,8 +1,8 @@
 """Choose thresholds for a student, list what it detects, and score it."""
 
 from job import run_job
-from softscene.evaluation import evaluate_student
-from softscene.labels import read_labels
+from softscene.config.labels import read_labels
+from softscene.evaluation.scoring import evaluate_student
 
 
 def main(snakemake) -> None:

@@ -1,9 +1,9 @@
 """Write the students that are best, or were asked for, and all that they need, as one file."""
 
 from job import run_job
-from softscene.config import StudentKind
-from softscene.detector import StudentFiles, best_kind, export_detector
-from softscene.labels import read_labels
+from softscene.config.labels import read_labels
+from softscene.config.study import StudentKind
+from softscene.detect.detector import StudentFiles, best_kind, export_detector
 
 
 def main(snakemake) -> None:

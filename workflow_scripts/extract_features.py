@@ -1,8 +1,8 @@
 """Compute log-mel features of every annotated recording."""
 
 from job import run_job
-from softscene.extraction import extract_features
-from softscene.features import FeatureParameters
+from softscene.features.extraction import extract_features
+from softscene.features.store import FeatureParameters
 
 
 def main(snakemake) -> None:

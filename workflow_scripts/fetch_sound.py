@@ -4,10 +4,10 @@ from pathlib import Path
 
 from download_job import source_of
 from job import run_job
-from softscene.archives import read_registry
-from softscene.explorer import chosen_recordings
-from softscene.fetching import gather_recordings
-from softscene.files import read_table
+from softscene.core.tsv import read_table
+from softscene.data.archives import read_registry
+from softscene.data.fetching import gather_recordings
+from softscene.explorer.page import chosen_recordings
 
 
 def main(snakemake) -> None:

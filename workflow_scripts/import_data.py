@@ -1,7 +1,7 @@
 """Check data of one's own, and write what downloads would have."""
 
 from job import run_job
-from softscene.owndata import import_data
+from softscene.data.own_data import import_data
 
 
 def main(snakemake) -> None:

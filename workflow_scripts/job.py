@@ -9,9 +9,9 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-from softscene.errors import SoftSceneError, StorageError
-from softscene.lifetime import ancestors, announced, end_with
-from softscene.storage import Log, naming_full_disk
+from softscene.core.errors import SoftSceneError, StorageError
+from softscene.core.files import Log, naming_full_disk
+from softscene.core.processes import ancestors, announced, end_with
 
 # Scripts import this first. What they import then stays: to look through it for garbage, again and
 # again while it grows, takes a fifth of the time that PyTorch takes to load.

@@ -1,7 +1,7 @@
 """Join what teachers say of the clips that they did not see."""
 
 from job import run_job
-from softscene.controls import join_held_out_labels
+from softscene.training.controls import join_held_out_labels
 
 
 def main(snakemake) -> None:

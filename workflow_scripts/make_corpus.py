@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from job import run_job
-from softscene.corpus import make_corpus
+from softscene.corpus.mirror import make_corpus
 
 
 def main(snakemake) -> None:

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from job import run_job
-from softscene.explorer import Sources, make_explorer, shown_of
-from softscene.features import FeatureParameters
-from softscene.labels import read_labels
+from softscene.config.labels import read_labels
+from softscene.explorer.page import Sources, make_explorer, shown_of
+from softscene.features.store import FeatureParameters
 
 
 def main(snakemake) -> None:

@@ -1,8 +1,8 @@
 """Split the recordings of a fold into parts and clips."""
 
 from job import run_job
-from softscene.features import FeatureParameters
-from softscene.folds import make_fold
+from softscene.features.folds import make_fold
+from softscene.features.store import FeatureParameters
 
 
 def main(snakemake) -> None:

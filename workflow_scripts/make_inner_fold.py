@@ -1,8 +1,8 @@
 """Split a fold's development part once more, with one part held out."""
 
 from job import run_job
-from softscene.features import FeatureParameters
-from softscene.folds import make_inner_fold
+from softscene.features.folds import make_inner_fold
+from softscene.features.store import FeatureParameters
 
 
 def main(snakemake) -> None:

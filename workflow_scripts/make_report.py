@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from job import run_job
-from softscene.provenance import require_configured
-from softscene.report import Study, make_report
+from softscene.report.page import Study, make_report
+from softscene.report.provenance import require_configured
 
 
 def main(snakemake) -> None:

@@ -1,8 +1,8 @@
 """Write Table 1: events in scenes."""
 
 from job import run_job
-from softscene.labels import read_labels
-from softscene.tables import write_table1
+from softscene.config.labels import read_labels
+from softscene.evaluation.tables import write_table1
 
 
 def main(snakemake) -> None:

@@ -1,7 +1,7 @@
 """Write Table 3 from all students' scores."""
 
 from job import run_job
-from softscene.tables import make_table3, runs_of, write_table3
+from softscene.evaluation.tables import make_table3, runs_of, write_table3
 
 
 def main(snakemake) -> None:

@@ -1,7 +1,7 @@
 """Write Table 4 from all students' scores."""
 
 from job import run_job
-from softscene.tables import make_table4, runs_of, write_table4
+from softscene.evaluation.tables import make_table4, runs_of, write_table4
 
 
 def main(snakemake) -> None:

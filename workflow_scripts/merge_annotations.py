@@ -1,7 +1,7 @@
 """Merge TUT's annotation lists, check both lists, and choose one."""
 
 from job import run_job
-from softscene.merging import merge_lists
+from softscene.data.merging import merge_lists
 
 
 def main(snakemake) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from softscene.dataset import FoldFiles
-from softscene.features import FeatureParameters
-from softscene.jobs import Fold
+from softscene.features.clips import FoldFiles
+from softscene.features.store import FeatureParameters
+from softscene.training.jobs import Fold
 
 
 def fold_of(snakemake: Any) -> Fold:

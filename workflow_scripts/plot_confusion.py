@@ -1,7 +1,7 @@
 """Draw the teachers' confusion matrix."""
 
 from job import run_job
-from softscene.report_figures import plot_confusion
+from softscene.report.figures import plot_confusion
 
 
 def main(snakemake) -> None:

@@ -1,7 +1,7 @@
 """Draw Fig. 3."""
 
 from job import run_job
-from softscene.figures import plot_figure3
+from softscene.report.figure3 import plot_figure3
 
 
 def main(snakemake) -> None:

@@ -1,7 +1,7 @@
 """Draw the losses of the compared methods and of the teachers over the epochs."""
 
 from job import run_job
-from softscene.report_figures import plot_learning_curves
+from softscene.report.figures import plot_learning_curves
 
 
 def main(snakemake) -> None:

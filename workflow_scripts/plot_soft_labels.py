@@ -1,9 +1,9 @@
 """Average the teachers' soft labels over each true scene, for each T, and draw them."""
 
 from job import run_job
-from softscene.files import write_table
-from softscene.labels import read_labels
-from softscene.report_figures import mean_posteriors, plot_soft_labels
+from softscene.config.labels import read_labels
+from softscene.core.tsv import write_table
+from softscene.report.figures import mean_posteriors, plot_soft_labels
 
 
 def main(snakemake) -> None:

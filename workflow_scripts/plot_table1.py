@@ -1,7 +1,7 @@
 """Draw Table 1 as a heat map."""
 
 from job import run_job
-from softscene.report_figures import plot_table1
+from softscene.report.figures import plot_table1
 
 
 def main(snakemake) -> None:

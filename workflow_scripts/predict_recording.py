@@ -1,10 +1,10 @@
 """Find the events and the scene of one's own recording."""
 
 from job import run_job
-from softscene.detection import detect
-from softscene.detector import load_detector
-from softscene.progress import Progress
-from softscene.runtime import prepare
+from softscene.core.progress import Progress
+from softscene.detect.detection import detect
+from softscene.detect.detector import load_detector
+from softscene.training.runtime import prepare
 
 
 def main(snakemake) -> None:

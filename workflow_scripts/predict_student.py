@@ -2,7 +2,7 @@
 
 from job import run_job
 from network_job import compute_of, fold_of
-from softscene.jobs import predict_student
+from softscene.evaluation.prediction import predict_student
 
 
 def main(snakemake) -> None:

@@ -1,7 +1,7 @@
 """Write labels smoothed to the teacher's entropy."""
 
 from job import run_job
-from softscene.controls import make_control_labels
+from softscene.training.controls import make_control_labels
 
 
 def main(snakemake) -> None:

@@ -2,8 +2,8 @@
 
 from job import run_job
 from network_job import checkpoint_of, compute_of, fold_of
-from softscene.jobs import train_student
-from softscene.training import SceneObjective, TrainingParameters
+from softscene.training.jobs import train_student
+from softscene.training.parameters import SceneObjective, TrainingParameters
 
 
 def main(snakemake) -> None:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from softscene.activity import recording_activity
-from softscene.config import read_schema
-from softscene.drawing import draw_annotations, plan_recordings
-from softscene.features import sources_of, write_proved
-from softscene.files import read_table, replacing_hdf5, write_table
-from softscene.folds import DEVELOPMENT, EVALUATION
-from softscene.labels import read_labels
-from softscene.thresholds import grid, sweep
+from softscene.config.labels import read_labels
+from softscene.config.reading import read_schema
+from softscene.core.files import replacing_hdf5
+from softscene.core.tsv import read_table, write_table
+from softscene.corpus.sample_annotations import draw_annotations, plan_recordings
+from softscene.data.splits import DEVELOPMENT, EVALUATION
+from softscene.evaluation.thresholds import grid, sweep
+from softscene.features.activity import recording_activity
+from softscene.features.store import sources_of, write_proved
 
 from tests.benchmark.report import RECORDINGS, ROOT, SECONDS, Figure, publish, run
 

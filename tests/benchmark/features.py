@@ -15,9 +15,9 @@ import librosa
 import numpy as np
 import pandas as pd
 import soundfile
-from softscene.config import read_schema
-from softscene.extraction import extract_features, log_mel, read_mono
-from softscene.features import FeatureParameters
+from softscene.config.reading import read_schema
+from softscene.features.extraction import extract_features, log_mel, read_mono
+from softscene.features.store import FeatureParameters
 from threadpoolctl import threadpool_limits
 
 from tests.benchmark.report import RECORDINGS, ROOT, SECONDS, Figure, child, publish, run

@@ -48,7 +48,7 @@ def timed_find_and_load(name, import_):
                 loading[i] += new - old
     if name == "job":
         mark_calls(module, "run_job", "main")
-    if name == "softscene.networks":
+    if name == "softscene.models.networks":
         mark_calls(sys.modules[name].Student, "forward", "batch")
         mark_calls(sys.modules[name].Teacher, "forward", "batch")
     return module

@@ -6,7 +6,7 @@ from math import isnan
 import pandas as pd
 import pytest
 import torch
-from softscene import firstblock, laterblock
+from softscene.models.fused import convolution_block, input_block
 from torch import nn
 
 from tests.benchmark import bench, comparison
@@ -78,9 +78,9 @@ def test_losses_and_gradients_that_are_no_numbers_are_noticed():
 
 def test_a_variance_that_is_not_the_unbiased_one_is_noticed(monkeypatch):
     def biased(norm, mean, variance, count):
-        firstblock.note(norm, mean, variance * ((count - 1) / count), count)
+        input_block.note(norm, mean, variance * ((count - 1) / count), count)
 
-    monkeypatch.setattr(laterblock, "note", biased)
+    monkeypatch.setattr(convolution_block, "note", biased)
     differences = found("double", steps=1)
     assert differences["losses"] <= CHECKS["double"].tolerances["losses"]
     assert differences["statistics"] > CHECKS["double"].tolerances["statistics"]

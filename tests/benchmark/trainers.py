@@ -1,20 +1,22 @@
 """What the benchmark measures: the plain trainer, softscene's, and convolutions alone."""
 
 import torch
-from softscene import training
-from softscene.adam import Adam
-from softscene.dataset import Clips
-from softscene.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
-from softscene.runtime import prepare
+from softscene.features.clips import Clips
+from softscene.models.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
+from softscene.training import loop
+from softscene.training.adam import Adam
+from softscene.training.batches import Batches
+from softscene.training.parameters import SceneObjective
+from softscene.training.runtime import prepare
 from torch.utils.data import DataLoader, TensorDataset
 
 from tests.benchmark import reference
 
 KINDS = ("teacher", "crnn", "mtl", "soft")
 OBJECTIVES = {
-    "crnn": training.SceneObjective(),
-    "mtl": training.SceneObjective("hard", 1.0),
-    "soft": training.SceneObjective("soft", 1.0, 1.0),
+    "crnn": SceneObjective(),
+    "mtl": SceneObjective("hard", 1.0),
+    "soft": SceneObjective("soft", 1.0, 1.0),
 }
 LEARNING_RATE = 2e-4
 DROPOUT = 0.15
@@ -72,7 +74,7 @@ class Reference:
 
 
 class Softscene(Reference):
-    """As ``softscene.training`` does it; a batch is the indices of its clips."""
+    """As ``softscene.training.loop`` does it; a batch is the indices of its clips."""
 
     def __init__(self, kind, threads, data, device, dropout=DROPOUT):
         prepare(threads, device.type)
@@ -81,17 +83,17 @@ class Softscene(Reference):
         self.kind, self.network = kind, network.to(device, memory_format=torch.channels_last)
         self.optimiser = Adam(network.parameters(), lr=LEARNING_RATE)
         arrays = (each.numpy() for each in data[:4])
-        self.data = training.Batches(Clips(None, *arrays), device, data[4])
+        self.data = Batches(Clips(None, *arrays), device, data[4])
 
     def batches(self, size):
         return self.data.epoch(seed=0, epoch=1, batch_size=size)
 
     def loss(self, batch):
         if self.kind == "teacher":
-            losses = training.teacher_losses(self.network, self.data, batch)
+            losses = loop.teacher_losses(self.network, self.data, batch)
         else:
             objective = OBJECTIVES[self.kind]
-            losses = training.student_losses(self.network, self.data, batch, objective)
+            losses = loop.student_losses(self.network, self.data, batch, objective)
         return losses["loss"]
 
 

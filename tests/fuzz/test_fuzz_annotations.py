@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from softscene.annotations import (
+from softscene.core.errors import SoftSceneError
+from softscene.core.tsv import read_table, write_table
+from softscene.data.annotations import (
     EVENT_COLUMNS,
     PUBLISHED_COLUMNS,
     clean,
@@ -20,10 +22,8 @@ from softscene.annotations import (
     merge,
     read_published,
 )
-from softscene.errors import SoftSceneError
-from softscene.files import read_table, write_table
-from softscene.merging import OFFICE, merge_lists
-from softscene.tut import read_tut, read_tut_scenes
+from softscene.data.merging import OFFICE, merge_lists
+from softscene.data.tut import read_tut, read_tut_scenes
 
 from tests.conftest import ROOT
 from tests.fuzz.strategies import edited, numbers, share, snippets, usually, words

@@ -18,12 +18,12 @@ import soundfile
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from softscene import archives
-from softscene.archives import Archive, DataSet, read_registry
-from softscene.datafolder import LISTING
-from softscene.errors import AudioError, ConfigurationError, DownloadError, SoftSceneError
-from softscene.fetching import fetch_meta, fetch_recordings
-from softscene.transport import Source
+from softscene.core.errors import AudioError, ConfigurationError, DownloadError, SoftSceneError
+from softscene.data import archives
+from softscene.data.archives import Archive, DataSet, read_registry
+from softscene.data.data_folder import LISTING
+from softscene.data.fetching import fetch_meta, fetch_recordings
+from softscene.data.transport import Source
 
 from tests.fuzz.strategies import YAML, edited, share, snippets, usually, words
 from tests.http_server import Server

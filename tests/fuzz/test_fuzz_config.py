@@ -11,17 +11,11 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from snakemake.utils import update_config
-from softscene.config import (
-    canonical,
-    check,
-    read_schema,
-    student_kinds,
-    typed,
-    with_controls,
-    without_removed_methods,
-)
-from softscene.errors import ConfigurationError
-from softscene.labels import read_labels
+from softscene.config.checks import check
+from softscene.config.labels import read_labels
+from softscene.config.reading import read_schema, typed
+from softscene.config.study import canonical, student_kinds, with_controls, without_removed_methods
+from softscene.core.errors import ConfigurationError
 
 from tests.conftest import PAPER, ROOT, SCHEMA
 from tests.fuzz.strategies import NUMBERS, YAML, edited, snippets, usually, words

@@ -7,8 +7,8 @@ import librosa
 import numpy as np
 import pytest
 import scipy.signal
-from softscene.extraction import frame_count, log_mel, read_mono
-from softscene.folds import cut_clips
+from softscene.features.extraction import frame_count, log_mel, read_mono
+from softscene.features.folds import cut_clips
 
 from tests.conftest import FEATURES
 

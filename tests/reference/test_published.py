@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.activity import recording_activity
-from softscene.annotations import clean, read_published
+from softscene.data.annotations import clean, read_published
+from softscene.features.activity import recording_activity
 
 from tests.conftest import ROOT, SHARED
 

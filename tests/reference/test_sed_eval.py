@@ -6,14 +6,15 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from softscene import metrics
-from softscene.activity import frame_times, recording_activity, to_events, to_segments
-from softscene.evaluation import evaluate_student
-from softscene.features import sources_of, write_proved
-from softscene.files import read_table, replacing_hdf5, write_table
-from softscene.folds import EVALUATION
-from softscene.labels import Labels
-from softscene.thresholds import grid, sweep
+from softscene.config.labels import Labels
+from softscene.core.files import replacing_hdf5
+from softscene.core.tsv import read_table, write_table
+from softscene.data.splits import EVALUATION
+from softscene.evaluation import metrics
+from softscene.evaluation.scoring import evaluate_student
+from softscene.evaluation.thresholds import grid, sweep
+from softscene.features.activity import frame_times, recording_activity, to_events, to_segments
+from softscene.features.store import sources_of, write_proved
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import soundfile
 import yaml
-from softscene.archives import read_registry
-from softscene.datafolder import LISTING
-from softscene.fetching import discard_cache, fetch_recordings
-from softscene.transport import Source
+from softscene.data.archives import read_registry
+from softscene.data.data_folder import LISTING
+from softscene.data.fetching import discard_cache, fetch_recordings
+from softscene.data.transport import Source
 
 DATA = "TUT-test-development"
 FIRST, SECOND, META = (f"{DATA}.{kind}.zip" for kind in ("audio.1", "audio.2", "meta"))

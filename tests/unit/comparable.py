@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from softscene.config import StudentKind
-from softscene.contenders import Contender
+from softscene.config.study import StudentKind
+from softscene.config.variants import Contender
 
 NONE = float("nan")
 CRNN = Contender(StudentKind("crnn"), "CNN-BiGRU", "none")

@@ -1,7 +1,7 @@
 """Fixtures of the tests of downloads, and of trainings."""
 
 import pytest
-from softscene.runtime import prepare
+from softscene.training.runtime import prepare
 
 from tests.http_server import Server
 from tests.unit.archive_place import Place

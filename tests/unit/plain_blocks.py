@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from softscene.networks import ConvolutionBlock
+from softscene.models.networks import ConvolutionBlock
 from torch.nn import functional as F
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import torch
-from softscene.adam import Adam
+from softscene.training.adam import Adam
 
 
 def trained(optimiser_class, restored_after=None):
@@ -52,7 +52,7 @@ def test_it_leaves_no_gradient_and_records_none():
 def test_it_does_not_load_the_compiler():
     code = """
 import sys, torch
-from softscene.adam import Adam
+from softscene.training.adam import Adam
 weight = torch.nn.Parameter(torch.ones(2))
 optimiser = Adam([weight])
 optimiser.zero_grad()

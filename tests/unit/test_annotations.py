@@ -5,8 +5,9 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from softscene.activity import recording_activity
-from softscene.annotations import (
+from softscene.core.errors import AnnotationError
+from softscene.core.tsv import read_table, write_table
+from softscene.data.annotations import (
     EVENT_COLUMNS,
     clean,
     compare,
@@ -15,10 +16,9 @@ from softscene.annotations import (
     merge,
     read_published,
 )
-from softscene.errors import AnnotationError
-from softscene.files import read_table, write_table
-from softscene.merging import audit_lists, merge_lists
-from softscene.tut import read_tut
+from softscene.data.merging import audit_lists, merge_lists
+from softscene.data.tut import read_tut
+from softscene.features.activity import recording_activity
 
 from tests.conftest import ROOT
 

@@ -14,11 +14,11 @@ import zlib
 
 import numpy as np
 import pytest
-from softscene.archives import LARGEST_EXPANSION
-from softscene.errors import AudioError, DownloadError, StorageError
-from softscene.fetching import discard_cache, fetch_annotations, fetch_meta, fetch_recordings
-from softscene.files import write_table
-from softscene.transport import LARGEST_LIST, Client, Source
+from softscene.core.errors import AudioError, DownloadError, StorageError
+from softscene.core.tsv import write_table
+from softscene.data.archives import LARGEST_EXPANSION
+from softscene.data.fetching import discard_cache, fetch_annotations, fetch_meta, fetch_recordings
+from softscene.data.transport import LARGEST_LIST, Client, Source
 
 from tests.http_server import Fault
 from tests.small_disk import small_disk
@@ -608,7 +608,7 @@ def test_pauses_grow_and_heed_the_server(place, server, monkeypatch, seen):
 @pytest.mark.parametrize(("mode", "good"), [("selective", 0), ("selective", 1), ("full", 0)])
 def test_connections_dropped_mid_file(place, server, mode, good, kept, caplog, monkeypatch, seen):
     """In the first good answers lie an archive's directory, in those after it a member."""
-    monkeypatch.setattr("softscene.archives.CHUNK", 4096)
+    monkeypatch.setattr("softscene.data.archives.CHUNK", 4096)
     wanted = [name(0), name(1), name(5)]
     faults = [Fault()] * good + [Fault(drop_after=kept)] * 2
     server.faults[FIRST].extend(faults)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from softscene.archives import read_registry, require_licence
-from softscene.errors import ConfigurationError, DownloadError, LicenceError
-from softscene.fetching import (
+from softscene.core.errors import ConfigurationError, DownloadError, LicenceError
+from softscene.core.tsv import write_table
+from softscene.data.archives import read_registry, require_licence
+from softscene.data.fetching import (
     deleted_recordings,
     fetch_annotations,
     fetch_meta,
     gather_recordings,
 )
-from softscene.files import write_table
-from softscene.transport import Source
+from softscene.data.transport import Source
 
 from tests.http_server import Fault
 from tests.unit.archive_place import (

@@ -9,9 +9,9 @@ import struct
 import numpy as np
 import pytest
 import soundfile
-from softscene.audio import Recording, count_samples
-from softscene.errors import AudioError
-from softscene.mp3 import count_frames
+from softscene.core.errors import AudioError
+from softscene.data.audio import Recording, count_samples
+from softscene.data.mp3 import count_frames
 
 RATE = 44100
 rng = np.random.default_rng(7)

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from softscene import jobs
-from softscene.adam import Adam
-from softscene.checkpoints import Checkpoints, identity
-from softscene.errors import StorageError, TrainingError
-from softscene.training import SceneObjective, TrainingParameters, train_student, train_teacher
-from softscene.weights import digest, load_tensors, save_network, save_tensors
+from softscene.core.errors import StorageError, TrainingError
+from softscene.training import jobs
+from softscene.training.adam import Adam
+from softscene.training.checkpoints import Checkpoints, identity
+from softscene.training.loop import train_student, train_teacher
+from softscene.training.parameters import SceneObjective, TrainingParameters
+from softscene.training.weights import digest, load_tensors, save_network, save_tensors
 
 from tests.small_disk import small_disk
 from tests.unit.tiny_training import CPU, SIZE, SOFT

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.claims import (
+from softscene.analysis.claims import (
     EXPLAINS,
     EXPLAINS_NOT,
     EXPLAINS_PART,
@@ -17,10 +17,10 @@ from softscene.claims import (
     judge_claims,
     judge_control,
 )
-from softscene.comparisons import pairs_of
-from softscene.config import StudentKind
-from softscene.contenders import Chosen, Contender, choose, contenders_of
-from softscene.statistics import Estimate, compare
+from softscene.analysis.comparisons import pairs_of
+from softscene.analysis.intervals import Estimate, compare
+from softscene.config.study import StudentKind
+from softscene.config.variants import Chosen, Contender, choose, contenders_of
 
 from tests.conftest import ROOT
 from tests.unit.comparable import (

@@ -5,18 +5,17 @@ import itertools
 
 import pytest
 import yaml
-from softscene.config import (
+from softscene.config.checks import check
+from softscene.config.reading import read_yaml, typed
+from softscene.config.study import (
     NONE,
     StudentKind,
     canonical,
-    check,
-    read_yaml,
     student_kinds,
-    typed,
     with_controls,
     without_removed_methods,
 )
-from softscene.errors import ConfigurationError
+from softscene.core.errors import ConfigurationError
 
 from tests.conftest import PAPER, ROOT, SCHEMA
 

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from softscene.controls import (
+from softscene.core.errors import FeatureError
+from softscene.core.tsv import write_table
+from softscene.models.losses import soft_scene_loss
+from softscene.training.controls import (
     join_held_out_labels,
     make_control_labels,
     mean_entropy,
@@ -16,10 +19,7 @@ from softscene.controls import (
     smoothed_labels,
     smoothing_of,
 )
-from softscene.dataset import read_soft_labels, write_soft_labels
-from softscene.errors import FeatureError
-from softscene.files import write_table
-from softscene.losses import soft_scene_loss
+from softscene.training.soft_labels import read_soft_labels, write_soft_labels
 
 RNG = np.random.default_rng(5)
 CLIPS, SCENES = 40, 4

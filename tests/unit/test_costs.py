@@ -9,9 +9,8 @@ import pytest
 import soundfile
 import torch
 from softscene import probe
-from softscene.config import with_controls
+from softscene.config.study import with_controls
 from softscene.costs import Cost, costs, read_benchmark, survey, unknown_trainings
-from softscene.dataset import Clips
 from softscene.estimate import (
     Machine,
     columns,
@@ -22,6 +21,7 @@ from softscene.estimate import (
     studies,
     study_row,
 )
+from softscene.features.clips import Clips
 from softscene.plan import ORDER, Job, Stage, only_rows, planned_jobs, still_to_do
 from softscene.schedule import core_seconds, wall_seconds
 

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from softscene.dataset import Clips, read_soft_labels
-from softscene.errors import FeatureError, ResultError, SoftSceneError, TrainingError
-from softscene.features import FeatureStore, sources_of, write_proved
-from softscene.files import read_numbers, read_table
-from softscene.predictions import load_probabilities, save_probabilities
-from softscene.weights import load_network, load_tensors, save_network
+from softscene.core.errors import FeatureError, ResultError, SoftSceneError, TrainingError
+from softscene.core.tsv import read_numbers, read_table
+from softscene.evaluation.probabilities import load_probabilities, save_probabilities
+from softscene.features.clips import Clips
+from softscene.features.store import FeatureStore, sources_of, write_proved
+from softscene.training.soft_labels import read_soft_labels
+from softscene.training.weights import load_network, load_tensors, save_network
 
 from tests.conftest import FEATURES
 
@@ -361,7 +362,7 @@ int flock(int file, int operation) { (void)file; (void)operation; errno = ENOLCK
 OPEN = """
 import sys
 import h5py
-from softscene.predictions import load_probabilities, save_probabilities
+from softscene.evaluation.probabilities import load_probabilities, save_probabilities
 
 try:
     h5py.File(sys.argv[1], "r")

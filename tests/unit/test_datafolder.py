@@ -5,11 +5,11 @@ import json
 import shutil
 
 import pytest
-from softscene.datafolder import LISTING, MARK, TIMESTAMP, Data, prepare_data_folder
-from softscene.errors import DownloadError
-from softscene.fetching import discard_cache, fetch_annotations, fetch_meta, fetch_recordings
-from softscene.files import write_table
-from softscene.transport import Source
+from softscene.core.errors import DownloadError
+from softscene.core.tsv import write_table
+from softscene.data.data_folder import LISTING, MARK, TIMESTAMP, Data, prepare_data_folder
+from softscene.data.fetching import discard_cache, fetch_annotations, fetch_meta, fetch_recordings
+from softscene.data.transport import Source
 
 from tests.unit.archive_place import DATA, FIRST, META, name, quick, write_zip
 
@@ -280,6 +280,6 @@ def test_folder_that_may_only_be_read(filled, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("softscene.datafolder.write_text", refuse)
+    monkeypatch.setattr("softscene.data.data_folder.write_text", refuse)
     filled.prepare()
     assert filled.files() == before

@@ -15,15 +15,13 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from softscene.activity import to_events
-from softscene.config import StudentKind
-from softscene.detection import EventTracker, detect
-from softscene.detector import best_kind, export_detector, load_detector
-from softscene.errors import AudioError, ConfigurationError, ResultError
-from softscene.extraction import log_mel
-from softscene.files import read_table, write_table
-from softscene.pictures import COLUMNS, Overview, clock, draw, time_ticks
-from softscene.recordings import (
+from softscene.config.study import StudentKind
+from softscene.core.errors import AudioError, ConfigurationError, ResultError
+from softscene.core.tsv import read_table, write_table
+from softscene.detect.detection import EventTracker, detect
+from softscene.detect.detector import best_kind, export_detector, load_detector
+from softscene.detect.pictures import COLUMNS, Overview, clock, draw, time_ticks
+from softscene.detect.recordings import (
     FOREIGN,
     LONGEST,
     RESULTS,
@@ -32,8 +30,10 @@ from softscene.recordings import (
     is_dated_ahead,
     recordings_of,
 )
-from softscene.tables import Run, make_table3
-from softscene.weights import load_tensors, save_tensors
+from softscene.evaluation.tables import Run, make_table3
+from softscene.features.activity import to_events
+from softscene.features.extraction import log_mel
+from softscene.training.weights import load_tensors, save_tensors
 
 from tests.conftest import FEATURES, ROOT
 from tests.unit.tiny_detector import NAMES, make_detector, make_network, student_files
@@ -430,7 +430,7 @@ def test_a_failure_while_results_are_written_leaves_none(detector, tmp_path, mon
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("softscene.detection.draw", fail)
+    monkeypatch.setattr("softscene.detect.detection.draw", fail)
     with pytest.raises(error):
         detect(path, detector, results)
     assert list((tmp_path / "out").iterdir()) == []
@@ -478,10 +478,10 @@ def test_a_form_that_soundfile_does_not_read_is_said_how_to_convert(detector, tm
 MEASURED = """
 import resource, sys
 from pathlib import Path
-from softscene.detection import detect
-from softscene.detector import load_detector
-from softscene.recordings import RESULTS
-from softscene.runtime import prepare
+from softscene.detect.detection import detect
+from softscene.detect.detector import load_detector
+from softscene.detect.recordings import RESULTS
+from softscene.training.runtime import prepare
 source, detector = sys.argv[1:]
 detector = load_detector(detector, prepare(1, "cpu"))
 detect(source, detector, {key: Path(source + ending) for key, ending in RESULTS.items()})
@@ -559,7 +559,7 @@ def test_the_picture_shows_lanes_of_what_was_found_and_says_where_it_comes_from(
 ):
     kept = []
     close = plt.close
-    monkeypatch.setattr("softscene.pictures.plt.close", kept.append)
+    monkeypatch.setattr("softscene.detect.pictures.plt.close", kept.append)
     overview, active = Overview(), np.zeros((100, 25))
     active[20:50, 3], active[70:, 8] = 0.6, 0.9
     overview.push(rng.normal(size=(100, 64)), active)
@@ -595,7 +595,7 @@ def test_colours_span_the_energies_that_a_recording_has(detector, tmp_path, monk
     """The bands above half of a recording's rate are empty, and must not take the colours."""
     kept = []
     close = plt.close
-    monkeypatch.setattr("softscene.pictures.plt.close", kept.append)
+    monkeypatch.setattr("softscene.detect.pictures.plt.close", kept.append)
     highest, own = (15 + 27 * np.log(f / 1000) / np.log(6.4) for f in (22050, rate / 2))  # Slaney
     above = np.arange(2, 66) > 65 * own / highest + 1e-6
     log_mel = rng.uniform(-12, -2, (1000, 64))
@@ -613,7 +613,7 @@ def test_colours_span_the_energies_that_a_recording_has(detector, tmp_path, monk
 def test_silence_is_the_darkest_colour(detector, tmp_path, monkeypatch):
     kept = []
     close = plt.close
-    monkeypatch.setattr("softscene.pictures.plt.close", kept.append)
+    monkeypatch.setattr("softscene.detect.pictures.plt.close", kept.append)
     overview = Overview()
     overview.push(np.full((50, 64), -23.0), np.zeros((50, 25)))
     draw("a.wav", 1.0, 8000, overview, np.full(4, np.nan), detector.about, tmp_path / "a.png")
@@ -809,16 +809,16 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
 FAILING = f"""
 import errno, logging, runpy, sys
 sys.path.insert(0, {str(PROGRAM.parent)!r})
-import softscene.detection
-draw = softscene.detection.draw
+import softscene.detect.detection
+draw = softscene.detect.detection.draw
 ERRORS = {{"1.wav": ValueError("two\\nlines"), "2.wav": OSError(errno.EIO, "I/O error"),
            "3.wav": MemoryError(), "4.wav": KeyError("x")}}
 def fail(name, *others):
-    logging.getLogger("softscene.streaming").warning("%s: samples \\x1b reach 23170", name)
+    logging.getLogger("softscene.features.streaming").warning("%s: samples \\x1b reach 23170", name)
     if name in ERRORS:
         raise ERRORS[name]
     draw(name, *others)
-softscene.detection.draw = fail
+softscene.detect.detection.draw = fail
 sys.argv[0] = {str(PROGRAM)!r}
 runpy.run_path({str(PROGRAM)!r}, run_name="__main__")
 """

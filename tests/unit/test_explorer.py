@@ -12,8 +12,9 @@ import pytest
 import soundfile
 from PIL import Image
 from scipy.signal import resample_poly
-from softscene.config import MOST_EXPLORED, StudentKind, explored_kinds, student_kinds
-from softscene.embedding import (
+from softscene.config.study import MOST_EXPLORED, StudentKind, explored_kinds, student_kinds
+from softscene.evaluation.thresholds import grid
+from softscene.explorer.encode import (
     SOUND_RATE,
     WIDEST,
     codes,
@@ -23,10 +24,9 @@ from softscene.embedding import (
     sound,
     spectrogram,
 )
-from softscene.explorer import choose, fill_page, shown_of
-from softscene.extraction import log_mel
-from softscene.plots import COLOURS
-from softscene.thresholds import grid
+from softscene.explorer.page import choose, fill_page, shown_of
+from softscene.features.extraction import log_mel
+from softscene.report.style import COLOURS
 
 from tests.conftest import FEATURES, PAPER, SCHEMA
 from tests.unit.test_config import changed, complaint

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
-from softscene.figures import ALPHA, BETA, lines_of, plot_figure3
-from softscene.files import write_table
+from softscene.core.tsv import write_table
+from softscene.report.figure3 import ALPHA, BETA, lines_of, plot_figure3
 
 COLUMNS = [
     "method", "alpha", "beta", "temperature", "f_score_mean", "f_score_std", "error_rate_mean",
@@ -57,7 +57,7 @@ def table3(headline, tmp_path):
 def draw(monkeypatch, tmp_path):
     """Call -> the drawn figure, kept open to look at, and its files."""
     kept, close = [], plt.close
-    monkeypatch.setattr("softscene.figures.plt.close", kept.append)
+    monkeypatch.setattr("softscene.report.figure3.plt.close", kept.append)
 
     def run(table3, synthetic=False, forms=("png",), left_out=()):
         results = {form: tmp_path / f"{synthetic}" / f"fig3.{form}" for form in forms}

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from softscene.files import partial_beside, replacing, write_text
+from softscene.core.files import partial_beside, replacing, write_text
 
 LONGEST = "n" * 248 + ".tsv"  # as long as a name may be, but for three bytes
 

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from softscene import firstblock
-from softscene.networks import NetworkParameters, Student
+from softscene.models.fused import input_block
+from softscene.models.networks import NetworkParameters, Student
 
 from tests.unit import plain_blocks
 from tests.unit.plain_blocks import assert_same, plain
@@ -47,7 +47,7 @@ def buffers(block):
 
 
 def fast(block, x):
-    assert firstblock.applies(x, block.pool)
+    assert input_block.applies(x, block.pool)
     return block(x)
 
 
@@ -63,7 +63,7 @@ def test_everything_is_as_in_pytorch(pool, shape, training):
 @pytest.mark.parametrize("channels", [1, 3, 128])
 @pytest.mark.parametrize("piece", [1, 1000])
 def test_everything_is_as_in_pytorch_however_it_is_cut(channels, piece, monkeypatch):
-    monkeypatch.setattr(firstblock, "PIECE", piece)
+    monkeypatch.setattr(input_block, "PIECE", piece)
     block, other = pair((2, 4), max(channels, 3))
     x = clips((2, 1, 10, 18))
     assert_same(results(fast, block, x), results(plain, other, x))
@@ -160,13 +160,13 @@ def test_a_number_that_is_not_finite_comes_out():
 
 def test_what_it_cannot_do_is_left_to_pytorch():
     x = torch.zeros(1, 1, 20, 64)
-    assert firstblock.applies(x, (1, 8))
-    assert not firstblock.applies(x.clone().requires_grad_(), (1, 8))
-    assert not firstblock.applies(x.to("meta"), (1, 8))
-    assert not firstblock.applies(torch.zeros(1, 2, 20, 64), (1, 8))
-    assert not firstblock.applies(x, (21, 8))
-    assert not firstblock.applies(x, (1, 65))
-    assert not firstblock.applies(x, (20, 13))
+    assert input_block.applies(x, (1, 8))
+    assert not input_block.applies(x.clone().requires_grad_(), (1, 8))
+    assert not input_block.applies(x.to("meta"), (1, 8))
+    assert not input_block.applies(torch.zeros(1, 2, 20, 64), (1, 8))
+    assert not input_block.applies(x, (21, 8))
+    assert not input_block.applies(x, (1, 65))
+    assert not input_block.applies(x, (20, 13))
 
 
 def test_an_input_that_wants_a_gradient_gets_it():

@@ -8,25 +8,22 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.annotations import read_published
-from softscene.corpus import plan_given
-from softscene.dataset import FoldFiles, load_clips
-from softscene.errors import AnnotationError, FeatureError
-from softscene.extraction import frame_count
-from softscene.features import sources_of, write_proved
-from softscene.files import read_table, write_table
-from softscene.folds import (
-    DEVELOPMENT,
-    EVALUATION,
+from softscene.core.errors import AnnotationError, FeatureError
+from softscene.core.tsv import read_table, write_table
+from softscene.corpus.mirror import plan_given
+from softscene.data.annotations import read_published
+from softscene.data.splits import DEVELOPMENT, EVALUATION, split_recordings, whole_recordings
+from softscene.features.clips import FoldFiles, load_clips
+from softscene.features.extraction import frame_count
+from softscene.features.folds import (
     band_statistics,
     cut_clips,
     fewest_trained,
     make_fold,
     make_inner_fold,
     read_clips,
-    split_recordings,
-    whole_recordings,
 )
+from softscene.features.store import sources_of, write_proved
 
 from tests.conftest import FEATURES, ROOT
 

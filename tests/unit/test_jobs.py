@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from softscene import inference
-from softscene.dataset import FoldFiles, join_clips
-from softscene.evaluation import evaluate_student
-from softscene.features import sources_of, write_proved
-from softscene.files import read_table, write_table
-from softscene.folds import DEVELOPMENT, EVALUATION, make_fold
-from softscene.jobs import Fold, dump_soft_labels, predict_student, train_student, train_teacher
-from softscene.labels import Labels
-from softscene.networks import Student, Teacher
-from softscene.training import SceneObjective, TrainingParameters
-from softscene.weights import digest, load_network, load_tensors
+from softscene.config.labels import Labels
+from softscene.core.tsv import read_table, write_table
+from softscene.data.splits import DEVELOPMENT, EVALUATION
+from softscene.evaluation.prediction import predict_student
+from softscene.evaluation.scoring import evaluate_student
+from softscene.features.clips import FoldFiles, join_clips
+from softscene.features.folds import make_fold
+from softscene.features.store import sources_of, write_proved
+from softscene.models.networks import Student, Teacher
+from softscene.training import inference
+from softscene.training.jobs import Fold, dump_soft_labels, train_student, train_teacher
+from softscene.training.parameters import SceneObjective, TrainingParameters
+from softscene.training.weights import digest, load_network, load_tensors
 
 from tests.conftest import FEATURES, ROOT
 
@@ -286,7 +288,7 @@ def test_a_job_goes_on_from_a_checkpoint_of_the_same_training_alone(
     """A job that trained to the end, and was killed before it wrote its weights."""
     given = {"soft_labels": study.folder / "soft_labels.tsv"}
     with monkeypatch.context() as killed:
-        killed.setattr("softscene.jobs._write_training", lambda *_: None)
+        killed.setattr("softscene.training.jobs._write_training", lambda *_: None)
         with pytest.raises(FileNotFoundError):
             train_soft(study, tmp_path, **given)
     given |= change(study, tmp_path, labels)

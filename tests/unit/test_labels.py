@@ -4,8 +4,8 @@ import os
 
 import pytest
 import yaml
-from softscene.errors import ConfigurationError
-from softscene.labels import read_labels
+from softscene.config.labels import read_labels
+from softscene.core.errors import ConfigurationError
 
 GOOD = {"scenes": ["home"], "events": ["car", "fan"], "map_events": {"auto": "car"}}
 

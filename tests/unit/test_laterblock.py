@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from softscene import laterblock
+from softscene.models.fused import convolution_block
 
 from tests.unit import plain_blocks
 from tests.unit.plain_blocks import assert_same, plain
@@ -22,7 +22,7 @@ PAPER = [((1, 4), (3, 128, 500, 8)), ((1, 2), (3, 128, 500, 2)), ((10, 1), (3, 1
 
 
 def fast(block, x):
-    assert laterblock.applies(x, block.norm, block.pool)
+    assert convolution_block.applies(x, block.norm, block.pool)
     return block(x)
 
 
@@ -52,7 +52,7 @@ def results(function, block, x):
 @pytest.mark.parametrize(("pool", "shape"), CASES)
 @pytest.mark.parametrize("piece", [1, 500, 2**20])
 def test_everything_is_as_in_pytorch_however_it_is_cut(pool, shape, piece, monkeypatch):
-    monkeypatch.setattr(laterblock, "PIECE", piece)
+    monkeypatch.setattr(convolution_block, "PIECE", piece)
     block, other = pair(pool, shape[1])
     x = maps(shape)
     assert_same(results(fast, block, x), results(plain, other, x))
@@ -108,9 +108,9 @@ def test_backward_can_run_again_on_a_kept_graph_and_without_the_inputs_gradient(
 def test_what_it_cannot_do_is_left_to_pytorch():
     block, _ = pair((1, 4))
     x = maps((3, 5, 20, 8))
-    assert laterblock.applies(x, block.norm, (1, 4))
-    assert not laterblock.applies(x, block.norm, (1, 9))
-    assert not laterblock.applies(x.to("meta"), block.norm, (1, 4))
-    assert not laterblock.applies(x, block.norm.eval(), (1, 4))
+    assert convolution_block.applies(x, block.norm, (1, 4))
+    assert not convolution_block.applies(x, block.norm, (1, 9))
+    assert not convolution_block.applies(x.to("meta"), block.norm, (1, 4))
+    assert not convolution_block.applies(x, block.norm.eval(), (1, 4))
     block.norm.train().weight.data[1] = 0
-    assert not laterblock.applies(x, block.norm, (1, 4))
+    assert not convolution_block.applies(x, block.norm, (1, 4))

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from softscene.errors import BusyError
-from softscene.lifetime import ancestors, announce, announced, claim, claimant, lives
+from softscene.core.errors import BusyError
+from softscene.core.processes import ancestors, announce, announced, claim, claimant, lives
 
 from tests.conftest import ROOT
 
 JOB = """
 import subprocess, sys, time
-from softscene.lifetime import ancestors, end_with
+from softscene.core.processes import ancestors, end_with
 subprocess.Popen(["sleep", "60"])
 end_with(ancestors("boss"), every=0.1)
 print("ready", flush=True)
@@ -31,7 +31,7 @@ middle.wait()
 """
 CLAIM = """
 import sys, time
-from softscene.lifetime import claim
+from softscene.core.processes import claim
 kept = claim(sys.argv[1], "results/x")
 print("ready", flush=True)
 time.sleep(60)
@@ -148,7 +148,7 @@ def test_ancestors_are_those_that_run_the_program_and_not_those_that_name_it():
     assert ancestors("no-such-program") == []
     found = subprocess.run(
         ["sh", "-c", f"{sys.executable} - --of snakemake <<'END'\n"
-         "from softscene.lifetime import ancestors\nprint(len(ancestors('snakemake')))\nEND"],
+         "from softscene.core.processes import ancestors\nprint(len(ancestors('snakemake')))\nEND"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -171,7 +171,7 @@ def test_a_claim_names_its_holder_and_ends_with_it(tmp_path):
 
 
 SNAKEFILE = """
-from softscene.lifetime import end_tidily_on_hangup
+from softscene.core.processes import end_tidily_on_hangup
 onstart: end_tidily_on_hangup()
 rule slow:
     output: "a"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from softscene.losses import event_loss, hard_scene_loss, soft_scene_loss
+from softscene.models.losses import event_loss, hard_scene_loss, soft_scene_loss
 
 rng = np.random.default_rng(0)
 

@@ -4,26 +4,22 @@ import os
 
 import pytest
 import torch
-from softscene.config import own_networks, require_code
-from softscene.errors import ConfigurationError, MethodError, TrainingError
-from softscene.losses import hard_scene_loss, soft_scene_loss
-from softscene.methods import load_code
-from softscene.networks import Student
-from softscene.training import (
-    Batches,
-    Method,
-    SceneObjective,
-    TrainingParameters,
-    student_losses,
-    train_student,
-)
+from softscene.config.own_code import load_code
+from softscene.config.study import own_networks, require_code
+from softscene.core.errors import ConfigurationError, MethodError, TrainingError
+from softscene.models.losses import hard_scene_loss, soft_scene_loss
+from softscene.models.networks import Student
+from softscene.training.batches import Batches
+from softscene.training.loop import student_losses, train_student
+from softscene.training.own_methods import Method
+from softscene.training.parameters import SceneObjective, TrainingParameters
 
 from tests.unit.tiny_training import CPU, SIZE, SOFT
 
 ONE_EPOCH = TrainingParameters(epochs=1, batch_size=4, learning_rate=0.001)
 LOSS = "def hard_scene_loss(w, scenes):\n    return (w**2).mean()\n"
 NETWORK = """
-from softscene.networks import Student as Original
+from softscene.models.networks import Student as Original
 class Student(Original):
     def forward(self, features, lengths):
         y, w = super().forward(features, lengths)

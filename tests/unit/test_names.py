@@ -18,25 +18,30 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from softscene import owndata, report_figures, tables
-from softscene.comparisons import compare_methods
-from softscene.config import StudentKind, faults, read_schema
-from softscene.dataset import FoldFiles
-from softscene.detection import detect
-from softscene.detector import StudentFiles, best_kind, export_detector, load_detector
-from softscene.errors import DownloadError
-from softscene.evaluation import evaluate_student
-from softscene.extraction import extract_features
-from softscene.features import FeatureParameters
-from softscene.figures import plot_figure3
-from softscene.files import TEXT, read_table, write_table
-from softscene.folds import make_fold
-from softscene.jobs import Fold, dump_soft_labels, predict_student, train_student, train_teacher
-from softscene.labels import read_labels
-from softscene.provenance import describe_data
-from softscene.recordings import RESULTS
-from softscene.report import Study, make_report
-from softscene.training import SceneObjective, TrainingParameters
+from softscene.analysis.comparisons import compare_methods
+from softscene.config.checks import faults
+from softscene.config.labels import read_labels
+from softscene.config.reading import read_schema
+from softscene.config.study import StudentKind
+from softscene.core.errors import DownloadError
+from softscene.core.tsv import TEXT, read_table, write_table
+from softscene.data import own_data
+from softscene.detect.detection import detect
+from softscene.detect.detector import StudentFiles, best_kind, export_detector, load_detector
+from softscene.detect.recordings import RESULTS
+from softscene.evaluation import tables
+from softscene.evaluation.prediction import predict_student
+from softscene.evaluation.scoring import evaluate_student
+from softscene.features.clips import FoldFiles
+from softscene.features.extraction import extract_features
+from softscene.features.folds import make_fold
+from softscene.features.store import FeatureParameters
+from softscene.report import figures
+from softscene.report.figure3 import plot_figure3
+from softscene.report.page import Study, make_report
+from softscene.report.provenance import describe_data
+from softscene.training.jobs import Fold, dump_soft_labels, train_student, train_teacher
+from softscene.training.parameters import SceneObjective, TrainingParameters
 
 from tests.conftest import PAPER, ROOT, SCHEMA
 
@@ -132,7 +137,7 @@ def study(request, tmp_path_factory):
     rows = make_data(folder, events, scenes, recordings)
     labels, parameters = read_labels(folder / "labels.yaml"), FeatureParameters(**FEATURES)
     made = {name: folder / f"{name}.tsv" for name in ("events", "audit", "recordings")}
-    owndata.import_data(
+    own_data.import_data(
         folder / "audio", folder / "list.tsv", 2, folder / "labels.yaml",
         made | {"annotations": folder / "annotations"}, RATE, 0.5,
     )  # fmt: skip
@@ -212,7 +217,7 @@ def compare(study):
         overall, each, kinds, [(1, 0)] * 3, methods, PUBLISHED,
         {name: folder / "tables" / f"{name}.tsv" for name in made}, conventions, False,
     )  # fmt: skip
-    means = report_figures.mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
+    means = figures.mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
     write_table(means, folder / "tables" / "soft_labels.tsv")
     study.figures = draw(study)
     study.configuration = {**PAPER, "methods": methods}
@@ -241,12 +246,10 @@ def draw(study):
     teacher = folder / "teacher"
     plots = {
         "fig3": lambda to: plot_figure3(folder / "table3.tsv", to, False),
-        "table1_map": lambda to: report_figures.plot_table1(folder / "table1.tsv", to, False),
-        "confusion": lambda to: report_figures.plot_confusion(
-            [teacher / "confusion.tsv"], to, False
-        ),
-        "soft_map": lambda to: report_figures.plot_soft_labels(posteriors, to, False),
-        "curves": lambda to: report_figures.plot_learning_curves(
+        "table1_map": lambda to: figures.plot_table1(folder / "table1.tsv", to, False),
+        "confusion": lambda to: figures.plot_confusion([teacher / "confusion.tsv"], to, False),
+        "soft_map": lambda to: figures.plot_soft_labels(posteriors, to, False),
+        "curves": lambda to: figures.plot_learning_curves(
             histories, [teacher / "history.tsv"], to, False
         ),
     }
@@ -470,7 +473,7 @@ def test_figures_draw_names_as_they_are(study):
 
 DRAW = """
 import sys
-from softscene.report_figures import plot_table1
+from softscene.report.figures import plot_table1
 plot_table1(sys.argv[1], {"png": sys.argv[2]}, False)
 """
 BAD = "text.usetex: True\nbackend: QtAgg\nfont.size: 30\nsavefig.dpi: 50\nlines.linewidth: 9\n"

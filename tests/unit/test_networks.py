@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from softscene.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
+from softscene.models.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
 from torch.nn import functional as F
 
 PAPER = NetworkParameters()

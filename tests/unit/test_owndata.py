@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from softscene.annotations import read_published
-from softscene.errors import AnnotationError, ConfigurationError
-from softscene.files import read_table, write_table
-from softscene.owndata import import_data, recording_paths, require_data
+from softscene.core.errors import AnnotationError, ConfigurationError
+from softscene.core.tsv import read_table, write_table
+from softscene.data.annotations import read_published
+from softscene.data.own_data import import_data, recording_paths, require_data
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label"
 ROWS = [

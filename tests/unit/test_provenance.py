@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from softscene.errors import FeatureError, ResultError
-from softscene.features import sources_of
-from softscene.files import replacing_hdf5, write_table
-from softscene.networks import NetworkParameters
-from softscene.provenance import (
+from softscene.core.errors import FeatureError, ResultError
+from softscene.core.files import replacing_hdf5
+from softscene.core.tsv import write_table
+from softscene.features.store import sources_of
+from softscene.models.networks import NetworkParameters
+from softscene.report.provenance import (
     commit,
     describe_data,
     differences,
@@ -21,7 +22,7 @@ from softscene.provenance import (
     require_configured,
     versions,
 )
-from softscene.training import SceneObjective, TrainingParameters, save_parameters
+from softscene.training.parameters import SceneObjective, TrainingParameters, save_parameters
 
 from tests.conftest import FEATURES, PAPER
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from softscene import extraction
-from softscene.errors import AudioError, ProcessError
-from softscene.extraction import extract_features, log_mel, read_mono
-from softscene.features import FeatureStore
-from softscene.files import write_table
+from softscene.core.errors import AudioError, ProcessError
+from softscene.core.tsv import write_table
+from softscene.features import extraction
+from softscene.features.extraction import extract_features, log_mel, read_mono
+from softscene.features.store import FeatureStore
 from threadpoolctl import threadpool_limits
 
 from tests.conftest import FEATURES

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from softscene.comparisons import add_published_differences, compare_methods
-from softscene.files import read_table, write_table
-from softscene.report import MINUS, MISSING, Study, make_report
-from softscene.tables import (
+from softscene.analysis.comparisons import add_published_differences, compare_methods
+from softscene.core.tsv import read_table, write_table
+from softscene.evaluation.tables import (
     best_of,
     make_table3,
     make_table4,
@@ -17,6 +16,7 @@ from softscene.tables import (
     runs_of,
     write_table4,
 )
+from softscene.report.page import MINUS, MISSING, Study, make_report
 
 from tests.conftest import PAPER, ROOT
 from tests.pages import Page

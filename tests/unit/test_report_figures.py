@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.special import softmax
 from snakemake.utils import update_config
-from softscene.config import read_yaml, student_kinds, with_controls
-from softscene.contenders import choose, contenders_of
-from softscene.files import write_table
-from softscene.report_figures import (
+from softscene.config.reading import read_yaml
+from softscene.config.study import student_kinds, with_controls
+from softscene.config.variants import choose, contenders_of
+from softscene.core.tsv import write_table
+from softscene.report.figures import (
     line_look,
     mean_posteriors,
     plot_confusion,
@@ -35,7 +36,7 @@ POSTERIORS = [f"posterior_{scene}" for scene in SCENES]
 def drawn(monkeypatch, tmp_path):
     """Call with a plot and its arguments -> the figure, kept open to look at, and its files."""
     kept, close = [], plt.close
-    monkeypatch.setattr("softscene.plots.plt.close", kept.append)
+    monkeypatch.setattr("softscene.report.style.plt.close", kept.append)
 
     def run(plot, *args, synthetic=True):
         results = {form: tmp_path / f"figure.{form}" for form in ("pdf", "png")}

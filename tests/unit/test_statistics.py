@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from softscene.config import StudentKind
-from softscene.files import read_table, write_table
-from softscene.statistics import (
+from softscene.analysis.intervals import (
     collect_pairs,
     compare,
     differences,
@@ -17,7 +15,9 @@ from softscene.statistics import (
     table_of_comparisons,
     table_of_means,
 )
-from softscene.tables import Run, collect, summarise
+from softscene.config.study import StudentKind
+from softscene.core.tsv import read_table, write_table
+from softscene.evaluation.tables import Run, collect, summarise
 
 from tests.coverage import coverage
 from tests.unit.comparable import CRNN, HEAVY, LIGHT, PLACES, SOFT, SOFT5, scores_of

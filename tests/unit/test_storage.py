@@ -11,10 +11,17 @@ import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from softscene.errors import DownloadError, StorageError
-from softscene.extraction import extract_features
-from softscene.files import replacing, replacing_hdf5, write_table, write_text
-from softscene.storage import Log, is_full, naming_full_disk
+from softscene.core.errors import DownloadError, StorageError
+from softscene.core.files import (
+    Log,
+    is_full,
+    naming_full_disk,
+    replacing,
+    replacing_hdf5,
+    write_text,
+)
+from softscene.core.tsv import write_table
+from softscene.features.extraction import extract_features
 
 from tests.conftest import FEATURES, ROOT
 from tests.small_disk import small_disk
@@ -141,8 +148,8 @@ GROWTH = """
 import sys
 import numpy as np
 import psutil
-from softscene.features import write_proved
-from softscene.files import replacing_hdf5
+from softscene.features.store import write_proved
+from softscene.core.files import replacing_hdf5
 
 def taken():
     return psutil.Process().memory_info().rss / 2**20
@@ -168,7 +175,7 @@ def test_hdf5_file_takes_no_more_memory_the_longer_it_gets(tmp_path):
 
 def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     order = []
-    monkeypatch.setattr("softscene.storage.os.fsync", lambda _: order.append("synced"))
+    monkeypatch.setattr("softscene.core.files.os.fsync", lambda _: order.append("synced"))
     monkeypatch.setattr("pathlib.Path.replace", lambda *_: order.append("renamed"))
     write_text(tmp_path / "x", "text")
     assert order == ["synced", "renamed"]

@@ -7,10 +7,10 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-from softscene.audio import Recording
-from softscene.errors import AudioError
-from softscene.extraction import log_mel, read_mono
-from softscene.streaming import log_mel_clips
+from softscene.core.errors import AudioError
+from softscene.data.audio import Recording
+from softscene.features.extraction import log_mel, read_mono
+from softscene.features.streaming import log_mel_clips
 
 from tests.conftest import FEATURES
 

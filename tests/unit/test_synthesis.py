@@ -15,9 +15,11 @@ import pytest
 import soundfile
 import yaml
 from dcase_util.containers import MetaDataContainer
-from softscene.archives import read_registry
-from softscene.corpus import LISTS, MAIN_LIST, make_corpus, plan_drawn, plan_given
-from softscene.drawing import (
+from softscene.config.labels import read_labels
+from softscene.core.errors import AnnotationError, ConfigurationError
+from softscene.core.tsv import read_table
+from softscene.corpus.mirror import LISTS, MAIN_LIST, make_corpus, plan_drawn, plan_given
+from softscene.corpus.sample_annotations import (
     ACTIVE,
     QUANTILES,
     draw_annotations,
@@ -26,10 +28,8 @@ from softscene.drawing import (
     plan_recordings,
     split_folds,
 )
-from softscene.errors import AnnotationError, ConfigurationError
-from softscene.files import read_table
-from softscene.labels import read_labels
-from softscene.synthesis import SAMPLE_RATE, read_sounds, render_event, render_recording
+from softscene.corpus.synthesis import SAMPLE_RATE, read_sounds, render_event, render_recording
+from softscene.data.archives import read_registry
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "resources"

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.config import StudentKind
-from softscene.files import read_table, write_table
-from softscene.metrics import Counts, event_error_rate, f_score
-from softscene.tables import (
+from softscene.config.study import StudentKind
+from softscene.core.tsv import read_table, write_table
+from softscene.evaluation.metrics import Counts, event_error_rate, f_score
+from softscene.evaluation.tables import (
     Run,
     absent_as_zero,
     make_table3,

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.evaluation import choose_thresholds
-from softscene.thresholds import best_thresholds, grid, reached, sweep
+from softscene.evaluation.scoring import choose_thresholds
+from softscene.evaluation.thresholds import best_thresholds, grid, reached, sweep
 
 from tests.conftest import PAPER
 

@@ -6,16 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from softscene.errors import TrainingError
-from softscene.networks import Student
-from softscene.runtime import permutation, seed_everything
-from softscene.training import (
-    SceneObjective,
-    TrainingParameters,
-    train_student,
-    train_teacher,
-)
-from softscene.weights import load_network, save_network
+from softscene.core.errors import TrainingError
+from softscene.models.networks import Student
+from softscene.training.loop import train_student, train_teacher
+from softscene.training.parameters import SceneObjective, TrainingParameters
+from softscene.training.runtime import permutation, seed_everything
+from softscene.training.weights import load_network, save_network
 
 from tests.unit.tiny_training import CPU, SIZE, SOFT
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import torch
-from softscene.config import StudentKind
-from softscene.detector import StudentFiles, export_detector
-from softscene.files import write_table
-from softscene.networks import NetworkParameters, Student
-from softscene.weights import save_network
+from softscene.config.study import StudentKind
+from softscene.core.tsv import write_table
+from softscene.detect.detector import StudentFiles, export_detector
+from softscene.models.networks import NetworkParameters, Student
+from softscene.training.weights import save_network
 
 from tests.conftest import PAPER
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import torch
-from softscene.dataset import Clips
-from softscene.networks import NetworkParameters
+from softscene.features.clips import Clips
+from softscene.models.networks import NetworkParameters
 
 SIZE = NetworkParameters(channels=4, scene_channels=(3, 2), gru_units=4, dense_units=4, events=3)
 CPU = torch.device("cpu")

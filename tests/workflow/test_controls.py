@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from scipy.special import softmax
-from softscene.config import CONTROLS
-from softscene.files import read_table
-from softscene.folds import whole_recordings
+from softscene.config.study import CONTROLS
+from softscene.core.tsv import read_table
+from softscene.data.splits import whole_recordings
 
 from tests.checkout import Checkout
 from tests.workflow.test_small import CHAIN, CURVES

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from softscene.activity import recording_activity
-from softscene.config import read_schema
-from softscene.files import read_table
+from softscene.config.reading import read_schema
+from softscene.core.tsv import read_table
+from softscene.features.activity import recording_activity
 
 from tests.conftest import ROOT
 

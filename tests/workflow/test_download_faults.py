@@ -6,7 +6,7 @@ from contextlib import suppress
 import psutil
 import pytest
 import yaml
-from softscene.files import read_table
+from softscene.core.tsv import read_table
 
 from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.http_server import Fault, Server

@@ -6,8 +6,9 @@ import statistics
 from collections import Counter
 
 import pytest
-from softscene.config import read_yaml, with_controls
-from softscene.files import read_table
+from softscene.config.reading import read_yaml
+from softscene.config.study import with_controls
+from softscene.core.tsv import read_table
 from softscene.plan import planned_jobs
 
 from tests.checkout import SMALL, STUDENT, TARGETS, wait_for

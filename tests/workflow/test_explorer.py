@@ -11,10 +11,10 @@ import soundfile
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from scipy.signal import resample_poly
-from softscene import metrics
-from softscene.activity import recording_activity
-from softscene.files import read_table
-from softscene.predictions import load_probabilities
+from softscene.core.tsv import read_table
+from softscene.evaluation import metrics
+from softscene.evaluation.probabilities import load_probabilities
+from softscene.features.activity import recording_activity
 
 from tests.checkout import Checkout, wait_for
 from tests.workflow.test_small import STUDENTS

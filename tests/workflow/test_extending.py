@@ -10,8 +10,8 @@ import pytest
 import soundfile
 import yaml
 from safetensors.numpy import load_file
-from softscene.annotations import read_published
-from softscene.files import read_table
+from softscene.core.tsv import read_table
+from softscene.data.annotations import read_published
 
 from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.conftest import ROOT

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.activity import frame_times
-from softscene.files import read_table
+from softscene.core.tsv import read_table
+from softscene.features.activity import frame_times
 
 from tests.reference.test_sed_eval import CONVENTIONS, sed_eval_scores
 from tests.workflow.test_small import STUDENTS

@@ -4,7 +4,7 @@ import shutil
 
 import h5py
 import pytest
-from softscene.features import sources_of
+from softscene.features.store import sources_of
 
 from tests.checkout import SMALL
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from softscene.detection import detect
-from softscene.detector import load_detector
-from softscene.extraction import log_mel, read_mono
-from softscene.files import read_table
-from softscene.predictions import load_probabilities
-from softscene.recordings import RESULTS
+from softscene.core.tsv import read_table
+from softscene.detect.detection import detect
+from softscene.detect.detector import load_detector
+from softscene.detect.recordings import RESULTS
+from softscene.evaluation.probabilities import load_probabilities
+from softscene.features.extraction import log_mel, read_mono
 
 from tests.checkout import SMALL
 from tests.conftest import FEATURES

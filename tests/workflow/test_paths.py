@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from softscene.files import read_table
+from softscene.core.tsv import read_table
 
 from tests.checkout import copy_checkout
 from tests.workflow.test_extending import FILES, RATE, SECONDS, write_files

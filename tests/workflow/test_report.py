@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 from scipy.special import softmax
-from softscene.files import read_table
+from softscene.core.tsv import read_table
 
 from tests.pages import Page
 

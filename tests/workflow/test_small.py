@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import soundfile
 from safetensors.numpy import load_file
-from softscene.annotations import read_published
-from softscene.files import read_table
+from softscene.core.tsv import read_table
+from softscene.data.annotations import read_published
 
 from tests.checkout import SMALL
 
@@ -335,7 +335,7 @@ def test_sound_that_was_deleted_is_fetched_for_the_explorer_alone(scratch):
 
 
 def test_changed_plotting_code_makes_only_the_plots_again(scratch):
-    code = scratch.folder / "workflow_scripts/softscene/figures.py"
+    code = scratch.folder / "workflow_scripts/softscene/report/figure3.py"
     code.write_text(code.read_text() + "# changed\n")
     assert scratch.planned("figures") == {"plot_figure3": 1}
     assert scratch.planned() == {"plot_figure3": 1, "make_report": 1}
@@ -393,7 +393,7 @@ def test_the_workflow_runs_in_another_folder(finished, tmp_path):
 
 def test_jobs_use_the_library_beside_the_snakefile(scratch):
     """And not an installed one: here, a copy whose plots refuse to be made."""
-    code = scratch.folder / "workflow_scripts/softscene/figures.py"
+    code = scratch.folder / "workflow_scripts/softscene/report/figure3.py"
     code.write_text(code.read_text() + "\nraise SystemExit('the copy was used')\n")
     done = scratch.snakemake("figures")
     assert done.returncode != 0

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from softscene.errors import printable
+from softscene.core.errors import printable
 
 from .estimate import Estimate
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softscene.config import canonical, student_kinds
-from softscene.contenders import TEACHER, choose, contenders_of
+from softscene.config.study import canonical, student_kinds
+from softscene.config.variants import TEACHER, choose, contenders_of
 
 _FOLD, _TEACHER = ("fold",), ("fold", "seed")
 _STUDENT = ("method", "alpha", "beta", "temperature", "fold", "seed")

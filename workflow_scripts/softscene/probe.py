@@ -11,17 +11,18 @@ import pandas as pd
 import psutil
 import torch
 
-from softscene import training
-from softscene.audio import Recording
-from softscene.checkpoints import History
-from softscene.dataset import Clips
-from softscene.drawing import FOLDS
-from softscene.files import read_table
-from softscene.folds import DEVELOPMENT, cut_clips, fewest_trained, read_clips
-from softscene.networks import NetworkParameters
+from softscene.core.tsv import read_table
+from softscene.corpus.sample_annotations import FOLDS
+from softscene.data.audio import Recording
+from softscene.data.splits import DEVELOPMENT
+from softscene.features.clips import Clips
+from softscene.features.folds import cut_clips, fewest_trained, read_clips
+from softscene.models.networks import NetworkParameters
 from softscene.plan import LIKE, TRAININGS, Group
-from softscene.runtime import prepare
-from softscene.training import SceneObjective, TrainingParameters
+from softscene.training import loop
+from softscene.training.checkpoints import History
+from softscene.training.parameters import SceneObjective, TrainingParameters
+from softscene.training.runtime import prepare
 
 LARGEST = 16
 """Clips of a probed step on a processor, where a clip costs the same in a larger step."""
@@ -170,10 +171,10 @@ def _train(
     watch: Stopwatch,
 ) -> None:
     if "teacher" in rule:
-        training.train_teacher(data, network, few, 0, device, "probe", watch)
+        loop.train_teacher(data, network, few, 0, device, "probe", watch)
     else:  # the hard loss stands for the soft one: the same network
         objective = SceneObjective("none" if loss == "none" else "hard", 1.0)
-        training.train_student(data, None, objective, network, few, 0, device, "probe", watch)
+        loop.train_student(data, None, objective, network, few, 0, device, "probe", watch)
 
 
 def _noise(number: int, clip: tuple[int, int], classes: tuple[int, int]) -> Clips:

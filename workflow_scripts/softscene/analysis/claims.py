@@ -1,0 +1,569 @@
+"""The paper's claims, and what the paired differences of a run say of each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from softscene.analysis.intervals import SCORES, Estimate, compare, estimate, of
+from softscene.config.variants import SYMBOLS, TEACHER, Chosen, Contender, without_own
+from softscene.core.tsv import read_table
+from softscene.evaluation.tables import best_of
+
+REPRODUCED, NOT_REPRODUCED, UNTOLD = "reproduced", "not reproduced", "cannot be told"
+EXPLAINS, EXPLAINS_PART = "explains the gain", "explains a part of the gain"
+EXPLAINS_SOME = "explains the gain or a part of it"
+EXPLAINS_NOT = "does not explain the gain"
+BETTER = {"f_score": 1, "error_rate": -1}  # side of zero on which a difference is an improvement
+SCALE = {"f_score": 100.0, "error_rate": 1.0}
+SETTINGS = (("frame", "adaptive"), ("frame", "oracle"))
+PAPERS, READING = "paper", "our reading"  # whose claim it is
+SCORE, PER_DECADE, EVENTS = "score", "score per decade", "events"  # unit of a difference
+# A mean F-score below this is "F = 0", as the paper calls its 0.08 % of (object) snapping.
+UNDETECTED = 0.001
+Student = tuple[str, Mapping[str, float]]  # loss, weights
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One student is better than another, over all events or at one.
+
+    Attributes
+    ----------
+    key
+        Short name.
+    text
+        The claim as a sentence.
+    better, worse
+        Loss and weights of the two students, as published.
+    origin
+        ``paper``, or ``our reading`` of a table or figure of which no sentence says it.
+    event
+        The event that it is about; all where there is none.
+    gains
+        Whether the claim is that ``better`` is better; else, that it is not.
+    """
+
+    key: str
+    text: str
+    better: Student
+    worse: Student
+    origin: str = PAPERS
+    event: str | None = None
+    gains: bool = True
+
+    @property
+    def scores(self) -> Sequence[str]:
+        """What it is about: of single events the paper names F-scores alone."""
+        return SCORES[:1] if self.event else SCORES
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Scores of one setting, and the paper's.
+
+    Attributes
+    ----------
+    overall, events
+        With fold and seed: micro-averaged, and of each event (with ``absent``).
+    contenders
+        All that are trained, without the user's own code.
+    table3, table4
+        As published.
+    """
+
+    overall: pd.DataFrame
+    events: pd.DataFrame
+    contenders: Sequence[Contender]
+    table3: pd.DataFrame
+    table4: pd.DataFrame
+
+    def of(self, event: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Our scores and the paper's, of an event or of all."""
+        if event is None:
+            return self.overall, self.table3
+        return self.events[self.events.event == event], self.table4[self.table4.event == event]
+
+    def find(self, wanted: Student) -> Contender | None:
+        """The student of the paper's own method with exactly these weights."""
+        return _find(self.contenders, wanted)
+
+
+CRNN: Student = ("none", {})
+LIGHT: Student = ("hard", {"alpha": 0.0001})
+HEAVY: Student = ("hard", {"alpha": 1.0})
+SOFT: Student = ("soft", {"beta": 1.0, "temperature": 1.0})
+STUDENTS = (CRNN, LIGHT, HEAVY, SOFT)  # those of Tables 3 and 4
+OF_TABLE3 = (
+    Claim(
+        "soft_over_hard",
+        "MTL gets better with soft scene labels (beta = 1, T = 1) than it is with one-hot ones at "
+        "their best published weight (alpha = 0.0001).",
+        SOFT,
+        LIGHT,
+    ),
+    Claim(
+        "hard_over_crnn",
+        "MTL with one-hot scenes and a small weight (alpha = 0.0001) is better than CNN-BiGRU.",
+        LIGHT,
+        CRNN,
+    ),
+)
+OF_EVENTS = (
+    *(
+        Claim(
+            f"soft_gains_{event.replace(' ', '_')}",
+            f"Soft scene labels (beta = 1, T = 1) have a higher F-score of {event} than one-hot "
+            "ones (alpha = 0.0001).",
+            SOFT,
+            LIGHT,
+            event=event,
+        )
+        for event in ("dishes", "fan", "people walking")
+    ),
+    *(
+        Claim(
+            f"no_gain_{event.removeprefix('(object) ').replace(' ', '_')}",
+            f"{event[0].upper() + event[1:]} does not improve with soft scene labels: F = 0 in all "
+            "methods.",
+            SOFT,
+            LIGHT,
+            event=event,
+            gains=False,
+        )
+        for event in ("(object) snapping", "breathing", "wind blowing")
+    ),
+)
+READINGS = (
+    Claim(
+        "soft_over_crnn",
+        "MTL with soft scene labels (beta = 1, T = 1) is better than CNN-BiGRU, which has no "
+        "scene branch.",
+        SOFT,
+        CRNN,
+        READING,
+    ),
+    Claim(
+        "heavy_under_crnn",
+        "MTL with one-hot scenes and a large weight (alpha = 1) is worse than CNN-BiGRU.",
+        CRNN,
+        HEAVY,
+        READING,
+    ),
+    Claim(
+        "soft_over_heavy",
+        "With a large weight, soft labels do not hurt as one-hot scenes do (Fig. 3): MTL is better "
+        "at beta = 1, T = 1 than at alpha = 1.",
+        SOFT,
+        HEAVY,
+        READING,
+    ),
+)
+TREND = (
+    "trend_of_alpha",
+    "With one-hot scenes the F-score tends to decrease as alpha grows (how to measure it is our "
+    "reading: the slope of a line through the F-scores over log10 alpha, in each fold and seed).",
+)
+MANY = (
+    "many_events",
+    "Soft scene labels have a higher F-score and a lower error rate in many of the events than the "
+    "other methods (how to measure it is our reading: the events at which they are the best, less "
+    "those of each other method on average, in each fold and seed).",
+)
+COLUMNS = (
+    "claim", "text", "origin", "convention", "threshold", "score", "unit", "comparison",
+    "published_difference", "difference", "low", "high", "fold_low", "fold_high", "pairs", "folds",
+    "verdict", "reason",
+)  # fmt: skip
+
+
+def judge(found: Estimate | None, wanted: int) -> str:
+    """Verdict on a claim that a difference lies on one side of zero (1 or -1)."""
+    side = 0 if found is None else found.side()
+    return {wanted: REPRODUCED, -wanted: NOT_REPRODUCED}.get(side, UNTOLD)
+
+
+def joint(verdicts: Sequence[str]) -> str:
+    """Verdict on a claim about several scores: theirs where they agree."""
+    return verdicts[0] if len(set(verdicts)) == 1 else UNTOLD
+
+
+def judge_claims(
+    overall: pd.DataFrame,
+    events: pd.DataFrame,
+    contenders: Sequence[Contender],
+    published: Mapping[str, str | Path],
+) -> pd.DataFrame:
+    """What the scores say of each claim.
+
+    Parameters
+    ----------
+    overall, events
+        Micro-averaged, and of each event with ``absent`` (see
+        :func:`softscene.evaluation.tables.absent_as_zero`); with fold and seed, of all settings.
+    contenders
+        All that are trained; the claims are about none of the user's own code.
+    published
+        The paper's ``table3`` and ``table4``.
+
+    Returns
+    -------
+    DataFrame
+        A row for each claim, setting (frames; adaptive and oracle thresholds) and score, with
+        :data:`COLUMNS`: the ``comparison``, its published and its own ``difference`` in ``unit``,
+        what :class:`Estimate` has, the ``verdict`` and its ``reason``.
+    """
+    table3, table4 = (read_table(published[name]) for name in ("table3", "table4"))
+    rows = []
+    for convention, threshold in SETTINGS:
+        parts = (
+            each[(each.convention == convention) & (each.threshold == threshold)]
+            for each in (overall, events)
+        )
+        evidence = Evidence(*parts, without_own(contenders), table3, table4)
+        setting = {"convention": convention, "threshold": threshold}
+        rows += [row | setting for row in _judge_all(evidence)]
+    return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def _judge_all(evidence: Evidence) -> Iterator[dict]:
+    """Rows of all claims of a setting."""
+    for claim in OF_TABLE3:
+        yield from _judge_one(claim, evidence)
+    yield from _judge_trend(evidence)
+    yield from _judge_many(evidence)
+    for claim in (*OF_EVENTS, *READINGS):
+        yield from _judge_one(claim, evidence)
+
+
+def _judge_one(claim: Claim, evidence: Evidence) -> Iterator[dict]:
+    pair = (claim.better, claim.worse)
+    one, other = (evidence.find(each) for each in pair)
+    comparison = " - ".join(_title(*each) for each in zip((one, other), pair, strict=True))
+    scores, paper = evidence.of(claim.event)
+    why = _lacking([_words(each) for each in pair if not evidence.find(each)])
+    why = why or _unheard(claim.event, scores)
+    for score in claim.scores:
+        published = _published(paper, claim.better, score) - _published(paper, claim.worse, score)
+        found = None if why else compare(scores, one, other, score)
+        wanted = BETTER[score] if claim.gains else -BETTER[score]
+        row = _row(found, published, wanted, why)
+        if found and not claim.gains and found.pairs > 1:
+            row |= _undetected(scores, evidence)
+        names = {"claim": claim.key, "text": claim.text, "origin": claim.origin}
+        yield names | {"score": score, "unit": SCORE, "comparison": comparison} | row
+
+
+def _lacking(names: Sequence[str]) -> str:
+    return f"the configuration lacks {' and '.join(names)}" if names else ""
+
+
+def _unheard(event: str | None, scores: pd.DataFrame) -> str:
+    """Why nothing can be said of an event; nothing of all of them."""
+    if event is None:
+        return ""
+    if scores.empty:
+        return f"there is no event {event} in these data"
+    return f"{event} occurs in no evaluation part of this run" if scores.absent.all() else ""
+
+
+def _undetected(scores: pd.DataFrame, evidence: Evidence) -> dict[str, str]:
+    """The verdict where no method detects an event, which then does not improve."""
+    there = [each for each in map(evidence.find, STUDENTS) if each]
+    most = max(of(scores, each).f_score.mean() for each in there)
+    if most >= UNDETECTED:
+        return {}
+    return {
+        "verdict": REPRODUCED,
+        "reason": f"none of {len(there)} methods detects it (mean F-score {most:.2%} or less)",
+    }
+
+
+def _judge_trend(evidence: Evidence) -> Iterator[dict]:
+    """F-score against alpha; one row."""
+    key, text = TREND
+    students = {
+        dict(each.given)["alpha"]: each
+        for each in evidence.contenders
+        if each.loss == "hard" and dict(each.given)["alpha"] > 0
+    }
+    why = "" if len(students) > 1 else _lacking(["two values of alpha above 0"])
+    printed = {
+        dict(each[1])["alpha"]: [_published(evidence.table3, each, "f_score")]
+        for each in (LIGHT, HEAVY)
+    }
+    (published,) = _slopes(pd.DataFrame(printed))
+    found = None
+    if not why:
+        slopes = _slopes(_side_by_side(evidence.overall, students, "f_score"))
+        found = estimate(slopes, slopes.index.get_level_values("fold"))
+    weights = ", ".join(f"{alpha:g}" for alpha in sorted(students))
+    comparison = f"slope of MTL over alpha = {weights or 'none'}"
+    names = {"claim": key, "text": text, "origin": PAPERS}
+    names |= {"score": "f_score", "unit": PER_DECADE, "comparison": comparison}
+    yield names | _row(found, published, -1, why)
+
+
+def _slopes(scores: pd.DataFrame) -> pd.Series:
+    """Least squares slope of each row over log10 of the columns' names."""
+    decades = np.log10(np.array(scores.columns, float))
+    decades -= decades.mean()
+    return scores @ (decades / (decades @ decades))
+
+
+def _side_by_side(
+    scores: pd.DataFrame, students: Mapping[object, Contender], score: str
+) -> pd.DataFrame:
+    """A score of several students, a column each; rows are the (fold, seed) that all have."""
+    columns = {
+        key: of(scores, each).set_index(["fold", "seed"])[score] for key, each in students.items()
+    }
+    return pd.DataFrame(columns).dropna().sort_index()
+
+
+def _judge_many(evidence: Evidence) -> Iterator[dict]:
+    """At how many events soft labels are the best of Table 4's methods; a row for each score."""
+    key, text = MANY
+    students = [evidence.find(each) for each in STUDENTS]
+    why = _lacking([_words(each) for each in STUDENTS if not evidence.find(each)])
+    printed = {
+        score: np.array([_column(evidence.table4, each, score) for each in STUDENTS]).T
+        for score in SCORES
+    }
+    if not why:
+        ours, folds = _of_runs(evidence.events, students)
+    for score in SCORES:
+        published = best_events(printed, score)
+        found = None if why else estimate(_lead(best_events(ours, score)), folds)
+        row = _row(found, float(_lead(published)), 1, why)
+        if found:
+            means = {name: values.mean(axis=0) for name, values in ours.items()}
+            best = best_events(means, score)[-1]
+            row["reason"] += (
+                f". In the means of Table 4 they are the best at {best} of {len(means[score])} "
+                f"events; published: {published[-1]} of {len(printed[score])}"
+            )
+        comparison = f"{_title(students[-1], SOFT)} - mean of the other three"
+        names = {"claim": key, "text": text, "origin": PAPERS, "score": score, "unit": EVENTS}
+        yield names | {"comparison": comparison} | row
+
+
+def _of_runs(
+    events: pd.DataFrame, students: Sequence[Contender]
+) -> tuple[dict[str, np.ndarray], list[int]]:
+    """Each score of the (fold, seed) that all students have, runs x events x students; folds."""
+    rows = [of(events, each).set_index(["fold", "seed", "event"]) for each in students]
+    scores = {
+        score: pd.concat([each[score] for each in rows], axis=1, join="inner").sort_index()
+        for score in SCORES
+    }
+    places = scores["f_score"].groupby(level=["fold", "seed"]).size().index
+    shape = (len(places), -1, len(students))
+    arrays = {score: each.to_numpy().reshape(shape) for score, each in scores.items()}
+    return arrays, [fold for fold, _ in places]
+
+
+def best_events(scores: Mapping[str, np.ndarray], score: str) -> np.ndarray:
+    """At how many events each method is the best, by :func:`softscene.evaluation.tables.best_of`.
+
+    Parameters
+    ----------
+    scores
+        ``f_score`` and ``error_rate``, .. x events x methods.
+    score
+        Which of them.
+
+    Returns
+    -------
+    array
+        .. x methods.
+    """
+    detected = scores["f_score"] if score == "error_rate" else None
+    return best_of(scores[score], BETTER[score], detected).sum(axis=-2)
+
+
+def _lead(wins: np.ndarray) -> np.ndarray:
+    """Events at which the last method is the best, less those of each other on average."""
+    return wins[..., -1] - wins[..., :-1].mean(axis=-1)
+
+
+def _row(found: Estimate | None, published: float, wanted: int, why: str) -> dict:
+    """A claim's numbers, verdict and reason; ``why`` is the reason where nothing is found."""
+    empty = Estimate(*[float("nan")] * 5, pairs=0, folds=0)
+    values = dict(vars(found or empty))
+    return {
+        "published_difference": published,
+        "difference": values.pop("mean"),
+        **values,
+        "verdict": judge(found, wanted),
+        "reason": _reason(found, wanted) if found else why,
+    }
+
+
+def _reason(found: Estimate, wanted: int) -> str:
+    """Why the verdict is what it is, for reading."""
+    if not found.side():
+        return _unseen(found)
+    where = "on the claimed side of zero" if found.side() == wanted else "on the other side of zero"
+    if not found.has_seeds:
+        return f"with one seed in each fold there is the interval over folds alone; it lies {where}"
+    folds = {
+        found.side(): "so it does with folds as the unit: it would be expected of other recordings",
+        0: "with folds as the unit the interval holds zero: other recordings may differ",
+    }
+    if np.isnan(found.fold_low):
+        return f"the interval lies {where}; of other recordings nothing can be told"
+    return f"the interval lies {where}; {folds.get(found.fold_side(), 'folds contradict it')}"
+
+
+def _unseen(found: Estimate) -> str:
+    """Why the interval lies on neither side of zero, for reading."""
+    if found.pairs < 2:
+        return "there is one pair, and so no interval" if found.pairs else "there is no pair"
+    if np.isnan(found.bounds()[0]):
+        where = "in each fold " if found.has_seeds and found.folds > 1 else ""
+        return f"{where}all differences are equal, so nothing tells how far others would be"
+    if not found.has_seeds:
+        return "with one seed in each fold there is the interval over folds alone; it holds zero"
+    return "the interval holds zero"
+
+
+def _find(contenders: Sequence[Contender], wanted: Student) -> Contender | None:
+    loss, weights = wanted
+    fitting = [
+        each
+        for each in contenders
+        if (each.loss, each.labels, dict(each.given)) == (loss, TEACHER, dict(weights))
+    ]
+    return fitting[0] if fitting else None
+
+
+def _published(paper: pd.DataFrame, wanted: Student, score: str) -> float:
+    """Of the one row with these weights."""
+    (value,) = _column(paper, wanted, score)
+    return value
+
+
+def _column(paper: pd.DataFrame, wanted: Student, score: str) -> list[float]:
+    """A score of all rows with these weights; a single one in Table 3, one for each event in 4."""
+    rows = _of_paper(paper, wanted)
+    return list(rows.f_score_percent / 100 if score == "f_score" else rows.error_rate)
+
+
+def _of_paper(paper: pd.DataFrame, wanted: Student) -> pd.DataFrame:
+    """Rows with these weights; no two methods of the published tables share theirs."""
+    for column in ("alpha", "beta", "temperature"):
+        value = wanted[1].get(column)
+        paper = paper[paper[column].isna() if value is None else paper[column] == value]
+    return paper
+
+
+def _words(wanted: Student) -> str:
+    loss, weights = wanted
+    name = {"none": "a method without a scene branch", "hard": "MTL", "soft": "soft labels"}[loss]
+    given = [f"{SYMBOLS[key]} = {value:g}" for key, value in weights.items()]
+    return ", ".join([name, *given])
+
+
+def _title(found: Contender | None, wanted: Student) -> str:
+    return found.title if found else _words(wanted)
+
+
+def explain_gain(scores: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Whether a control gains as soft labels do, for each control and score.
+
+    Parameters
+    ----------
+    scores
+        Micro-averaged, with fold and seed, of one setting.
+    chosen
+        Who stands for each method.
+
+    Returns
+    -------
+    DataFrame
+        ``control``, ``labels``, ``score``; the paired differences ``gain`` (soft labels - MTL),
+        ``control_hard``, ``soft_control`` and ``control_baseline``, each with what
+        :class:`Estimate` has (``gain_low`` ..); ``share``, of the gain that the control has, where
+        there is one; the ``verdict`` and a ``sentence``. No rows where there are no controls, or
+        soft labels or MTL with one-hot scenes are not configured.
+    """
+    columns = ["control", "labels", "score", "share", "verdict", "sentence"]
+    rows = []
+    for control in chosen.controls if chosen.soft and chosen.hard else ():
+        pairs = {
+            "gain": (chosen.soft, chosen.hard),
+            "control_hard": (control, chosen.hard),
+            "soft_control": (chosen.soft, control),
+        } | ({"control_baseline": (control, chosen.baseline)} if chosen.baseline else {})
+        for score in SCORES:
+            found = {key: compare(scores, *pair, score) for key, pair in pairs.items()}
+            row = {"control": control.title, "labels": control.labels, "score": score}
+            for key, each in found.items():
+                values = vars(each)
+                row |= {key: values["mean"]}
+                row |= {f"{key}_{name}": value for name, value in values.items() if name != "mean"}
+            rows.append(row | _judge_control(control.title, found, BETTER[score]))
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def judge_control(gain: int, control: int, rest: int) -> str:
+    """Whether a control explains the gain of soft labels over one-hot scenes.
+
+    Parameters
+    ----------
+    gain, control, rest
+        Sides on which the intervals lie of (soft - hard), (control - hard), (soft - control):
+        1 better, -1 worse, 0 neither can be told.
+    """
+    if gain != 1:
+        return UNTOLD  # there is no gain to be explained
+    if control == 1:  # that the rest is not seen does not say that there is none
+        return {1: EXPLAINS_PART, 0: EXPLAINS_SOME, -1: EXPLAINS}[rest]
+    return EXPLAINS_NOT if rest == 1 or control == -1 else UNTOLD
+
+
+def _judge_control(name: str, found: Mapping[str, Estimate], better: int) -> dict[str, object]:
+    """``share``, ``verdict`` and ``sentence`` of a control and a score."""
+    asked = [found[key] for key in ("gain", "control_hard", "soft_control")]
+    sides = [each.side() * better for each in asked]
+    verdict = judge_control(*sides)
+    share = asked[1].mean / asked[0].mean if sides[0] == 1 else float("nan")
+    sentence = f"{name}{_explained(verdict, sides, asked, share)}"
+    if verdict != UNTOLD:
+        of_folds = judge_control(*(each.fold_side() * better for each in asked))
+        folds = {
+            verdict: "so it does with folds as the unit: it would be expected of other recordings",
+            UNTOLD: "with folds as the unit it cannot be told: other recordings may differ",
+        }
+        sentence += f"; {folds.get(of_folds, f'with folds as the unit it {of_folds}')}"
+    return {"share": share, "verdict": verdict, "sentence": f"{sentence}."}
+
+
+def _explained(verdict: str, sides: Sequence[int], asked: Sequence[Estimate], share: float) -> str:
+    """What the pairs say of a control, behind its name."""
+    gain, control, rest = asked
+    if sides[0] == -1:
+        return ": cannot be told, as soft labels are worse than one-hot scenes here"
+    if sides[0] == 0:
+        why = _unseen(gain)
+        return f": cannot be told, as no gain of soft labels over one-hot scenes is seen: {why}"
+    if verdict == UNTOLD:
+        return (
+            f": cannot be told, as it differs for sure neither from one-hot scenes "
+            f"({_unseen(control)}) nor from the teacher's soft labels ({_unseen(rest)})"
+        )
+    gained = f"it gains over one-hot scenes too ({share:.0%} of the gain)"
+    why = {
+        EXPLAINS: f"{gained}, and is better than the teacher's soft labels",
+        EXPLAINS_SOME: f"{gained}, and the teacher's soft labels are not seen to gain more "
+        f"({_unseen(rest)})",
+        EXPLAINS_PART: f"{gained}, and the teacher's soft labels gain more",
+        EXPLAINS_NOT: "it is worse than one-hot scenes"
+        if sides[1] == -1
+        else "it is not seen to gain over one-hot scenes, and the teacher's soft labels are better "
+        "than it",
+    }
+    return f" {verdict}: {why[verdict]}"

@@ -1,0 +1,136 @@
+"""All comparisons of a run, from the students' scores to tables."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from softscene.analysis.claims import COLUMNS, explain_gain, judge_claims
+from softscene.analysis.intervals import (
+    AGAINST,
+    SCORES,
+    collect_pairs,
+    table_of_comparisons,
+    table_of_means,
+)
+from softscene.config.variants import Chosen, Contender, choose, contenders_of
+from softscene.core.tsv import write_table
+from softscene.evaluation.tables import (
+    HEADLINE,
+    ROW,
+    SETTING,
+    WEIGHTS,
+    Conventions,
+    absent_as_zero,
+    read_published,
+    runs_of,
+)
+
+
+def compare_methods(
+    overall: Sequence[str],
+    class_wise: Sequence[str],
+    kinds: Sequence[Mapping[str, str]],
+    places: Sequence[tuple[int, int]],
+    methods: Mapping[str, Mapping[str, str]],
+    published: Mapping[str, str | Path],
+    results: Mapping[str, str | Path],
+    conventions: Conventions,
+    synthetic: bool,
+    own: bool = False,
+) -> None:
+    """Write ``means``, ``comparisons``, ``events``, ``claims`` and ``controls``.
+
+    The last column of each, ``corpus``, says what the numbers are of: ``synthetic`` or
+    ``recordings``.
+
+    Parameters
+    ----------
+    overall, class_wise
+        Scores of each student: of all its events, and of each.
+    kinds, places
+        Kind and (fold, seed) of each student, in the same order.
+    methods
+        The configuration's.
+    published
+        The paper's ``table3`` and ``table4``; weights of the former say who stands for a method.
+    results
+        Target of each table.
+    conventions
+        Name -> seconds of a segment.
+    synthetic
+        Whether the corpus is.
+    own
+        Whether the data are one's own: nothing published stands beside them, and the paper claims
+        nothing of them.
+    """
+    corpus = "synthetic" if synthetic else "recordings"
+
+    def write(table: pd.DataFrame, name: str) -> None:
+        write_table(table.assign(corpus=corpus), results[name])
+
+    names = {key: method["name"] for key, method in methods.items()}
+    scores = collect_pairs(runs_of(kinds, names, overall), places)
+    unique = list({tuple(kind.items()): kind for kind in kinds}.values())
+    contenders = contenders_of(unique, methods)
+    chosen = choose(contenders, published["table3"])
+    write(table_of_means(scores, SETTING), "means")
+    write(explain_gain(headline(scores), chosen), "controls")
+
+    events = absent_as_zero(collect_pairs(runs_of(kinds, names, class_wise), places))
+    among = [(one, other) for other, one in combinations(chosen, 2)]
+    compared = {
+        "comparisons": table_of_comparisons(scores, pairs_of(contenders, chosen), SETTING),
+        "events": table_of_comparisons(headline(events), among, [*SETTING, "event"]),
+    }
+    for (name, table), paper in zip(compared.items(), ("table3", "table4"), strict=True):
+        known = read_published(published[paper], conventions)
+        write(add_published_differences(table, known.iloc[:0] if own else known), name)
+    none = pd.DataFrame(columns=list(COLUMNS))
+    write(none if own else judge_claims(scores, events, contenders, published), "claims")
+
+
+def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """Put ``published_difference`` before ``difference``, where the paper has both students.
+
+    Parameters
+    ----------
+    table
+        From :func:`softscene.analysis.intervals.table_of_comparisons`, of all events or of each.
+    paper
+        From :func:`softscene.evaluation.tables.read_published`, of the same.
+    """
+    keys = ["convention", *(["event"] if "event" in paper else [])]
+    scores = {f"published_{score}": score for score in SCORES}
+    one = paper.rename(columns=scores).melt(
+        [*ROW, *keys], list(SCORES), "score", "published_difference"
+    )
+    other = one.rename(columns=dict(zip(ROW, AGAINST, strict=True)))
+    weights = [*WEIGHTS, *(f"against_{weight}" for weight in WEIGHTS)]
+    known = table.astype(dict.fromkeys(weights, float)).merge(
+        one, "left", on=[*ROW, *keys, "score"]
+    )
+    known = known.merge(other, "left", on=[*AGAINST, *keys, "score"], suffixes=("", "_other"))
+    apart = known.published_difference - known.published_difference_other
+    place = table.columns.get_loc("difference")
+    table = table.copy()
+    table.insert(place, "published_difference", apart.to_numpy())
+    return table
+
+
+def headline(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the paper's convention with thresholds that do not look at what they are tested on.
+
+    The paper's convention is ``frame``, see :data:`softscene.evaluation.tables.HEADLINE`.
+    """
+    return table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
+
+
+def pairs_of(contenders: Sequence[Contender], chosen: Chosen) -> list[tuple[Contender, Contender]]:
+    """Who is compared with whom: each with the baseline, and those that claims are about."""
+    pairs = [(one, other) for other, one in combinations(chosen, 2)]
+    if chosen.baseline:
+        others = [(each, chosen.baseline) for each in contenders if each != chosen.baseline]
+        pairs += [pair for pair in others if pair not in pairs]
+    return pairs

@@ -1,0 +1,96 @@
+"""Tables as tab-separated text."""
+
+import csv
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from softscene.core.errors import ResultError, how_to_remake
+from softscene.core.files import replacing
+
+# The columns that hold text, in all tables: a scene may be called 1, None or NA, and must come back
+# so. Others hold numbers, or (threshold, of scores and event lists) one of the three modes.
+TEXT = frozenset({
+    "action", "against_method", "archive", "claim", "comparison", "control", "convention", "corpus",
+    "crc32", "event", "event_label", "file", "labels", "list", "method", "origin", "part", "path",
+    "reason", "recording", "scene", "scene_label", "score", "sentence", "subtype", "text",
+    "texture", "trained_on", "unit", "verdict",
+})  # fmt: skip
+MODES = "threshold"
+
+
+def write_table(table: pd.DataFrame, target: str | Path) -> None:
+    """Write a table as TSV, without quotes; :func:`read_table` gives it back equal.
+
+    Text is in the columns of :data:`TEXT` alone, and has neither tabs nor line feeds.
+
+    Raises
+    ------
+    ValueError
+        Another column has text, which could come back as something else.
+    """
+    unknown = [
+        name
+        for name in table.columns
+        if name not in TEXT and name != MODES and table[name].map(type).eq(str).any()
+    ]
+    if unknown:
+        raise ValueError(f"{target}: columns with text that tsv.TEXT lacks: {unknown}")
+    with replacing(target) as partial:
+        table.to_csv(partial, sep="\t", index=False, quoting=csv.QUOTE_NONE)
+
+
+def read_table(source: str | Path) -> pd.DataFrame:
+    """Read a TSV that :func:`write_table` wrote, or a CSV of ``resources``.
+
+    In a column of numbers an empty cell is NaN; in one of text, an empty text.
+
+    Raises
+    ------
+    ResultError
+        It is missing, or no table.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long
+            table = pd.read_csv(
+                source,
+                sep="," if Path(source).suffix == ".csv" else "\t",
+                quoting=csv.QUOTE_NONE,
+                index_col=False,
+                dtype=dict.fromkeys(TEXT, str),
+                keep_default_na=False,
+                na_values=[""],
+            )
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise ResultError(
+            f"{source} cannot be read as a table ({error}); {how_to_remake(source)}"
+        ) from error
+    return table.fillna({name: "" for name in table if name in TEXT})
+
+
+def read_numbers(source: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table of which these columns must be there and hold finite numbers.
+
+    Raises
+    ------
+    ResultError
+        It is missing or no table, lacks a column, or a cell is no finite number; names its line.
+    """
+    table = read_table(source)
+    if missing := [column for column in columns if column not in table.columns]:
+        raise ResultError(
+            f"{source} lacks the columns {', '.join(missing)}; {how_to_remake(source)}"
+        )
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
+    bad = ~np.isfinite(numbers.to_numpy(float))
+    if bad.any():
+        row, column = (int(place[0]) for place in np.nonzero(bad))
+        raise ResultError(
+            f"{source}, line {row + 2}: {columns[column]} is {table[columns[column]][row]}, a "
+            f"finite number expected; {how_to_remake(source)}"
+        )
+    return table.assign(**numbers)

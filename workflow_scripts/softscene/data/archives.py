@@ -1,0 +1,262 @@
+"""What is published where, under which terms, and how a member is taken out of an archive."""
+
+import copy
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NamedTuple
+
+from softscene.config.checks import faults
+from softscene.config.reading import read_schema, read_yaml
+from softscene.core.errors import ConfigurationError, DownloadError, LicenceError
+
+LARGEST_MEMBER = 4 * 2**30
+"""Bytes; the longest recording of the three data sets has less than a fiftieth of them."""
+LARGEST_EXPANSION = 20
+"""Times an archive's size that its members may declare: 24-bit sound needs 3, lists of text 10."""
+LONGEST_NAME = 100
+"""Bytes of a file's or a folder's name; a file system allows 255, also of those half-written."""
+LONGEST_PATH = 1000
+CHUNK = 2**18
+UNREADABLE = (zipfile.BadZipFile, RuntimeError, UnicodeDecodeError)
+"""What zipfile raises for damaged archives, and those that it knows no way to read."""
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+PLAIN = {0, stat.S_IFREG, stat.S_IFLNK}
+LICENCE_KEY = "download.accept_licence"
+LICENCE_VARIABLE = "SOFTSCENE_ACCEPT_LICENCE"
+SCHEMA = Path(__file__).parents[3] / "rules" / "schemas" / "archives.schema.yaml"
+
+
+class DamagedError(DownloadError):
+    """What came is not what was published; another try may bring it whole."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One published ZIP archive: its size in bytes, its MD5, and where it was published."""
+
+    dataset: str
+    name: str
+    bytes: int
+    md5: str
+    url: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One published data set: its Zenodo record and its archives by file name."""
+
+    name: str
+    record: int
+    doi: str
+    archives: dict[str, Archive]
+
+    @property
+    def audio(self) -> list[Archive]:
+        """The archives with recordings, in the registry's order."""
+        return [archive for name, archive in self.archives.items() if ".audio" in name]
+
+    @property
+    def meta(self) -> Archive:
+        """The archive with the data set's own annotations."""
+        found = [archive for name, archive in self.archives.items() if name.endswith(".meta.zip")]
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"the archive registry lists {len(found)} *.meta.zip for {self.name}; expected one"
+            )
+        return found[0]
+
+
+@dataclass(frozen=True)
+class AnnotationFiles:
+    """The authors' annotation lists: SHA-256 by path, and a URL with ``{path}`` in it."""
+
+    name: str
+    commit: str
+    files: dict[str, str]
+    url: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All that is fetched."""
+
+    datasets: dict[str, DataSet]
+    annotations: AnnotationFiles
+
+
+def read_registry(path: str | Path) -> Registry:
+    """Read the archive registry.
+
+    Parameters
+    ----------
+    path
+        A YAML file of the form that ``rules/schemas/archives.schema.yaml`` gives.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read or breaks the schema; names every key at fault.
+    """
+    content = read_yaml(path, "archive registry")
+    if problems := faults(content, read_schema(SCHEMA)):
+        raise ConfigurationError.of(f"the archive registry {path} breaks its schema:", problems)
+    pattern = content["archive_url"]
+    return Registry(
+        {name: _dataset(name, entry, pattern) for name, entry in content["datasets"].items()},
+        _annotations(content["annotations"]),
+    )
+
+
+def _dataset(name: str, entry: Mapping[str, Any], pattern: str) -> DataSet:
+    archives = {
+        file: Archive(name, file, url=pattern.format(record=entry["record"], name=file), **facts)
+        for file, facts in entry["archives"].items()
+    }
+    return DataSet(name, entry["record"], entry["doi"], archives)
+
+
+def _annotations(entry: Mapping[str, Any]) -> AnnotationFiles:
+    repository, commit = entry["repository"], entry["commit"]
+    url = entry["url"].format(repository=repository, commit=commit, path="{path}")
+    return AnnotationFiles(repository.split("/")[1], commit, entry["files"], url)
+
+
+def require_licence(accepted: bool, environ: Mapping[str, str], terms: str) -> None:
+    """Refuse to go on unless the user has accepted the data's ``terms``.
+
+    Raises
+    ------
+    LicenceError
+        If neither the configuration (``accepted``) nor the environment says so; holds the terms.
+    """
+    if accepted or environ.get(LICENCE_VARIABLE) == "yes":
+        return
+    raise LicenceError(
+        f"{terms.strip()}\n\nNothing was fetched: these terms were not accepted. If you accept "
+        f"them, set {LICENCE_KEY}: true in the configuration, or {LICENCE_VARIABLE}=yes in the "
+        "environment."
+    )
+
+
+class Member(NamedTuple):
+    """A file as its archive's directory declares it: size, CRC-32 (unsigned), Unix mode (or 0)."""
+
+    name: str
+    archive: str
+    bytes: int
+    crc32: int
+    mode: int
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it must not be extracted: it would leave its folder, or is no file of fair size."""
+        path = PureWindowsPath(self.name)  # knows both kinds of slashes, and drives
+        plain, encoded = PurePosixPath(self.name), self.name.encode()
+        longest = max(map(len, encoded.split(b"/")))
+        checks = {
+            "its path is absolute": bool(path.anchor),
+            "its path holds '..'": ".." in path.parts,
+            "its path is not written plainly": self.name != str(plain) or not plain.name,
+            f"a name in it is longer than {LONGEST_NAME} bytes": longest > LONGEST_NAME,
+            f"its path is longer than {LONGEST_PATH} bytes": len(encoded) > LONGEST_PATH,
+            "it is a symbolic link": stat.S_ISLNK(self.mode),
+            "it is a device or the like": stat.S_IFMT(self.mode) not in PLAIN,
+            f"its {self.bytes} bytes are more than {LARGEST_MEMBER}": self.bytes > LARGEST_MEMBER,
+        }
+        return [f"{self.archive}: {self.name!r}: {fault}" for fault in checks if checks[fault]]
+
+
+def list_members(archive: str, opened: zipfile.ZipFile) -> list[Member]:
+    """List the files, not the folders, of an archive whose file name is ``archive``."""
+    return [
+        Member(info.filename, archive, info.file_size, info.CRC, info.external_attr >> 16)
+        for info in opened.infolist()
+        if not info.filename.endswith("/")  # is_dir() stumbles over a name of no characters
+    ]
+
+
+def refuse_unsafe(archive: Archive, declared: Collection[Member], wanted: Iterable[Member]) -> None:
+    """Refuse an archive's directory that would do harm.
+
+    Parameters
+    ----------
+    archive
+        What the registry says.
+    declared
+        All members; those that share one body are counted each.
+    wanted
+        Those that are to be extracted.
+
+    Raises
+    ------
+    DownloadError
+        Lists all members that must not be extracted, and why.
+    """
+    wanted = list(wanted)
+    faults = [fault for member in wanted for fault in member.faults]
+    faults += _collisions(wanted)
+    size, limit = sum(member.bytes for member in declared), LARGEST_EXPANSION * archive.bytes
+    if size > limit:
+        faults.append(
+            f"{archive.name}: its members declare {size} bytes together, more than "
+            f"{LARGEST_EXPANSION} times the {archive.bytes} bytes that the registry says it has"
+        )
+    if faults:
+        raise DownloadError.of("members of archives are refused:", faults)
+
+
+def _collisions(members: Sequence[Member]) -> Iterator[str]:
+    """Members that would have the same place, or lie below a file."""
+    times = Counter(member.name for member in members)
+    for member in members:
+        where = f"{member.archive}: {member.name!r}"
+        if times[member.name] > 1:
+            yield f"{where}: it is there {times[member.name]} times"
+        for folder in map(str, PurePosixPath(member.name).parents):
+            if folder in times:
+                yield f"{where}: {folder!r} is a file"
+
+
+def extract_member(
+    opened: zipfile.ZipFile,
+    member: Member,
+    target: Path,
+    count: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Write a member to ``target``, and prove its size and CRC-32.
+
+    ``count`` is told the number of bytes of each piece; an error leaves ``target`` half-written.
+
+    Raises
+    ------
+    DamagedError
+        If size or CRC-32 differ from ``member``'s; gives both. Stops at the first byte too many.
+    """
+    # Without a declared CRC, and with room for one byte too many, zipfile leaves judging to us.
+    lenient = copy.copy(opened.getinfo(member.name))
+    del lenient.CRC
+    lenient.file_size = member.bytes + 1
+    size, crc, cause = 0, 0, ""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if lenient.compress_type not in METHODS:
+            raise NotImplementedError(f"compressed by method {lenient.compress_type}")
+        if lenient.header_offset < 0:
+            raise zipfile.BadZipFile("its header lies before the archive")
+        with opened.open(lenient) as source, target.open("wb") as sink:
+            while chunk := source.read(CHUNK):
+                size, crc = size + len(chunk), zlib.crc32(chunk, crc)
+                sink.write(chunk)
+                count(len(chunk))
+    except (zlib.error, EOFError, *UNREADABLE) as error:
+        cause = f" ({str(error) or type(error).__name__})"
+    if cause or (size, crc) != (member.bytes, member.crc32):
+        raise DamagedError(
+            f"{member.name}: expected {member.bytes} bytes with CRC-32 {member.crc32:08x}, "
+            f"got {size} bytes with CRC-32 {crc:08x}{cause}"
+        )

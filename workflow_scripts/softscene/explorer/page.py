@@ -1,0 +1,367 @@
+"""The explorer: one page to see and hear what each method detects in the evaluation parts.
+
+The page computes detections and counts by itself, for any threshold. It decides as the evaluation
+does, as it knows each probability's place among all thresholds: see ``embedding.codes``.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from softscene.config.labels import Labels
+from softscene.config.study import NONE, StudentKind
+from softscene.core.files import write_text
+from softscene.core.progress import Progress
+from softscene.core.tsv import read_numbers, read_table
+from softscene.data.annotations import happenings
+from softscene.data.splits import EVALUATION
+from softscene.evaluation.probabilities import load_probabilities
+from softscene.evaluation.scoring import Activity, reference_activity, sum_counts
+from softscene.evaluation.tables import SYNTHETIC_NOTE, row_title
+from softscene.evaluation.thresholds import MODES, reached
+from softscene.explorer.encode import codes, frequency_marks, levels_of, packed, sound, spectrogram
+from softscene.features.extraction import locate, read_mono
+from softscene.features.store import FeatureParameters, FeatureStore, sources_of
+from softscene.report.figure3 import COLOURS
+
+PAGE = Path(__file__).with_name("web")
+SCRIPTS = (
+    "decisions.js", "drawing.js", "player.js", "state.js", "tables.js", "view.js", "explorer.js",
+)  # fmt: skip
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A student of the page: its kind, its method's name, its seed, and its files of each fold."""
+
+    kind: StudentKind
+    name: str
+    seed: int
+    probabilities: Sequence[str | Path]
+    thresholds: Sequence[str | Path]
+
+    @property
+    def title(self) -> str:
+        """The row of Table 3 that it belongs to."""
+        weights = (self.kind.alpha, self.kind.beta, self.kind.temperature)
+        return row_title((self.name, *(None if w == NONE else float(w) for w in weights)))
+
+
+def shown_of(
+    kinds: Sequence[Mapping[str, str]],
+    names: Mapping[str, str],
+    seed: int,
+    probabilities: Sequence[str],
+    thresholds: Sequence[str],
+) -> list[Shown]:
+    """Put the kinds, the methods' names and the files together; files by kind and then by fold."""
+    folds = len(probabilities) // len(kinds)
+    parts = [slice(index * folds, (index + 1) * folds) for index in range(len(kinds))]
+    return [
+        Shown(
+            StudentKind(**kind), names[kind["method"]], seed, probabilities[part], thresholds[part]
+        )
+        for kind, part in zip(kinds, parts, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the recordings and their reference lie.
+
+    Attributes
+    ----------
+    audio
+        Table of downloaded recordings -> folder they lie in.
+    events
+        ``events.tsv``, the reference.
+    features
+        ``features.h5``.
+    folds
+        Fold -> its ``recordings.tsv``, in the order of :class:`Shown`'s files.
+    parameters
+        What the features must have been made with.
+    """
+
+    audio: Mapping[str | Path, str | Path]
+    events: str | Path
+    features: str | Path
+    folds: Mapping[int, str | Path]
+    parameters: FeatureParameters
+
+    @property
+    def hop(self) -> float:
+        """Seconds from frame to frame."""
+        return self.parameters.hop_length / self.parameters.sample_rate
+
+    def facts(self) -> dict[str, str]:
+        """What features must have been made of."""
+        return sources_of(self.events, list(self.audio))
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What a student says of an evaluation part.
+
+    Attributes
+    ----------
+    probabilities
+        Recording -> frames x events.
+    thresholds
+        Mode -> threshold of each event.
+    """
+
+    probabilities: Activity
+    thresholds: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Part:
+    """An evaluation part.
+
+    Attributes
+    ----------
+    fold
+        Whose it is.
+    scenes
+        Recording -> its scene.
+    reference
+        Recording -> frames x events.
+    detectors
+        One for each student.
+    """
+
+    fold: int
+    scenes: dict[str, str]
+    reference: Activity
+    detectors: list[Detector]
+
+
+def choose(scenes: Mapping[str, str], number: int) -> list[str]:
+    """So many recordings, or all that there are: of each scene in turn, in the order given.
+
+    Parameters
+    ----------
+    scenes
+        Recording -> its scene.
+    number
+        How many.
+    """
+    of_scene: dict[str, list[str]] = {}
+    for recording, scene in scenes.items():
+        of_scene.setdefault(scene, []).append(recording)
+    in_turn = chain.from_iterable(zip_longest(*of_scene.values()))
+    chosen = set([name for name in in_turn if name is not None][:number])
+    return [name for names in of_scene.values() for name in names if name in chosen]
+
+
+def chosen_recordings(folds: Iterable[str | Path], number: int) -> list[str]:
+    """The recordings of a page, of folds by their ``recordings.tsv``; see :func:`choose`."""
+    return [name for source in folds for name in choose(_evaluated(source), number)]
+
+
+def _evaluated(source: str | Path) -> dict[str, str]:
+    """Recording -> scene, of a fold's evaluation part."""
+    table = read_table(source)
+    table = table[table.part == EVALUATION]
+    return dict(zip(table.recording, table.scene, strict=True))
+
+
+def make_explorer(
+    sources: Sources,
+    shown: Sequence[Shown],
+    labels: Labels,
+    number: int,
+    target: str | Path,
+    run: str,
+    synthetic: bool,
+    terms: str | None,
+) -> None:
+    """Write the page: one HTML file that needs no other and no network.
+
+    Parameters
+    ----------
+    sources, shown, labels
+        What it shows.
+    number
+        Recordings of each evaluation part, see :func:`choose`.
+    target
+        The HTML file.
+    run
+        Its name.
+    synthetic
+        Whether the sounds were generated, which the page then says.
+    terms
+        Those of the data that the page holds a copy of, if any.
+
+    Raises
+    ------
+    AudioError, FeatureError, ResultError
+        A file is missing or damaged.
+    """
+    of_recording = read_table(sources.events).groupby("recording")
+    events = {name: happenings(rows) for name, rows in of_recording}
+    parts = [
+        _read_part(sources, shown, events, labels, index) for index in range(len(sources.folds))
+    ]
+    levels = levels_of(
+        limit
+        for part in parts
+        for detector in part.detectors
+        for limits in detector.thresholds.values()
+        for limit in limits
+    )
+    chosen = [(part, name) for part in parts for name in choose(part.scenes, number)]
+    overview = {
+        "run": run,
+        "note": SYNTHETIC_NOTE.replace("*", "") if synthetic else None,
+        "terms": terms,
+        "hop": sources.hop,
+        "events": labels.events,
+        "modes": MODES,
+        "levels": levels.tolist(),
+        "frequencies": frequency_marks(sources.parameters),
+        "students": [
+            {"name": each.title, "colour": COLOURS[i % len(COLOURS)]}
+            for i, each in enumerate(shown)
+        ],
+        "parts": [_count_part(part, levels) for part in parts],
+        "recordings": [
+            {"part": parts.index(part), "name": name, "scene": part.scenes[name],
+             "frames": len(part.reference[name]), "occurrences": len(events[name])}
+            for part, name in chosen
+        ],
+    }  # fmt: skip
+    content = _contents(sources, chosen, events, labels, levels)
+    write_text(target, fill_page(overview, content))
+
+
+def _read_part(
+    sources: Sources,
+    shown: Sequence[Shown],
+    events: Mapping[str, pd.DataFrame],
+    labels: Labels,
+    index: int,
+) -> Part:
+    fold, source = list(sources.folds.items())[index]
+    scenes = _evaluated(source)
+    names = list(scenes)
+    detectors, data = [], sources.facts()
+    for each in shown:
+        origin = {**vars(each.kind), "fold": str(fold), "seed": str(each.seed), **data}
+        limits = read_numbers(each.thresholds[index], MODES)
+        limits = limits.set_index("event").loc[list(labels.events)]
+        detectors.append(
+            Detector(
+                probabilities=load_probabilities(each.probabilities[index], names, origin)[0],
+                thresholds={mode: limits[mode].to_numpy(float) for mode in MODES},
+            )
+        )
+    return Part(
+        fold=fold,
+        scenes=scenes,
+        reference=reference_activity(events, detectors[0].probabilities, labels, sources.hop, 1),
+        detectors=detectors,
+    )
+
+
+def _count_part(part: Part, levels: np.ndarray) -> Json:
+    """What the page cannot count by itself, as it has not all recordings: the whole part."""
+    places = {level: index for index, level in enumerate(levels.tolist())}
+    return {
+        "fold": part.fold,
+        "recordings": len(part.scenes),
+        "students": [
+            {
+                "thresholds": {
+                    mode: [places[limit] for limit in limits.tolist()]
+                    for mode, limits in detector.thresholds.items()
+                },
+                "modes": {
+                    mode: _sums(part.reference, detector.probabilities, limits)
+                    for mode, limits in detector.thresholds.items()
+                },
+                "levels": [
+                    _sums(part.reference, detector.probabilities, level) for level in levels
+                ],
+            }
+            for detector in part.detectors
+        ],
+    }
+
+
+def _sums(
+    reference: Activity, probabilities: Activity, thresholds: np.ndarray | float
+) -> list[int]:
+    """TP, FP, FN, substitutions, deletions and insertions, over all recordings and events."""
+    detected = {name: reached(scores, thresholds) for name, scores in probabilities.items()}
+    counts = sum_counts(reference, detected)
+    names = ("true_positives", "false_positives", "false_negatives")
+    sums = [int(getattr(counts, name).sum()) for name in names]
+    return [*sums, counts.substitutions, counts.deletions, counts.insertions]
+
+
+def _contents(
+    sources: Sources,
+    chosen: Sequence[tuple[Part, str]],
+    events: Mapping[str, pd.DataFrame],
+    labels: Labels,
+    levels: np.ndarray,
+) -> Iterator[Json]:
+    """Sound, spectrogram, reference and codes of each recording."""
+    scenes = pd.Series({name: part.scenes[name] for part, name in chosen})
+    paths = locate(sources.audio, scenes).path
+    progress = Progress("explorer", len(chosen), "recording")
+    with FeatureStore(sources.features, sources.parameters, sources.facts()) as store:
+        for part, name in chosen:
+            image, step = spectrogram(store.read(name)[0])
+            rate = sources.parameters.sample_rate
+            yield {
+                "sound": sound(read_mono(paths[name], rate), rate),
+                "image": image,
+                "frames_a_pixel": step,
+                "occurrences": [
+                    (labels.events.index(row.event), row.onset, row.offset)
+                    for row in events[name].sort_values("onset", kind="stable").itertuples()
+                ],
+                "reference": packed(part.reference[name].T.astype("u1")),
+                "codes": [
+                    packed(codes(each.probabilities[name], levels)) for each in part.detectors
+                ],
+            }
+            progress.advance()
+
+
+def fill_page(overview: Json, contents: Iterable[Json]) -> str:
+    """The page's text: its template with style, scripts and data in it.
+
+    Each recording's content is an element of its own, which the browser reads when it is chosen.
+    """
+    data = [("study", overview)]
+    data += [(f"recording-{index}", content) for index, content in enumerate(contents)]
+    elements = [
+        f'<script type="application/json" id="{name}">{_json(content)}</script>'
+        for name, content in data
+    ]
+    parts = {
+        "title": escape(f"Explorer of the run {overview['run']}"),
+        "style": (PAGE / "explorer.css").read_text(encoding="utf-8"),
+        "script": "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS),
+        "data": "\n".join(elements),
+    }
+    page = (PAGE / "explorer.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
+
+
+def _json(content: Json) -> str:
+    """JSON that cannot end the element that it stands in."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,209 @@
+"""Folds: which recordings and clips each part has, and the statistics of its features."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from softscene.core.errors import AnnotationError
+from softscene.core.tsv import read_table, write_table
+from softscene.data.annotations import read_published
+from softscene.data.splits import DEVELOPMENT, EVALUATION, split_recordings
+from softscene.features.store import FeatureParameters, FeatureStore, sources_of
+
+
+def cut_clips(frames: int, clip_frames: int) -> list[tuple[int, int]]:
+    """Start and length, in frames, of the clips of a recording; the last may be shorter."""
+    return [(start, min(clip_frames, frames - start)) for start in range(0, frames, clip_frames)]
+
+
+def fewest_trained(seconds: float, hop: float) -> int:
+    """Frames of ``hop`` seconds that a clip of so many seconds has: fewer are not trained on."""
+    return math.ceil(round(seconds / hop, 6))  # 0.3 / 0.02 is 14.999999999999998
+
+
+def band_statistics(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each band over all frames, in float64.
+
+    Parameters
+    ----------
+    features
+        Frames x bands of each recording, without padding.
+    """
+    count = sum(len(part) for part in features)
+    mean = sum(part.sum(axis=0, dtype=np.float64) for part in features) / count
+    square = sum(((part - mean) ** 2).sum(axis=0) for part in features) / count
+    deviation = np.sqrt(square)
+    return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def make_fold(
+    development: str | Path,
+    evaluation: str | Path,
+    events: str | Path,
+    tables: Sequence[str | Path],
+    features: str | Path,
+    results: dict[str, str | Path],
+    clip_frames: int,
+    shortest_trained: float,
+    parameters: FeatureParameters,
+) -> None:
+    """Write one fold's ``recordings``, ``clips`` and ``statistics`` (the keys of ``results``).
+
+    Statistics are those of the development part alone.
+
+    Parameters
+    ----------
+    development, evaluation
+        The authors' lists of the fold; only which recordings they name is used.
+    events
+        ``events.tsv``, which says which recordings there are.
+    tables
+        Those of the downloaded recordings, of which the features were made.
+    features
+        ``features.h5``.
+    clip_frames
+        Frames of a clip.
+    shortest_trained
+        Seconds; shorter clips take no part in training, see :func:`read_clips`.
+    parameters
+        What the features must have been made with.
+
+    Raises
+    ------
+    AnnotationError
+        A recording is in both parts or in none, or is not in ``events.tsv``.
+    FeatureError
+        The feature file is damaged, or was made with other parameters or of other data.
+    """
+    parts = {
+        DEVELOPMENT: list(read_published(development).recording.unique()),
+        EVALUATION: list(read_published(evaluation).recording.unique()),
+    }
+    _check_parts(parts, set(read_table(events).recording))
+    with FeatureStore(features, parameters, sources_of(events, tables)) as store:
+        found = {name: store.read(name) for names in parts.values() for name in names}
+    recordings = pd.DataFrame(
+        [
+            (name, part, found[name][1], len(found[name][0]))
+            for part, names in parts.items()
+            for name in names
+        ],
+        columns=["recording", "part", "scene", "frames"],
+    )
+    write_table(recordings, results["recordings"])
+    clips = _clips(recordings, clip_frames)
+    hop = parameters.hop_length / parameters.sample_rate
+    short = clips.frames < fewest_trained(shortest_trained, hop)
+    write_table(clips.assign(short=short), results["clips"])
+    _write_statistics([found[name][0] for name in parts[DEVELOPMENT]], results["statistics"])
+
+
+def read_clips(source: str | Path, part: str, training: bool = False) -> pd.DataFrame:
+    """The clips of a part, in the order of the fold.
+
+    Parameters
+    ----------
+    source
+        ``clips.tsv`` of :func:`make_fold` or :func:`make_inner_fold`.
+    part
+        ``development`` or ``evaluation``.
+    training
+        Whether it is for training: without the clips that are ``short``, which take no part in it
+        and get no soft labels. They are evaluated like any other.
+
+    Returns
+    -------
+    DataFrame
+        ``clip``, ``recording``, ``part``, ``scene``, ``start``, ``frames`` and ``short``.
+
+    Raises
+    ------
+    AnnotationError
+        All clips of the part are too short for training.
+    """
+    table = read_table(source)
+    table = table[table.part == part]
+    if training:
+        number, table = len(table), table[~table.short]
+        if number and table.empty:
+            raise AnnotationError(
+                f"{source}: all {number} clips of the {part} part are shorter than "
+                "clips.shortest_trained; longer recordings or a smaller number expected"
+            )
+    return table.reset_index(drop=True)
+
+
+def make_inner_fold(
+    recordings: str | Path,
+    clips: str | Path,
+    events: str | Path,
+    features: str | Path,
+    results: dict[str, str | Path],
+    held_out: int,
+    parts: int,
+    parameters: FeatureParameters,
+) -> None:
+    """Write a fold inside a fold's development part: one of its parts is held out for evaluation.
+
+    The fold's own evaluation part is in neither part. Clips keep their numbers.
+
+    Parameters
+    ----------
+    recordings, clips
+        The fold's, as :func:`make_fold` wrote them.
+    events, features, results, parameters
+        As for :func:`make_fold`.
+    held_out
+        Which part, from 1 to ``parts``.
+    parts
+        Into how many the development part is split, see :func:`split_recordings`.
+
+    Raises
+    ------
+    AnnotationError
+        A part would have no recording, or a scene would be in one part alone.
+    """
+    everything = read_table(recordings)
+    known = everything[everything.part == DEVELOPMENT].reset_index(drop=True)
+    part_of = split_recordings(known, parts, among=everything.recording)
+    names = {True: EVALUATION, False: DEVELOPMENT}
+    place = {name: names[part == held_out] for name, part in part_of.items()}
+    known = known.assign(part=known.recording.map(place))
+    table = read_table(clips)
+    table = table[table.part == DEVELOPMENT]
+    with FeatureStore(features, parameters, sources_of(events)) as store:
+        seen = [store.read(name)[0] for name in known.recording[known.part == DEVELOPMENT]]
+    write_table(known, results["recordings"])
+    write_table(table.assign(part=table.recording.map(place)), results["clips"])
+    _write_statistics(seen, results["statistics"])
+
+
+def _write_statistics(features: Sequence[np.ndarray], target: str | Path) -> None:
+    mean, deviation = band_statistics(features)
+    statistics = pd.DataFrame({"band": np.arange(len(mean)), "mean": mean, "std": deviation})
+    write_table(statistics, target)
+
+
+def _check_parts(parts: dict[str, list[str]], known: set[str]) -> None:
+    development, evaluation = set(parts[DEVELOPMENT]), set(parts[EVALUATION])
+    problems = [f"{name}: in both parts" for name in sorted(development & evaluation)]
+    problems += [f"{name}: in no part" for name in sorted(known - development - evaluation)]
+    problems += [
+        f"{name}: is not in events.tsv" for name in sorted((development | evaluation) - known)
+    ]
+    if problems:
+        raise AnnotationError.of("the fold does not split the recordings in two:", problems)
+
+
+def _clips(recordings: pd.DataFrame, clip_frames: int) -> pd.DataFrame:
+    rows = [
+        (row.recording, row.part, row.scene, start, frames)
+        for row in recordings.itertuples()
+        for start, frames in cut_clips(row.frames, clip_frames)
+    ]
+    clips = pd.DataFrame(rows, columns=["recording", "part", "scene", "start", "frames"])
+    clips.insert(0, "clip", np.arange(len(clips)))
+    return clips

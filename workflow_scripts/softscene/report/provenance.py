@@ -1,0 +1,269 @@
+"""What was run: data, configuration, versions, commit, machine, hours."""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from softscene.core.errors import ResultError, how_to_remake
+from softscene.core.tsv import read_table
+from softscene.data.annotations import happenings
+from softscene.features.store import FeatureParameters, FeatureStore, sources_of
+
+PACKAGES = ("snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "matplotlib")
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that make the numbers."""
+    found = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed here"
+    return found
+
+
+def commit(folder: str | Path) -> str:
+    """The commit that is checked out in a folder, and whether files differ from it."""
+    try:
+        name, changed = (
+            subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "not known: the workflow's folder is no git checkout here"
+    files = len(changed.splitlines())
+    return name + (f", and {files} file{'s' * (files > 1)} changed since" if files else "")
+
+
+def hardware() -> dict[str, str]:
+    """Processor, memory and accelerator of this machine."""
+    import torch  # noqa: PLC0415 (takes seconds)
+
+    cores = psutil.cpu_count(logical=False) or os.cpu_count()
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "Processor": f"{_processor()}, {cores} cores, {os.cpu_count()} threads",
+        "Memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "GPU": ", ".join(gpus) or "none that PyTorch sees",
+        "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return (named or [platform.processor() or platform.machine()])[0]
+
+
+def today() -> str:
+    """Date and time, UTC."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def hours(benchmarks: Mapping[str, Sequence[str | Path]]) -> pd.DataFrame:
+    """What jobs took, by Snakemake's benchmark files as far as they are there now.
+
+    Parameters
+    ----------
+    benchmarks
+        Rule -> its jobs' files.
+
+    Returns
+    -------
+    DataFrame
+        ``rule``, ``jobs``, ``hours`` (of jobs, also of those that ran side by side),
+        ``cpu_hours`` and ``memory`` (MB, the largest job's); files that cannot be read are left
+        out, as they are no input of what calls this.
+    """
+    parts = []
+    for rule, paths in benchmarks.items():
+        for path in paths:
+            if not Path(path).exists():
+                continue
+            try:
+                table = read_table(path)
+            except ResultError:
+                continue  # being written
+            if {"s", "cpu_time", "max_rss"} <= set(table.columns):
+                parts.append(table.tail(1).assign(rule=rule))
+    columns = ["rule", "jobs", "hours", "cpu_hours", "memory"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(parts)
+    numbers = ["s", "cpu_time", "max_rss"]
+    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")  # "NA" of short jobs
+    groups = table.groupby("rule", sort=False)
+    return groups.agg(
+        jobs=("s", "size"),
+        hours=("s", lambda seconds: seconds.sum() / 3600),
+        cpu_hours=("cpu_time", lambda seconds: seconds.sum() / 3600),
+        memory=("max_rss", "max"),
+    ).reset_index()[columns]
+
+
+def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: float) -> pd.DataFrame:
+    """Count the data in use.
+
+    Parameters
+    ----------
+    events
+        ``events.tsv``.
+    recordings
+        ``recordings.tsv`` of each fold; a recording counts once.
+    hop
+        Seconds of a frame.
+
+    Returns
+    -------
+    DataFrame
+        ``scene``, ``recordings``, ``minutes``, ``rows`` (of annotation); the last row is of all.
+    """
+    used = pd.concat([read_table(path) for path in recordings]).drop_duplicates("recording")
+    sizes = used.groupby("scene").frames.agg(["size", "sum"])
+    table = pd.DataFrame({"recordings": sizes["size"], "minutes": sizes["sum"] * hop / 60})
+    table["rows"] = happenings(read_table(events)).groupby("scene").size()
+    table = table.fillna({"rows": 0}).rename_axis("scene").reset_index()
+    total = table.drop(columns="scene").sum().to_frame().T.assign(scene="all")
+    table = pd.concat([table, total], ignore_index=True)
+    return table.astype({"recordings": int, "rows": int})
+
+
+def count_audit(audit: str | Path) -> pd.DataFrame:
+    """Rows of the audit by ``list`` and ``action``: ``rows``."""
+    return read_table(audit).groupby(["list", "action"]).size().rename("rows").reset_index()
+
+
+def flat(nested: Mapping[str, object], path: str = "") -> dict[str, object]:
+    """Key path -> value: ``{"a": {"b": 1}}`` is ``{"a.b": 1}``."""
+    found = {}
+    for key, value in nested.items():
+        here = f"{path}.{key}" if path else str(key)
+        found |= flat(value, here) if isinstance(value, Mapping) and value else {here: value}
+    return found
+
+
+def in_order(nested: Mapping[str, object], model: Mapping[str, object]) -> dict[str, object]:
+    """Key path -> value of a configuration, in the order of another; keys of its own come last."""
+    places = {key: i for i, key in enumerate(flat(model))}
+    found = flat(nested)
+    return {key: found[key] for key in sorted(found, key=lambda key: places.get(key, len(places)))}
+
+
+def differences(
+    configuration: Mapping[str, object], default: Mapping[str, object]
+) -> list[tuple[str, object, object]]:
+    """Keys of a configuration that differ from the default: (key path, here, default).
+
+    A key that one of them does not have is None there; keys of the default that the configuration
+    does not have count only where they are of a method, which was then left out.
+    """
+    here, there = in_order(configuration, default), flat(default)
+    left_out = [key for key in there if key.startswith("methods.") and key not in here]
+    return [
+        (key, here.get(key), there.get(key))
+        for key in [*here, *left_out]
+        if here.get(key) != there.get(key)
+    ]
+
+
+def require_configured(
+    configuration: Mapping[str, object],
+    kinds: Sequence[Mapping[str, str]],
+    files: Mapping[str, str | Sequence[str]],
+) -> None:
+    """Make sure that results are of this configuration, which Snakemake only knows of its own runs.
+
+    Parameters
+    ----------
+    configuration
+        As resolved.
+    kinds
+        Kinds of students.
+    files
+        ``features``, ``events``, and the ``parameters.json`` of all ``students`` (by kind, fold and
+        seed) and ``teachers`` (by fold and seed), if there are any.
+
+    Raises
+    ------
+    FeatureError
+        The features were made with other parameters, or of other events.
+    ResultError
+        Networks were trained with other parameters; lists the keys, and says what to do.
+    """
+    parameters = FeatureParameters(**configuration["features"])
+    with FeatureStore(files["features"], parameters, sources_of(files["events"])):
+        pass
+    seeds = [seed for _ in configuration["folds"] for seed in configuration["seeds"]]
+    teachers = files.get("teachers", [])
+    expected = [(_teaching(configuration), seed) for seed in seeds if teachers]
+    expected += [(_studying(configuration, kind), seed) for kind in kinds for seed in seeds]
+    paths = [*teachers, *files["students"]]
+    other: dict[str, list[str]] = {}
+    for path, ((role, wanted), seed) in zip(paths, expected, strict=True):
+        made = flat(_read_parameters(path))
+        for key, value in flat({**wanted, "seed": seed}).items():
+            if (found := made.get(key, "missing")) != value:
+                fault = f"{role}: {key} is {found}, the configuration says {value}"
+                other.setdefault(fault, []).append(str(path))
+    if other:
+        rules = {f"train_{fault.split(':')[0]}" for fault in other}
+        if "train_teacher" in rules and any(
+            method.get("labels") == "cross_fitted" for method in configuration["methods"].values()
+        ):
+            rules.add("train_inner_teacher")
+        raise ResultError.of(
+            "results are of another configuration: give that one again, or another name by 'run', "
+            f"or make them again by this one: snakemake --forcerun {' '.join(sorted(rules))} (the "
+            "run's --configfile and --cores last)",
+            [f"{fault} ({len(of)} files, {of[0]} first)" for fault, of in other.items()],
+        )
+
+
+def _teaching(configuration: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    return "teacher", _trained(configuration, "teacher", ["channels", "dropout"])
+
+
+def _studying(
+    configuration: Mapping[str, object], kind: Mapping[str, str]
+) -> tuple[str, dict[str, object]]:
+    loss = configuration["methods"][kind["method"]]["scene_loss"]
+    keys = ["channels", "gru_units", "dense_units", "dropout"]
+    keys += ["scene_channels"] if loss != "none" else []
+    return "student", _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
+
+
+def _trained(
+    configuration: Mapping[str, object], role: str, sizes: Sequence[str]
+) -> dict[str, object]:
+    """What a training's ``parameters.json`` must say."""
+    network = {key: configuration["network"][key] for key in sizes}
+    clip = {
+        "frames": configuration["clips"]["frames"],
+        "bands": configuration["features"]["bands"],
+    }
+    return {
+        "training": configuration[role],
+        "network": network | clip,
+        "threads": configuration["compute"]["threads"],
+    }
+
+
+def _read_parameters(path: str | Path) -> dict[str, object]:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error

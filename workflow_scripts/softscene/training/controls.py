@@ -1,0 +1,186 @@
+"""Controls: labels that share one property with the teacher's, to see which property helps.
+
+All are logits v in the form of the teacher's, so that a student learns them by the same loss: what
+it sees is softmax(v / T).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import entr, log_softmax, logsumexp
+
+from softscene.config.labels import read_labels
+from softscene.core.errors import FeatureError, how_to_remake
+from softscene.core.tsv import read_table
+from softscene.data.splits import DEVELOPMENT
+from softscene.features.folds import read_clips
+from softscene.training.soft_labels import read_soft_labels, write_soft_labels
+
+# Logits of impossible scenes must be finite: the least probability that float32 holds in full.
+LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+
+
+def mean_entropy(logits: np.ndarray, temperature: float) -> float:
+    """Mean over clips of the entropy of softmax(v / T), in nats; ``logits`` is clips x scenes."""
+    log_p = log_softmax(logits.astype(float) / temperature, axis=1)
+    return float(-(np.exp(log_p) * log_p).sum(axis=1).mean())
+
+
+def smoothing_of(entropy: float, scenes: int) -> float:
+    """How much to take from the true scene, e, so that the smoothed label has an entropy.
+
+    Parameters
+    ----------
+    entropy
+        Nats, from 0 to ln(scenes); more, by rounding, is taken for ln(scenes).
+    scenes
+        How many there are.
+
+    Returns
+    -------
+    float
+        e from 0 to (S - 1) / S: 1 - e on the true scene and e / (S - 1) on each other have it.
+    """
+
+    def excess(e: float) -> float:
+        others = scenes - 1
+        return float(entr(1 - e) + others * entr(e / others)) - entropy
+
+    most = (scenes - 1) / scenes
+    if entropy <= 0 or scenes == 1:
+        return 0.0
+    if excess(most) <= 0:
+        return most
+    # The entropy grows steeply from 0, so e is found to its own digits however small it is.
+    return float(brentq(excess, 0.0, most, xtol=1e-300, rtol=1e-15, maxiter=5000))
+
+
+def smoothed_labels(logits: np.ndarray, truth: np.ndarray, temperature: float) -> np.ndarray:
+    """Uniform soft labels, the same for all clips of a scene, as unsure as the teacher on average.
+
+    Parameters
+    ----------
+    logits
+        The teacher's, clips x scenes.
+    truth
+        Index of each clip's scene, clips.
+    temperature
+        T at which the entropies agree.
+
+    Returns
+    -------
+    ndarray
+        Clips x scenes: T ln p, where p has 1 - e on the true scene and e / (S - 1) on others.
+    """
+    clips, scenes = logits.shape
+    e = smoothing_of(mean_entropy(logits, temperature), scenes)
+    p = np.full((clips, scenes), e / max(scenes - 1, 1))
+    p[np.arange(clips), truth] = 1 - e
+    return temperature * np.log(np.maximum(p, LEAST_PROBABILITY))
+
+
+def shuffled_labels(logits: np.ndarray, seed: int) -> np.ndarray:
+    """The teacher's labels, each given to a clip drawn at random, whatever its scene.
+
+    They keep their distribution over all clips, and lose what they say of a clip.
+    """
+    return np.random.default_rng([seed, len(logits)]).permutation(logits)
+
+
+def scene_mean_labels(logits: np.ndarray, truth: np.ndarray, temperature: float) -> np.ndarray:
+    """To each clip the teacher's mean posterior of all clips of its scene.
+
+    Parameters
+    ----------
+    logits, truth, temperature
+        As for :func:`smoothed_labels`.
+
+    Returns
+    -------
+    ndarray
+        Clips x scenes: T ln p, where p is the mean of softmax(v / T) over the scene's clips.
+    """
+    log_p = log_softmax(logits.astype(float) / temperature, axis=1)
+    means = np.empty_like(log_p)
+    for scene in np.unique(truth):
+        own = truth == scene
+        means[own] = logsumexp(log_p[own], axis=0) - np.log(own.sum())
+    return temperature * means
+
+
+def make_control_labels(
+    control: str,
+    clips: str | Path,
+    soft_labels: str | Path,
+    labels: str | Path,
+    target: str | Path,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Write a control's labels of every development clip, in the form of the teacher's.
+
+    Parameters
+    ----------
+    control
+        ``smoothed``, ``shuffled`` or ``scene_mean``.
+    clips, soft_labels, labels
+        The fold's clips, the teacher's logits of its development part, and the label file.
+    target
+        Where to.
+    temperature
+        T, which smoothed and mean labels depend on.
+    seed
+        Of the training; shuffled labels depend on it.
+
+    Raises
+    ------
+    FeatureError
+        The teacher's logits are not those of the fold's development clips.
+    """
+    scenes = read_labels(labels).scenes
+    table = read_clips(clips, DEVELOPMENT, training=True)
+    logits = read_soft_labels(soft_labels, table, scenes)
+    truth = np.array([scenes.index(scene) for scene in table.scene])
+    made = {
+        "smoothed": lambda: smoothed_labels(logits, truth, temperature),
+        "shuffled": lambda: shuffled_labels(logits, seed),
+        "scene_mean": lambda: scene_mean_labels(logits, truth, temperature),
+    }
+    write_soft_labels(table, made[control](), scenes, target)
+
+
+def join_held_out_labels(
+    clips: str | Path, held_out: Sequence[str | Path], labels: str | Path, target: str | Path
+) -> None:
+    """Join what each inner teacher says of the part that it did not see.
+
+    Parameters
+    ----------
+    clips
+        The fold's.
+    held_out
+        Logits of each part's clips, in the order of the parts.
+    labels
+        The label file.
+    target
+        Where to.
+
+    Raises
+    ------
+    FeatureError
+        The parts together are not the fold's development clips.
+    """
+    scenes = read_labels(labels).scenes
+    table = read_clips(clips, DEVELOPMENT, training=True)
+    joined = pd.concat(map(read_table, held_out)).sort_values("clip", ignore_index=True)
+    keys = ["clip", "recording", "start"]
+    if not joined[keys].equals(table[keys]):
+        raise FeatureError(
+            f"{', '.join(map(str, held_out))}: their {len(joined)} clips are not the fold's "
+            f"{len(table)} development clips; {how_to_remake(held_out[0])}"
+        )
+    logits = joined[[f"logit_{scene}" for scene in scenes]].to_numpy()
+    write_soft_labels(table, logits, scenes, target)

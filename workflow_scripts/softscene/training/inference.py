@@ -1,0 +1,65 @@
+"""What trained networks say about clips: scene logits, event probabilities."""
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from softscene.core.errors import TrainingError
+from softscene.features.clips import Clips
+from softscene.models.networks import Student, Teacher
+
+BATCH = 16  # clips at a time; bounds memory, changes no result
+
+
+def _forward(network: Teacher | Student, clips: Clips, device: torch.device) -> list:
+    network.eval()
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), BATCH):
+            chosen = slice(start, start + BATCH)
+            features = torch.from_numpy(clips.features[chosen]).to(device)
+            lengths = torch.from_numpy(clips.lengths[chosen]).to(device)
+            outputs.append(network(features, lengths))
+    return outputs
+
+
+def scene_logits(network: Teacher, clips: Clips, device: torch.device) -> np.ndarray:
+    """The teacher's logits v of each clip, clips x scenes, float32.
+
+    Raises
+    ------
+    TrainingError
+        One is not finite, which a comparison would take for an answer.
+    """
+    return _finite(torch.cat(_forward(network, clips, device)), clips)
+
+
+def event_probabilities(network: Student, clips: Clips, device: torch.device) -> np.ndarray:
+    """Posterior of each event in each frame, s(y): clips x frames x events, float32.
+
+    Raises
+    ------
+    TrainingError
+        One is not finite, which a threshold would take for no event.
+    """
+    logits: list[Tensor] = [y for y, _ in _forward(network, clips, device)]
+    return _finite(torch.sigmoid(torch.cat(logits)), clips)
+
+
+def _finite(outputs: Tensor, clips: Clips) -> np.ndarray:
+    """Outputs of clips, of which only the padding may be anything."""
+    values = outputs.cpu().numpy()
+    for clip, (each, length) in enumerate(zip(values, clips.lengths, strict=True)):
+        if not np.isfinite(each if each.ndim == 1 else each[:length]).all():
+            recording = clips.table.recording.iloc[clip]
+            raise TrainingError(f"the network's output for {recording} is not finite")
+    return values
+
+
+def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.DataFrame:
+    """How many clips of each true ``scene`` the teacher takes for which: ``clips_<scene> ...``."""
+    counts = np.zeros((len(scenes), len(scenes)), int)
+    np.add.at(counts, (clips.scenes, logits.argmax(axis=1)), 1)
+    table = pd.DataFrame(counts, columns=[f"clips_{scene}" for scene in scenes])
+    return table.assign(scene=scenes)[["scene", *table.columns]]

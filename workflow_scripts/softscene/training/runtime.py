@@ -1,0 +1,72 @@
+"""Processor, threads, memory and random numbers: what a result may depend on, and how."""
+
+import ctypes
+import os
+
+import numpy as np
+import torch
+
+from softscene.core.errors import TrainingError
+
+# glibc's mallopt: keep freed blocks of up to 2 GiB instead of giving them back to the kernel. Each
+# step would otherwise fault in the same pages again, which costs more than its arithmetic.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _KEEP = -1, -3, 2**31 - 1
+
+
+def prepare(threads: int, device: str, option: str = "compute.device") -> torch.device:
+    """Set up this process for reproducible computing, and say where it will compute.
+
+    Parameters
+    ----------
+    threads
+        Threads of each operation. Sums depend on it in the last bits, so it is a parameter of the
+        result and never the machine's size.
+    device
+        ``cpu``, ``cuda``, or ``auto``: CUDA where there is one.
+    option
+        What a user sets the device with; named in the error.
+
+    Raises
+    ------
+    TrainingError
+        ``cuda`` is asked for and there is none.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            f"{option} is 'cuda', but PyTorch sees no CUDA device here; "
+            f"set {option} to 'auto' or 'cpu'"
+        )
+    torch.set_num_threads(threads)
+    if device == "cuda":
+        # The CPU's operations are deterministic anyway, and asking for it takes a second to load.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Filling fresh memory guards against reading what was never written, at a third of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False
+    _keep_freed_memory()
+    return torch.device(device)
+
+
+def _keep_freed_memory() -> None:
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # not glibc: slower, and just as right
+        return
+    mallopt(_M_MMAP_THRESHOLD, _KEEP)
+    mallopt(_M_TRIM_THRESHOLD, _KEEP)
+
+
+def seed_everything(seed: int, *place: int) -> None:
+    """Set PyTorch's generator from ``seed`` and a place such as (epoch, batch).
+
+    Every step has random numbers of its own, so a run can go on from any step, and what one part
+    of a network draws does not move what another part draws in the next step.
+    """
+    torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0]))
+
+
+def permutation(seed: int, epoch: int, size: int) -> np.ndarray:
+    """The order of ``size`` clips in an epoch."""
+    return np.random.default_rng([seed, epoch, size]).permutation(size)
