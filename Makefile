@@ -15,13 +15,14 @@ RUN = $(shell PYTHONPATH=workflow_scripts .venv/bin/python -c 'import re, sys; \
     run = read_yaml(sys.argv[1], "configuration").get("run", "paper"); \
     print(re.sub("[^A-Za-z0-9_-]", "", str(run)))' $(CONFIG))
 ENV := .venv/installed
+DEV := .venv/developer
 PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadfile
 BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: env bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability lint format lock
 
-demo: CONFIG := config.demo.yaml
+demo: CONFIG := configs/demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
 	snakemake --logger softscene --configfile $(CONFIG) --cores $(CORES) $(ARGS)
 	@python workflow_scripts/show_results.py results/$(RUN)
@@ -31,10 +32,10 @@ paper: $(ENV)
 
 fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of the authors' lists
 	@test -d "$(ANNOTATIONS)/meta" || { echo "say which lists: make fullscale ANNOTATIONS=folder"; exit 1; }
-	snakemake --logger softscene --configfile config.fullscale.yaml --cores $(CORES) $(ARGS) \
+	snakemake --logger softscene --configfile configs/fullscale.yaml --cores $(CORES) $(ARGS) \
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
-report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFIG=config.demo.yaml for the demo's
+report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFIG=configs/demo.yaml for the demo's
 	@test -f results/$(RUN)/tables/table3.tsv || \
 	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
 	snakemake --logger softscene --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
@@ -45,13 +46,13 @@ unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs 
 	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"still being made by {by}")'
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
-test: $(ENV) # that it works here: all units, every number, a small real run; minutes
+test: $(DEV) # that it works here: all units, every number, a small real run; minutes
 	$(PYTEST) -m 'not slow and not cluster' $(ARGS)
 
-test-slow: $(ENV) # runs that are broken on purpose, generated input, the explorer, the demo
+test-slow: $(DEV) # runs that are broken on purpose, generated input, the explorer, the demo
 	$(PYTEST) -m 'slow and not cluster' $(ARGS)
 
-test-cluster: $(ENV) # on a real Slurm of two nodes that it brings up; as root, with slurm-wlm and munge
+test-cluster: $(DEV) # on a real Slurm of two nodes that it brings up; as root, with slurm-wlm and munge
 	python -m pytest -m cluster tests/cluster $(ARGS)
 
 test-all: # everything; test-cluster by itself where there is no Slurm
@@ -59,13 +60,13 @@ test-all: # everything; test-cluster by itself where there is no Slurm
 	$(MAKE) test-slow
 	$(MAKE) test-cluster
 
-fuzz: $(ENV) # the property-based tests, 10,000 inputs for each reader
+fuzz: $(DEV) # the property-based tests, 10,000 inputs for each reader
 	python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
 
-reliability: $(ENV) # docs/reliability.md, from what the tests see
+reliability: $(DEV) # docs/reliability.md, from what the tests see
 	python -m pytest -m fault --write-reliability $(ARGS)
 
-bench: $(ENV) # a training step beside a plain one; ARGS="--device cuda", see tests/benchmark/bench.py
+bench: $(DEV) # a training step beside a plain one; ARGS="--device cuda", see tests/benchmark/bench.py
 	python -m tests.benchmark.bench $(ARGS)
 	@$(if $(ARGS),true,python -m tests.benchmark.page step)
 
@@ -74,22 +75,24 @@ bench-all: bench # and what lies around training, on an idle machine; tells whic
 	    python -m tests.benchmark.$$each || echo "$$each failed or misses a bar"; \
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
 
-lint: $(ENV)
+lint: $(DEV)
 	ruff check .
 	ruff format --check .
+	lint-imports
 	snakefmt --check Snakefile rules
 	snakemake --lint
-	snakemake --configfile config.demo.yaml --lint
+	snakemake --configfile configs/demo.yaml --lint
 
-format: $(ENV)
+format: $(DEV)
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile rules
 
-lock: $(ENV)
-	pip-compile -q --no-header --no-annotate --strip-extras --allow-unsafe --no-emit-index-url \
-	    --no-emit-trusted-host --no-emit-find-links -o envs/requirements.txt envs/requirements.in
-	sed -i -e 's/+cpu//' -e '/^pip==/d' -e '/^#/d' -e '/^$$/d' envs/requirements.txt
+lock: $(DEV)
+	for each in requirements dev; do \
+	    pip-compile -q --no-header --no-annotate --strip-extras --allow-unsafe --no-emit-index-url \
+	        --no-emit-trusted-host --no-emit-find-links -o envs/$$each.txt envs/$$each.in || exit 1; \
+	    sed -i -e 's/+cpu//' -e '/^pip==/d' -e '/^#/d' -e '/^$$/d' envs/$$each.txt; done
 	python envs/make_environment.py
 
 env: $(ENV)
@@ -99,4 +102,8 @@ $(ENV): envs/requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	pip install --disable-pip-version-check -r envs/requirements.txt
 	pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(DEV): $(ENV) envs/dev.txt
+	pip install --disable-pip-version-check -r envs/dev.txt
 	touch $@

@@ -97,7 +97,7 @@ def measure(config, cores):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="config.demo.yaml")
+    parser.add_argument("--config", default="configs/demo.yaml")
     parser.add_argument("--cores", type=int, default=2)
     given = parser.parse_args()
     publish("demo", measure(given.config, given.cores))

@@ -22,7 +22,7 @@ from tests.fuzz.strategies import NUMBERS, YAML, edited, snippets, usually, word
 
 pytestmark = pytest.mark.slow
 
-CORPUS = read_schema(ROOT / "config.demo.yaml")["synthetic"]
+CORPUS = read_schema(ROOT / "configs/demo.yaml")["synthetic"]
 LABELS = (ROOT / "resources" / "labels.yaml").read_bytes()
 
 

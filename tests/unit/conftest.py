@@ -4,7 +4,7 @@ import pytest
 from softscene.training.runtime import prepare
 
 from tests.http_server import Server
-from tests.unit.archive_place import Place
+from tests.unit.data.archive_place import Place
 from tests.unit.tiny_training import make_clips
 
 

@@ -12,7 +12,7 @@ from softscene.features.activity import recording_activity
 from tests.conftest import ROOT
 
 RUN = ROOT / "results" / "demo"
-DEMO = read_schema(ROOT / "config.demo.yaml")
+DEMO = read_schema(ROOT / "configs/demo.yaml")
 pytestmark = [pytest.mark.slow, pytest.mark.demo]
 
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.demo]
 def demo():
     """Finish the demo in this checkout; a demo that was made is only looked at."""
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--configfile", "config.demo.yaml", "--cores", "all"],
+        [sys.executable, "-m", "snakemake", "--configfile", "configs/demo.yaml", "--cores", "all"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -47,7 +47,7 @@ def configured(checkout, name):
     return merged
 
 
-@pytest.mark.parametrize("config", [SMALL, None, "config.demo.yaml", "config.controls.yaml"])
+@pytest.mark.parametrize("config", [SMALL, None, "configs/demo.yaml", "configs/controls.yaml"])
 def test_jobs_and_what_they_wait_for_are_those_of_the_dag(finished, tmp_path, config):
     """All pairs of jobs of which one must end before the other begins, counted by their rules."""
     done = finished.snakemake("--dag", "--forceall", config=config, cores=None)

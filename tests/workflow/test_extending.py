@@ -74,7 +74,7 @@ def extended(finished, tmp_path_factory):
     shutil.copytree(finished.folder, folder, symlinks=True)
     write_files(folder, "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml")
     with Checkout(folder) as checkout:
-        checkout.args = typed(COMMANDS[3], **{"config.demo.yaml": SMALL})
+        checkout.args = typed(COMMANDS[3], **{"configs/demo.yaml": SMALL})
         checkout.before = checkout.planned(*checkout.args, config=None)
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout

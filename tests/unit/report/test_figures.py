@@ -196,7 +196,7 @@ def test_without_teachers_their_panel_is_left_out(histories, drawn):
 def demo_titles():
     """Of the students whose curves the demo draws: all methods and all controls."""
     demo = copy.deepcopy(PAPER)
-    update_config(demo, read_yaml(ROOT / "config.demo.yaml", "configuration"))
+    update_config(demo, read_yaml(ROOT / "configs/demo.yaml", "configuration"))
     methods = with_controls(demo)
     kinds = [vars(kind) for kind in student_kinds(methods)]
     chosen = choose(contenders_of(kinds, methods), ROOT / "resources" / "published_table3.csv")

@@ -45,7 +45,7 @@ def test_the_papers_configuration_is_valid_and_complete():
 
 
 @pytest.mark.parametrize(
-    "name", ["config.controls.yaml", "config.demo.yaml", "config.fullscale.yaml"]
+    "name", ["configs/controls.yaml", "configs/demo.yaml", "configs/fullscale.yaml"]
 )
 def test_other_configurations_only_override_known_keys(name):
     def merged(base, over):

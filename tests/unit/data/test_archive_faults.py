@@ -22,7 +22,7 @@ from softscene.data.transport import LARGEST_LIST, Client, Source
 
 from tests.http_server import Fault
 from tests.small_disk import small_disk
-from tests.unit.archive_place import (
+from tests.unit.data.archive_place import (
     DATA,
     FIRST,
     LISTS,

@@ -31,7 +31,7 @@ from softscene.corpus.sample_annotations import (
 from softscene.corpus.synthesis import SAMPLE_RATE, read_sounds, render_event, render_recording
 from softscene.data.archives import read_registry
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RESOURCES = ROOT / "resources"
 AUTHORS = ROOT.parent / "shared" / "data" / "metadata_SEDandASC01"
 FILES = {

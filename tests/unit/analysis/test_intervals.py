@@ -20,7 +20,7 @@ from softscene.core.tsv import read_table, write_table
 from softscene.evaluation.tables import Run, collect, summarise
 
 from tests.coverage import coverage
-from tests.unit.comparable import CRNN, HEAVY, LIGHT, PLACES, SOFT, SOFT5, scores_of
+from tests.unit.analysis.comparable import CRNN, HEAVY, LIGHT, PLACES, SOFT, SOFT5, scores_of
 
 FOLDS = [fold for fold, _ in PLACES]
 VALUES = np.array([1.0, 4.0, 2.0, 8.0, 5.0, 7.0, -3.0, 0.0, 1.5, 2.5, 6.0, 3.0])

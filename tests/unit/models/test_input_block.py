@@ -7,8 +7,8 @@ import torch
 from softscene.models.fused import input_block
 from softscene.models.networks import NetworkParameters, Student
 
-from tests.unit import plain_blocks
-from tests.unit.plain_blocks import assert_same, plain
+from tests.unit.models import plain_blocks
+from tests.unit.models.plain_blocks import assert_same, plain
 
 POOLS = [(1, 8), (8, 8), (3, 5), (1, 1)]
 SHAPES = [(3, 1, 41, 67), (2, 1, 16, 64), (1, 1, 8, 8), (5, 1, 9, 13)]

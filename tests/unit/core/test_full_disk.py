@@ -25,7 +25,7 @@ from softscene.features.extraction import extract_features
 
 from tests.conftest import FEATURES, ROOT
 from tests.small_disk import small_disk
-from tests.unit.test_recordings import RATE, noise, wav
+from tests.unit.features.test_extraction import RATE, noise, wav
 
 FULL = "the disk is full"
 

@@ -18,7 +18,7 @@ from softscene.data.fetching import (
 from softscene.data.transport import Source
 
 from tests.http_server import Fault
-from tests.unit.archive_place import (
+from tests.unit.data.archive_place import (
     DATA,
     FIRST,
     LISTS,
@@ -33,7 +33,7 @@ from tests.unit.archive_place import (
     wav,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 # The registry and the licence

@@ -36,7 +36,7 @@ from softscene.features.extraction import log_mel
 from softscene.training.weights import load_tensors, save_tensors
 
 from tests.conftest import FEATURES, ROOT
-from tests.unit.tiny_detector import NAMES, make_detector, make_network, student_files
+from tests.unit.detect.tiny_detector import NAMES, make_detector, make_network, student_files
 
 CPU = torch.device("cpu")
 PROGRAM = ROOT / "workflow_scripts" / "detect.py"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from softscene.models.fused import convolution_block
 
-from tests.unit import plain_blocks
-from tests.unit.plain_blocks import assert_same, plain
+from tests.unit.models import plain_blocks
+from tests.unit.models.plain_blocks import assert_same, plain
 
 CASES = [  # pool, shape
     ((1, 4), (3, 5, 41, 8)),

@@ -11,7 +11,7 @@ from softscene.data.data_folder import LISTING, MARK, TIMESTAMP, Data, prepare_d
 from softscene.data.fetching import discard_cache, fetch_annotations, fetch_meta, fetch_recordings
 from softscene.data.transport import Source
 
-from tests.unit.archive_place import DATA, FIRST, META, name, quick, write_zip
+from tests.unit.data.archive_place import DATA, FIRST, META, name, quick, write_zip
 
 WANTED = [name(0), name(8)]
 SEED = {"seed": 3, "annotations": None, "seconds": {"home": 12.0}}

@@ -23,7 +23,7 @@ from softscene.config.study import StudentKind
 from softscene.config.variants import Chosen, Contender, choose, contenders_of
 
 from tests.conftest import ROOT
-from tests.unit.comparable import (
+from tests.unit.analysis.comparable import (
     CRNN,
     FAINT,
     FOCAL,

@@ -29,7 +29,7 @@ from softscene.features.extraction import log_mel
 from softscene.report.style import COLOURS
 
 from tests.conftest import FEATURES, PAPER, SCHEMA
-from tests.unit.test_config import changed, complaint
+from tests.unit.config.test_checks import changed, complaint
 
 
 def content_of(uri, kind):

@@ -20,7 +20,16 @@ from softscene.report.page import MINUS, MISSING, Study, make_report
 
 from tests.conftest import PAPER, ROOT
 from tests.pages import Page
-from tests.unit.comparable import CRNN, HEAVY, LIGHT, PLACES, SHUFFLED, SOFT, SOFT5, scores_of
+from tests.unit.analysis.comparable import (
+    CRNN,
+    HEAVY,
+    LIGHT,
+    PLACES,
+    SHUFFLED,
+    SOFT,
+    SOFT5,
+    scores_of,
+)
 
 MEANS = {CRNN: 0.42, LIGHT: 0.46, HEAVY: 0.29, SOFT: 0.50, SOFT5: 0.49, SHUFFLED: 0.43}
 EVENTS = ["car", "drawer", "fan"]
