@@ -14,6 +14,7 @@ if not OWN:
             published=f"{RESULTS}/annotations/published.tsv",
             merged=f"{RESULTS}/annotations/merged.tsv",
             changes=f"{RESULTS}/annotations/changes.tsv",
+            parameters=f"{RESULTS}/annotations/parameters.json",
         log:
             f"{RESULTS}/logs/merge_annotations.log",
         benchmark:
@@ -39,7 +40,8 @@ if not OWN:
             merged=f"{RESULTS}/annotations/merged.tsv",
             code=library_files("audit_annotations"),
         output:
-            f"{RESULTS}/annotations/audit.tsv",
+            audit=f"{RESULTS}/annotations/audit.tsv",
+            parameters=f"{RESULTS}/annotations/audit_parameters.json",
         log:
             f"{RESULTS}/logs/audit_annotations.log",
         benchmark:

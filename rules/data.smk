@@ -45,6 +45,7 @@ if OWN:
         output:
             events=f"{RESULTS}/annotations/events.tsv",
             audit=f"{RESULTS}/annotations/audit.tsv",
+            parameters=f"{RESULTS}/annotations/parameters.json",
             recordings=RECORDINGS[0],
             annotations=directory(f"{DATA}/annotations"),
         log:

@@ -53,6 +53,7 @@ rule evaluate_student:
         events=f"{RESULTS}/predictions/{STUDENT}/events.tsv",
         class_wise=f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv",
         overall=f"{RESULTS}/evaluation/{STUDENT}/overall.tsv",
+        parameters=f"{RESULTS}/evaluation/{STUDENT}/parameters.json",
     log:
         f"{RESULTS}/logs/evaluate_student/{STUDENT}.log",
     benchmark:

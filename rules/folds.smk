@@ -11,6 +11,7 @@ rule make_fold:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
         clips=f"{RESULTS}/folds/fold-{{fold}}/clips.tsv",
         statistics=f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv",
+        parameters=f"{RESULTS}/folds/fold-{{fold}}/parameters.json",
     log:
         f"{RESULTS}/logs/make_fold/fold-{{fold}}.log",
     benchmark:

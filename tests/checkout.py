@@ -44,7 +44,8 @@ class Checkout:
 
     def start(self, *args, config=SMALL, cores=2, cwd=None, terminal=True, **environ):
         """Start snakemake as make does; what it prints goes to ``printed.txt``."""
-        chosen = ["--configfile", config] if config else []
+        files = [config] if isinstance(config, str) else config
+        chosen = ["--configfile", *files] if files else []
         cores = ["--cores", str(cores)] if cores else []
         chosen += ["--logger", "softscene"] if terminal else []
         with (self.folder / "printed.txt").open("w") as printed:

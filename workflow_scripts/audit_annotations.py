@@ -1,6 +1,7 @@
 """Audit both annotation lists: what was changed, and where they contradict each other."""
 
 from job import run_job
+from softscene.core.origins import note_parameters
 from softscene.data.merging import audit_lists
 
 
@@ -9,9 +10,11 @@ def main(snakemake) -> None:
         changes=snakemake.input.changes,
         published=snakemake.input.published,
         merged=snakemake.input.merged,
-        target=snakemake.output[0],
+        target=snakemake.output.audit,
         tolerance=snakemake.params.tolerance,
     )
+    used = {"tolerance": snakemake.params.tolerance}
+    note_parameters(snakemake.output.parameters, {"annotations": used})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from job import run_job
 from softscene.config.labels import read_labels
+from softscene.core.origins import note_parameters
 from softscene.evaluation.scoring import evaluate_student
 
 
@@ -16,6 +17,8 @@ def main(snakemake) -> None:
         **snakemake.params.evaluation,
         student=dict(snakemake.wildcards.items()),
     )
+    used = {"evaluation": snakemake.params.evaluation}
+    note_parameters(snakemake.output.parameters, used)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Check data of one's own, and write what downloads would have."""
 
 from job import run_job
+from softscene.core.origins import note_parameters
 from softscene.data.own_data import import_data
 
 
@@ -15,6 +16,8 @@ def main(snakemake) -> None:
         sample_rate=snakemake.params.sample_rate,
         overrun=snakemake.params.overrun,
     )
+    used = {"annotations": {"overrun": snakemake.params.overrun}, "data": {"own": {"folds": folds}}}
+    note_parameters(snakemake.output.parameters, used)
 
 
 if __name__ == "__main__":

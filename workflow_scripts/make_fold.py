@@ -1,6 +1,7 @@
 """Split the recordings of a fold into parts and clips."""
 
 from job import run_job
+from softscene.core.origins import note_parameters
 from softscene.features.folds import make_fold
 from softscene.features.store import FeatureParameters
 
@@ -19,6 +20,11 @@ def main(snakemake) -> None:
         shortest_trained=snakemake.params.shortest_trained,
         parameters=FeatureParameters(**snakemake.params.features),
     )
+    used = {
+        "frames": snakemake.params.clip_frames,
+        "shortest_trained": snakemake.params.shortest_trained,
+    }
+    note_parameters(snakemake.output.parameters, {"clips": used})
 
 
 if __name__ == "__main__":

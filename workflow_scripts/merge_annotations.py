@@ -1,6 +1,7 @@
 """Merge TUT's annotation lists, check both lists, and choose one."""
 
 from job import run_job
+from softscene.core.origins import note_parameters
 from softscene.data.merging import merge_lists
 
 
@@ -14,6 +15,8 @@ def main(snakemake) -> None:
         source=snakemake.params.source,
         overrun=snakemake.params.overrun,
     )
+    used = {key: snakemake.params[key] for key in ("source", "overrun")}
+    note_parameters(snakemake.output.parameters, {"annotations": used})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import shutil
 
 import h5py
 import pytest
+from softscene.core.tsv import read_table
 from softscene.features.store import sources_of
 
 from tests.checkout import SMALL
@@ -81,6 +82,33 @@ def test_a_report_of_another_configuration_is_refused_where_snakemake_notices_no
     config.write_text(other.replace("epochs: 5", "epochs: 2").replace("0.02}", "0.002}"))
     assert scratch.snakemake().returncode == 0
     assert scratch.path("report.html").is_file()
+
+
+def test_what_only_tables_depend_on_is_compared_too(scratch):
+    """Annotations, clips and evaluation leave no network's parameters."""
+    shutil.rmtree(scratch.folder / ".snakemake")
+    scratch.path("report.html").unlink()
+    other = scratch.folder / "other.yaml"
+    other.write_text(
+        "annotations: {source: merged, tolerance: 0.5}\nclips: {shortest_trained: 2.0}\n"
+        "evaluation: {fixed_threshold: 0.4}\n"
+    )
+    done = scratch.snakemake(config=[SMALL, str(other)])
+    assert done.returncode != 0
+    log = log_of(scratch, "make_report.log")
+    for words in (
+        "snakemake --forcerun audit_annotations evaluate_student make_fold merge_annotations (",
+        "annotations: annotations.source is published, the configuration says merged (1 files, ",
+        "audit: annotations.tolerance is 0.01, the configuration says 0.5 (1 files, ",
+        "fold: clips.shortest_trained is 1.0, the configuration says 2.0 (1 files, ",
+        "evaluation: evaluation.fixed_threshold is 0.5, the configuration says 0.4 (3 files, ",
+    ):
+        assert words in log
+    forced = ["audit_annotations", "evaluate_student", "make_fold", "merge_annotations"]
+    done = scratch.snakemake("--forcerun", *forced, config=[SMALL, str(other)])
+    assert done.returncode == 0, done.stdout
+    thresholds = read_table(scratch.path("predictions", MTL, "thresholds.tsv"))
+    assert set(thresholds.fixed) == {0.4}
 
 
 def test_a_report_of_another_corpus_is_refused_where_snakemake_notices_nothing(scratch):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from softscene.core.errors import FeatureError, ResultError
 from softscene.core.files import replacing_hdf5
+from softscene.core.origins import note_parameters
 from softscene.core.tsv import write_table
 from softscene.features.store import sources_of
 from softscene.models.networks import NetworkParameters
@@ -153,6 +154,16 @@ def made(tmp_path):
         for seed in (0, 5):
             objective = SceneObjective(loss)
             write("student", f"{loss}{seed}", seed=seed, scene_objective=objective)
+    noted = {
+        "lists": {"annotations": {key: PAPER["annotations"][key] for key in ("source", "overrun")}},
+        "audits": {"annotations": {"tolerance": PAPER["annotations"]["tolerance"]}},
+        "folds": {"clips": PAPER["clips"]},
+        "evaluations": {"evaluation": PAPER["evaluation"]},
+    }
+    for key, parameters in noted.items():
+        path = tmp_path / f"{key}.json"
+        note_parameters(path, parameters)
+        files[key] = [str(path)] if key in ("folds", "evaluations") else str(path)
     return configuration, files
 
 
@@ -181,9 +192,27 @@ def test_results_of_the_configuration_are_reported(made):
         ({"seeds": [0, 6]}, "train_student train_teacher",
          ["teacher: seed is 5, the configuration says 6 (1 files",
           "student: seed is 5, the configuration says 6 (2 files"]),
-        ({"clips": {"frames": 250}}, "train_student train_teacher",
+        ({"clips": {**PAPER["clips"], "frames": 250}}, "make_fold train_student train_teacher",
          ["teacher: network.frames is 500, the configuration says 250 (2 files",
-          "student: network.frames is 500, the configuration says 250 (4 files"]),
+          "student: network.frames is 500, the configuration says 250 (4 files",
+          "fold: clips.frames is 500, the configuration says 250 (1 files"]),
+        ({"clips": {**PAPER["clips"], "shortest_trained": 2.0}}, "make_fold",
+         ["fold: clips.shortest_trained is 1.0, the configuration says 2.0 (1 files"]),
+        ({"annotations": {"source": "merged", "overrun": 0.25, "tolerance": 0.5}},
+         "audit_annotations merge_annotations",
+         ["annotations: annotations.source is published, the configuration says merged (1 files",
+          "annotations: annotations.overrun is 0.5, the configuration says 0.25 (1 files",
+          "audit: annotations.tolerance is 0.01, the configuration says 0.5 (1 files"]),
+        ({"evaluation": {**PAPER["evaluation"], "fixed_threshold": 0.4,
+                         "conventions": {"frame": 0.02, "segment": 2.0}}},
+         "evaluate_student",
+         ["evaluation: evaluation.conventions.segment is 1.0, the configuration says 2.0 (1 files",
+          "evaluation: evaluation.fixed_threshold is 0.5, the configuration says 0.4 (1 files"]),
+        ({"evaluation": {**PAPER["evaluation"],
+                         "adaptive_thresholds": {"lowest": 0.3, "highest": 0.5, "step": 0.02}}},
+         "evaluate_student predict_student",
+         ["evaluation: evaluation.adaptive_thresholds.highest is 0.68, the configuration says 0.5 "
+          "(1 files"]),
     ],
 )  # fmt: skip
 def test_results_of_another_configuration_are_refused_with_the_keys(made, changes, rules, problems):
@@ -193,6 +222,19 @@ def test_results_of_another_configuration_are_refused_with_the_keys(made, change
     found = caught.value.problems
     assert [each.split(",")[0] for each in found] == [each.split(",")[0] for each in problems]
     assert all(each.startswith(start) for each, start in zip(found, problems, strict=True))
+
+
+def test_folds_of_own_data_are_compared(made, tmp_path):
+    configuration, files = made
+    note_parameters(tmp_path / "lists.json", {"data": {"own": {"folds": 3}}})
+    own = {"data": {**PAPER["data"], "own": {"audio": "a", "annotations": "b", "folds": 3}}}
+    del files["audits"]
+    require_configured(configuration | own, KINDS, files)
+    own["data"]["own"]["folds"] = 4
+    with pytest.raises(ResultError, match="snakemake --forcerun import_data ") as caught:
+        require_configured(configuration | own, KINDS, files)
+    (problem,) = caught.value.problems
+    assert problem.startswith("own data: data.own.folds is 3, the configuration says 4 (1 files")
 
 
 def test_features_of_another_configuration_or_list_are_refused(made):

@@ -1,12 +1,14 @@
-"""What a file was made of: facts that stand in it, and are compared where it is read."""
+"""What a file was made of: facts in it or beside it, compared where the file is read."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from softscene.core.errors import ResultError, SoftSceneError, how_to_remake
+from softscene.core.files import write_text
 
 Facts = Mapping[str, object]
 
@@ -60,3 +62,22 @@ def require_facts(
         else "was made by another version of the workflow"
     )
     raise error.of(f"{path} {reason}; {how_to_remake(path)}", other)
+
+
+def note_parameters(target: str | Path, parameters: Facts) -> None:
+    """Write what of the configuration a job used beside what it made, as JSON."""
+    write_text(target, json.dumps(parameters, indent=2) + "\n")
+
+
+def read_parameters(source: str | Path) -> dict[str, object]:
+    """Read what :func:`note_parameters` wrote, or a training's ``parameters.json``.
+
+    Raises
+    ------
+    ResultError
+        It cannot be read.
+    """
+    try:
+        return json.loads(Path(source).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{source} cannot be read ({error}); {how_to_remake(source)}") from error

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from softscene.config.labels import Labels
+from softscene.core.errors import ResultError, how_to_remake
 from softscene.core.tsv import read_numbers, read_table, write_table
 from softscene.data.splits import EVALUATION
 from softscene.evaluation import metrics
@@ -63,6 +64,11 @@ def evaluate_student(
         See ``evaluation`` in ``config.yaml``.
     student
         Whose the probabilities must be: its wildcards.
+
+    Raises
+    ------
+    ResultError
+        The probabilities are another student's, or the sweep is of other thresholds.
     """
     table = read_table(recordings)
     names = list(table.recording[table.part == EVALUATION])
@@ -74,14 +80,15 @@ def evaluate_student(
         frames: reference_activity(by_recording, scores, labels, hop[0] / hop[1], frames)
         for frames in {1, *sizes.values()}
     }
-    own = sweep(
-        ((reference[1][name], scores[name]) for name in names),
-        grid(**adaptive_thresholds),
-        labels.events,
-    )
-    thresholds = choose_thresholds(
-        read_numbers(development_sweep, COUNTS), own, labels.events, fixed_threshold
-    )
+    tried = grid(**adaptive_thresholds)
+    own = sweep(((reference[1][name], scores[name]) for name in names), tried, labels.events)
+    known = read_numbers(development_sweep, COUNTS)
+    if not np.array_equal(known.threshold.unique(), tried):
+        raise ResultError(
+            f"{development_sweep} is of other thresholds than evaluation.adaptive_thresholds; "
+            + how_to_remake(development_sweep)
+        )
+    thresholds = choose_thresholds(known, own, labels.events, fixed_threshold)
     detected = {
         mode: {name: reached(scores[name], limits) for name in names}
         for mode, limits in thresholds.items()

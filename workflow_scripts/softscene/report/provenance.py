@@ -1,22 +1,31 @@
 """What was run: data, configuration, versions, commit, machine, hours."""
 
 import datetime
-import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 import psutil
 
-from softscene.core.errors import ResultError, how_to_remake
+from softscene.core.errors import ResultError
+from softscene.core.origins import read_parameters
 from softscene.core.tsv import read_table
 from softscene.data.annotations import happenings
 from softscene.features.store import FeatureParameters, FeatureStore, sources_of
 
+MADE_BY = {
+    "teacher": "train_teacher",
+    "student": "train_student",
+    "annotations": "merge_annotations",
+    "own data": "import_data",
+    "audit": "audit_annotations",
+    "fold": "make_fold",
+    "evaluation": "evaluate_student",
+}
 PACKAGES = ("snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "matplotlib")
 
 
@@ -194,15 +203,16 @@ def require_configured(
     kinds
         Kinds of students.
     files
-        ``features``, ``events``, and the ``parameters.json`` of all ``students`` (by kind, fold and
-        seed) and ``teachers`` (by fold and seed), if there are any.
+        ``features``, ``events``; the ``parameters.json`` of all ``students`` (by kind, fold and
+        seed) and ``teachers`` (by fold and seed), if there are any; and what other jobs have noted
+        of the configuration: ``lists``, ``audits``, ``folds``, ``evaluations``.
 
     Raises
     ------
     FeatureError
         The features were made with other parameters, or of other events.
     ResultError
-        Networks were trained with other parameters; lists the keys, and says what to do.
+        Something else was made with other parameters; lists the keys, and says what to do.
     """
     parameters = FeatureParameters(**configuration["features"])
     with FeatureStore(files["features"], parameters, sources_of(files["events"])):
@@ -214,13 +224,21 @@ def require_configured(
     paths = [*teachers, *files["students"]]
     other: dict[str, list[str]] = {}
     for path, ((role, wanted), seed) in zip(paths, expected, strict=True):
-        made = flat(_read_parameters(path))
+        made = flat(read_parameters(path))
         for key, value in flat({**wanted, "seed": seed}).items():
             if (found := made.get(key, "missing")) != value:
                 fault = f"{role}: {key} is {found}, the configuration says {value}"
                 other.setdefault(fault, []).append(str(path))
+    now = flat(configuration)
+    for role, path in _noted(configuration, files):
+        for key, found in flat(read_parameters(path)).items():
+            if (value := now.get(key, "nothing")) != found:
+                fault = f"{role}: {key} is {found}, the configuration says {value}"
+                other.setdefault(fault, []).append(str(path))
     if other:
-        rules = {f"train_{fault.split(':')[0]}" for fault in other}
+        rules = {MADE_BY.get(role := fault.split(":")[0], role) for fault in other}
+        if any("evaluation.adaptive_thresholds." in fault for fault in other):
+            rules.add("predict_student")
         if "train_teacher" in rules and any(
             method.get("labels") == "cross_fitted" for method in configuration["methods"].values()
         ):
@@ -231,6 +249,17 @@ def require_configured(
             "run's --configfile and --cores last)",
             [f"{fault} ({len(of)} files, {of[0]} first)" for fault, of in other.items()],
         )
+
+
+def _noted(
+    configuration: Mapping[str, object], files: Mapping[str, str | Sequence[str]]
+) -> Iterator[tuple[str, str]]:
+    """Role and file of all that is no training and notes what it used of the configuration."""
+    lists = "own data" if configuration["data"]["own"] else "annotations"
+    roles = {"lists": lists, "audits": "audit", "folds": "fold", "evaluations": "evaluation"}
+    for key, role in roles.items():
+        paths = files.get(key, [])
+        yield from ((role, path) for path in ([paths] if isinstance(paths, str) else paths))
 
 
 def _teaching(configuration: Mapping[str, object]) -> tuple[str, dict[str, object]]:
@@ -260,10 +289,3 @@ def _trained(
         "network": network | clip,
         "threads": configuration["compute"]["threads"],
     }
-
-
-def _read_parameters(path: str | Path) -> dict[str, object]:
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error

@@ -1,11 +1,10 @@
 """What a training is told, and what is noted beside its result."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from softscene.core.files import write_text
+from softscene.core.origins import note_parameters
 
 
 @dataclass(frozen=True)
@@ -56,4 +55,4 @@ def plain(parameters: Mapping[str, object]) -> dict[str, object]:
 
 def save_parameters(parameters: Mapping[str, object], target: str | Path) -> None:
     """Write the parameters of a training, as resolved, beside its result."""
-    write_text(target, json.dumps(plain(parameters), indent=2) + "\n")
+    note_parameters(target, plain(parameters))
