@@ -90,7 +90,7 @@ class Checkout:
         return self.folder.joinpath("results", "small", *parts)
 
 
-def wait_for(what, seconds=60):
+def wait_for(what, seconds=600):
     """Look until ``what()`` gives something, and give that."""
     end = time.monotonic() + seconds
     while not (found := what()):

@@ -67,7 +67,7 @@ def execute(folder, snakefile, *arguments):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 
@@ -116,7 +116,7 @@ def on_terminal(tmp_path, interruptible):
                 os.killpg(process.pid, signal.SIGINT)
                 interrupt = None
         os.close(ours)
-        return process.wait(60), written.decode()
+        return process.wait(600), written.decode()
 
     return run
 

@@ -120,14 +120,14 @@ def test_killed_download_goes_on(downloads, seen):
     server.faults[ARCHIVE].extend([Fault(), Fault(), Fault(stall_after=500_000)])
     process = downloads.start(*targets)
     try:
-        assert server.stalled.wait(60), (downloads.folder / "printed.txt").read_text()
+        assert server.stalled.wait(600), (downloads.folder / "printed.txt").read_text()
     finally:
         tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         for each in tree:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
-        process.wait(10)
-    assert psutil.wait_procs(tree, timeout=10)[1] == []
+        process.wait(600)
+    assert psutil.wait_procs(tree, timeout=120)[1] == []
     first, broken = members_asked(server)
     server.requests.clear()
     unlocked = downloads.snakemake("--unlock")
@@ -249,12 +249,12 @@ def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
     downloads.configure(timeout=60)
     server.lasting[ARCHIVE] = Fault(stall_after=1000)
     process = downloads.start(*given)
-    assert server.stalled.wait(60), (downloads.folder / "printed.txt").read_text()
+    assert server.stalled.wait(600), (downloads.folder / "printed.txt").read_text()
     with copy_checkout(tmp_path / "other") as other:
         done = other.snakemake(*given)
     assert_clear(done, f"{folder} is being made by process {process.pid}")
     process.kill()
-    process.wait(10)
+    process.wait(600)
     seen("the second, a synthetic one too, is refused; names the first")
 
 

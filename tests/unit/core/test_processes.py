@@ -45,7 +45,7 @@ def start(*command, cwd):
     return process
 
 
-def wait_until_gone(processes, seconds=10):
+def wait_until_gone(processes, seconds=120):
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
@@ -205,6 +205,6 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does_and_not_under_nohup(tmp_pat
             assert run.poll() is None
             assert all(each.is_running() for each in below)
             os.killpg(run.pid, signal.SIGINT)
-        assert run.wait(60) == 1
+        assert run.wait(600) == 1
     wait_until_gone(below)
     assert not list((tmp_path / ".snakemake").glob("locks/*"))

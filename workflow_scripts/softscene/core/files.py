@@ -84,6 +84,8 @@ class Log(TextIOBase):
         Whether all that was written is there; may be set.
     """
 
+    _file = io.BytesIO()  # where there is none, as Python closes what could not be made, too
+
     def __init__(self, path: str | Path) -> None:
         self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - closed in close()
         self.complete = True
