@@ -19,10 +19,10 @@ from tests.conftest import ROOT
 JOB = """
 import subprocess, sys, time
 from softscene.core.processes import ancestors, end_with
-subprocess.Popen(["sleep", "60"])
+subprocess.Popen(["sleep", "3600"])
 end_with(ancestors("boss"), every=0.1)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 BOSS = """
 import subprocess, sys
@@ -34,7 +34,7 @@ import sys, time
 from softscene.core.processes import claim
 kept = claim(sys.argv[1], "results/x")
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -175,7 +175,7 @@ from softscene.core.processes import end_tidily_on_hangup
 onstart: end_tidily_on_hangup()
 rule slow:
     output: "a"
-    shell: "sleep 60; touch {output}"
+    shell: "sleep 3600; touch {output}"
 """
 
 
