@@ -38,7 +38,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.make_report.output,
-        rules.export_detector.output if detector_students() else [],
+        rules.export_detector.output if STUDY.detecting else [],
 
 
 onsuccess:

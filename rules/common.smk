@@ -15,15 +15,7 @@ os.environ.update(PYTHONPATH=SCRIPTS)
 from softscene.config.checks import check
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, read_yaml, typed
-from softscene.config.study import (
-    NONE,
-    explored_kinds,
-    own_networks,
-    require_code,
-    student_kinds,
-    with_controls,
-    without_removed_methods,
-)
+from softscene.config.study import Study, with_controls, without_removed_methods
 from softscene.core import sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
@@ -57,6 +49,9 @@ class Name(str):
         return str, (str(self),)
 
 
+# By its weights, and never by what is measured here, it is chosen what claims are about.
+PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
+
 update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
@@ -66,8 +61,8 @@ try:
     config["methods"] = with_controls(config)
     for method in config["methods"].values():
         method["name"] = Name(method["name"])
-    require_code(config["methods"])
-    OWN_NETWORKS = own_networks(config["methods"], config["detector"])
+    # What is trained, and which of it is compared, explored and made a detector of.
+    STUDY = Study.of(config, PAPER_TABLE3)
     LABELS = configured_path(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
@@ -102,9 +97,7 @@ DOWNLOAD = {
     "timeout": str(config["download"]["timeout"]),
 }
 
-# What is trained: a teacher for each (fold, seed), and for it a student of each kind.
-KINDS = student_kinds(config["methods"])
-EXPLORED = explored_kinds(KINDS, config["explorer"]["students"])
+# A teacher for each (fold, seed), and for it a student of each variant.
 TEACHER = "fold-{fold}_seed-{seed}"
 INNER_TEACHER = f"{TEACHER}_without-{{part}}"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
@@ -115,6 +108,7 @@ SOFT_LABELS = {
     "cross_fitted": f"{RESULTS}/soft_labels/cross_fitted/{TEACHER}.tsv",
     "scene_mean": f"{RESULTS}/soft_labels/scene_mean/T-{{temperature}}/{TEACHER}.tsv",
 }
+LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDER"
 GPUS = int(config["compute"]["device"] == "cuda")
 
@@ -153,38 +147,25 @@ wildcard_constraints:
     dataset=one_of(DATASETS),
     fold=one_of(config["folds"]),
     seed=one_of(config["seeds"]),
-    method=one_of(kind.method for kind in KINDS),
-    alpha=one_of(kind.alpha for kind in KINDS),
-    beta=one_of(kind.beta for kind in KINDS),
-    temperature=one_of(kind.temperature for kind in KINDS),
+    method=one_of(variant.method for variant in STUDY.variants),
+    alpha=one_of(variant.alpha for variant in STUDY.variants),
+    beta=one_of(variant.beta for variant in STUDY.variants),
+    temperature=one_of(variant.temperature for variant in STUDY.variants),
     part=one_of(range(1, config["control_settings"]["parts"] + 1)),
 
 
-def of_students(pattern, students=None):
-    """The pattern's paths for all students, or these, in the order of ``student_runs``."""
+def of_students(pattern, variants=None, seeds=None):
+    """The pattern's paths for all students, or those of some variants and seeds: see Study.runs."""
     return [
-        expand(pattern, fold=fold, seed=seed, **vars(kind))[0]
-        for kind, fold, seed in (student_runs() if students is None else students)
+        expand(pattern, fold=fold, seed=seed, **variant.wildcards)[0]
+        for variant, fold, seed in STUDY.runs(variants, seeds)
     ]
-
-
-def student_runs():
-    """All (kind, fold, seed)."""
-    return [
-        (kind, fold, seed) for kind in KINDS for fold in config["folds"] for seed in config["seeds"]
-    ]
-
-
-def of_chosen(pattern):
-    """The pattern's paths for all (fold, seed) of each student that claims are about."""
-    places = {"fold": config["folds"], "seed": config["seeds"]}
-    return [path for each in CHOSEN for path in expand(pattern, **places, **vars(each.kind))]
 
 
 def of_teachers(pattern):
     """The pattern's paths for all teachers; none where no student learns from one."""
     places = {"fold": config["folds"], "seed": config["seeds"]}
-    return expand(pattern, **places) if TEMPERATURES else []
+    return expand(pattern, **places) if STUDY.temperatures else []
 
 
 def by_name(value):
@@ -194,43 +175,17 @@ def by_name(value):
     return {key: by_name(inner) for key, inner in sorted(value.items())}
 
 
-def of_explored(pattern):
-    """The pattern's paths for the explorer's students, of the first seed: by kind, then fold."""
-    return [
-        expand(pattern, fold=fold, seed=config["seeds"][0], **vars(kind))[0]
-        for kind in EXPLORED
-        for fold in config["folds"]
-    ]
-
-
-def control_names():
-    """The controls, as tables call them."""
-    return list(dict.fromkeys(each.name for each in CONTENDERS if each.is_control))
-
-
-def detector_students():
-    """All (kind, fold, seed) that the detector may be made of; of controls only if they are named."""
-    chosen = config["detector"]
-    left_out = {each.kind for each in CONTENDERS if each.is_control}
-    left_out |= {kind for kind in KINDS if kind.method in OWN_NETWORKS}
-    return [
-        run
-        for run in student_runs()
-        if run[0].folder == chosen or (not chosen and run[0] not in left_out)
-    ]
-
-
 def detector_scores(wildcards):
     """What the detector's students are chosen by, if they are not named: their own scores, as
     Table 3 may be of other methods."""
-    if not detector_students():
+    if not STUDY.detecting:
         raise WorkflowError(
             "there is no student to make a detector of: controls and methods with a network of their "
             "own are left out; configure another method"
         )
     if config["detector"]:
         return []
-    return of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv", detector_students())
+    return of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv", STUDY.detecting)
 
 
 def own_recording(wildcards):
@@ -256,21 +211,17 @@ def tell_predictions():
 
 
 def scene_loss(wildcards):
-    return config["methods"][wildcards.method]["scene_loss"]
+    return STUDY.variant(wildcards).loss
 
 
 def scene_objective(wildcards):
-    """What a student's scene branch learns: the loss, its weight, its temperature."""
-    loss = scene_loss(wildcards)
-    weight = {"hard": wildcards.alpha, "soft": wildcards.beta}.get(loss, 0)
-    temperature = 1.0 if wildcards.temperature == NONE else wildcards.temperature
-    return {"loss": loss, "weight": float(weight), "temperature": float(temperature)}
+    return STUDY.variant(wildcards).objective
 
 
 def soft_labels(wildcards):
     """What the soft loss learns: the labels of the same (fold, seed)'s teacher, or a control's."""
-    method = config["methods"][wildcards.method]
-    return SOFT_LABELS[method.get("labels", "teacher")] if method["scene_loss"] == "soft" else []
+    variant = STUDY.variant(wildcards)
+    return SOFT_LABELS[variant.labels] if variant.loss == "soft" else []
 
 
 def own_code(wildcards):

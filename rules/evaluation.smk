@@ -95,8 +95,7 @@ rule make_table3:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        kinds=[vars(kind) for kind, fold, seed in student_runs()],
-        names={key: method["name"] for key, method in config["methods"].items()},
+        variants=[vars(variant) for variant, fold, seed in STUDY.runs()],
         conventions=config["evaluation"]["conventions"],
         synthetic=SYNTHETIC,
     script:
@@ -128,8 +127,7 @@ rule make_table4:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        kinds=[vars(kind) for kind, fold, seed in student_runs()],
-        names={key: method["name"] for key, method in config["methods"].items()},
+        variants=[vars(variant) for variant, fold, seed in STUDY.runs()],
         conventions=config["evaluation"]["conventions"],
         synthetic=SYNTHETIC,
     script:

@@ -5,6 +5,12 @@ SOUND = AUDIO if OWN else [f"{RESULTS}/sound/{name}" for name in DATASETS]
 PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/explorer/web")).glob("*.*")))
 
 
+def of_explored(name):
+    """A file of the predictions of the explorer's students, of the first seed."""
+    pattern = f"{RESULTS}/predictions/{STUDENT}/{name}"
+    return of_students(pattern, STUDY.explored, seeds=config["seeds"][:1])
+
+
 if not OWN:
 
     rule fetch_sound:
@@ -43,8 +49,8 @@ rule make_explorer:
         events=f"{RESULTS}/annotations/events.tsv",
         features=f"{RESULTS}/features.h5",
         folds=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
-        probabilities=of_explored(f"{RESULTS}/predictions/{STUDENT}/probabilities.h5"),
-        thresholds=of_explored(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv"),
+        probabilities=of_explored("probabilities.h5"),
+        thresholds=of_explored("thresholds.tsv"),
         labels=LABELS,
         terms=workflow_path("resources/data_terms.txt"),
         code=library_files("make_explorer"),
@@ -64,13 +70,13 @@ rule make_explorer:
     params:
         run=config["run"],
         number=config["explorer"]["recordings"],
-        kinds=[vars(kind) for kind in EXPLORED],
+        variants=[vars(variant) for variant in STUDY.explored],
         left_out=[
             method["name"]
             for key, method in config["methods"].items()
-            if not config["explorer"]["students"] and key not in {kind.method for kind in EXPLORED}
+            if not config["explorer"]["students"]
+            and key not in {each.method for each in STUDY.explored}
         ],
-        names={key: method["name"] for key, method in config["methods"].items()},
         folds=config["folds"],
         seed=config["seeds"][0],
         features=config["features"],

@@ -25,7 +25,7 @@ rule plot_figure3:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        left_out=lambda wildcards: control_names(),
+        left_out=lambda wildcards: STUDY.controls,
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_figure3.py"

@@ -1,17 +1,12 @@
 # Own recordings: the best students as one file, and what they find in each file of a folder.
-LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 
 
 rule export_detector:
     input:
-        weights=of_students(
-            f"{RESULTS}/students/{STUDENT}/weights.safetensors", detector_students()
-        ),
-        parameters=of_students(f"{RESULTS}/students/{STUDENT}/parameters.json", detector_students()),
-        thresholds=of_students(
-            f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", detector_students()
-        ),
-        statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", detector_students()),
+        weights=of_students(f"{RESULTS}/students/{STUDENT}/weights.safetensors", STUDY.detecting),
+        parameters=of_students(f"{RESULTS}/students/{STUDENT}/parameters.json", STUDY.detecting),
+        thresholds=of_students(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", STUDY.detecting),
+        statistics=of_students(f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv", STUDY.detecting),
         scores=detector_scores,
         labels=LABELS,
         code=library_files("export_detector"),
@@ -28,12 +23,8 @@ rule export_detector:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        students=[(vars(kind), fold, seed) for kind, fold, seed in detector_students()],
+        students=[(vars(each), fold, seed) for each, fold, seed in STUDY.runs(STUDY.detecting)],
         chosen=config["detector"],
-        names={
-            kind.method: config["methods"][kind.method]["name"]
-            for kind, _, _ in detector_students()
-        },
         about={
             "run": config["run"],
             "synthetic": SYNTHETIC,

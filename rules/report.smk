@@ -1,22 +1,4 @@
 # The report: paired comparisons, all figures but Fig. 3, and the page.
-from softscene.config.variants import choose, contenders_of
-
-PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
-METHODS = {
-    key: {name: method[name] for name in ("name", "scene_loss", "labels", "code") if name in method}
-    for key, method in sorted(config["methods"].items())
-}
-CONTENDERS = contenders_of([vars(kind) for kind in KINDS], METHODS)
-# Those that claims are about, whose curves are drawn: set by the published weights.
-CHOSEN = list(choose(CONTENDERS, PAPER_TABLE3))
-# Of students that learn the teacher's own soft labels.
-TEMPERATURES = sorted(
-    {
-        float(each.kind.temperature)
-        for each in CONTENDERS
-        if each.loss == "soft" and not each.is_control
-    }
-)
 
 
 rule compare_methods:
@@ -43,9 +25,8 @@ rule compare_methods:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        kinds=[vars(kind) for kind, fold, seed in student_runs()],
-        places=[(fold, seed) for kind, fold, seed in student_runs()],
-        methods=METHODS,
+        variants=[vars(variant) for variant, fold, seed in STUDY.runs()],
+        places=[(fold, seed) for variant, fold, seed in STUDY.runs()],
         conventions=config["evaluation"]["conventions"],
         synthetic=SYNTHETIC,
         own=bool(OWN),
@@ -84,7 +65,7 @@ rule plot_table1:
 
 rule plot_learning_curves:
     input:
-        students=of_chosen(f"{RESULTS}/students/{STUDENT}/history.tsv"),
+        students=of_students(f"{RESULTS}/students/{STUDENT}/history.tsv", STUDY.chosen),
         teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/history.tsv"),
         code=library_files("plot_learning_curves"),
         style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
@@ -108,7 +89,7 @@ rule plot_learning_curves:
         runtime=10,
     params:
         # In a function, as Snakemake looks for wildcards in the texts of a list.
-        titles=lambda wildcards: [Name(each.title) for each in CHOSEN],
+        titles=lambda wildcards: [Name(each.title) for each in STUDY.chosen],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"
@@ -169,7 +150,7 @@ rule plot_soft_labels:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        temperatures=TEMPERATURES,
+        temperatures=STUDY.temperatures,
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_soft_labels.py"
@@ -190,7 +171,7 @@ SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 rule make_report:
     # What it says of commit, machine, versions and hours is as it finds them: they are no inputs.
     input:
-        **(OF_TEACHERS if TEMPERATURES else {}),
+        **(OF_TEACHERS if STUDY.temperatures else {}),
         table3=f"{RESULTS}/tables/table3.tsv",
         table4=f"{RESULTS}/tables/table4.tsv",
         means=f"{RESULTS}/tables/table3_intervals.tsv",
@@ -229,7 +210,7 @@ rule make_report:
         runtime=10,
     params:
         configuration=SHOWN,
-        kinds=[vars(kind) for kind in KINDS],
+        variants=[vars(variant) for variant in STUDY.variants],
         benchmarks=lambda wildcards: benchmarks(wildcards),
         synthetic=SYNTHETIC,
     script:
@@ -241,4 +222,4 @@ rule figures:
         rules.plot_figure3.output,
         rules.plot_table1.output,
         rules.plot_learning_curves.output,
-        [rules.plot_confusion.output, rules.plot_soft_labels.output] if TEMPERATURES else [],
+        [rules.plot_confusion.output, rules.plot_soft_labels.output] if STUDY.temperatures else [],

@@ -2,23 +2,23 @@
 
 from job import run_job
 from softscene.config.labels import read_labels
-from softscene.config.study import StudentKind
-from softscene.detect.detector import StudentFiles, best_kind, export_detector
+from softscene.config.variants import Variant
+from softscene.detect.detector import StudentFiles, best_variant, export_detector
 
 
 def main(snakemake) -> None:
     given, wanted = snakemake.input, snakemake.params
-    kinds = [StudentKind(**kind) for kind, _, _ in wanted.students]
-    chosen = wanted.chosen or best_kind(list(zip(kinds, given.scores, strict=True)))
+    variants = [Variant(**each) for each, _, _ in wanted.students]
+    chosen = wanted.chosen or best_variant(list(zip(variants, given.scores, strict=True)))
     students = [
         StudentFiles(
-            kind,
+            variant,
             f"fold-{fold}_seed-{seed}",
             *files,
-            origin={**vars(kind), "fold": str(fold), "seed": str(seed)},
+            origin={**variant.wildcards, "fold": str(fold), "seed": str(seed)},
         )
-        for kind, (_, fold, seed), *files in zip(
-            kinds,
+        for variant, (_, fold, seed), *files in zip(
+            variants,
             wanted.students,
             given.weights,
             given.parameters,
@@ -26,9 +26,9 @@ def main(snakemake) -> None:
             given.thresholds,
             strict=True,
         )
-        if kind.folder == chosen
+        if variant.folder == chosen
     ]
-    about = {**wanted.about, "method": wanted.names[students[0].kind.method]}
+    about = {**wanted.about, "method": students[0].variant.name}
     export_detector(students, read_labels(given.labels), snakemake.output[0], about)
 
 

@@ -22,9 +22,7 @@ def main(snakemake) -> None:
             folds=dict(zip(params.folds, given.folds, strict=True)),
             parameters=FeatureParameters(**params.features),
         ),
-        shown=shown_of(
-            params.kinds, params.names, params.seed, given.probabilities, given.thresholds
-        ),
+        shown=shown_of(params.variants, params.seed, given.probabilities, given.thresholds),
         labels=read_labels(given.labels),
         number=params.number,
         target=snakemake.output[0],

@@ -10,7 +10,7 @@ from softscene.report.provenance import require_configured
 def main(snakemake) -> None:
     study = Study(folder=str(Path(snakemake.scriptdir).parent), **dict(snakemake.params.items()))
     files = dict(snakemake.input.items())
-    require_configured(study.configuration, study.kinds, files)
+    require_configured(study.configuration, study.variants, files)
     make_report(study, files, target=snakemake.output[0])
 
 

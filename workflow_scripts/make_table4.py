@@ -5,7 +5,7 @@ from softscene.evaluation.tables import make_table4, runs_of, write_table4
 
 
 def main(snakemake) -> None:
-    runs = runs_of(snakemake.params.kinds, snakemake.params.names, snakemake.input.scores)
+    runs = runs_of(snakemake.params.variants, snakemake.input.scores)
     conventions = snakemake.params.conventions
     table = make_table4(runs, snakemake.input.published or None, conventions)
     results = dict(snakemake.output.items())

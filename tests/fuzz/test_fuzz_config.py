@@ -14,7 +14,8 @@ from snakemake.utils import update_config
 from softscene.config.checks import check
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, typed
-from softscene.config.study import canonical, student_kinds, with_controls, without_removed_methods
+from softscene.config.study import with_controls, without_removed_methods
+from softscene.config.variants import canonical, variants_of
 from softscene.core.errors import ConfigurationError
 
 from tests.conftest import PAPER, ROOT, SCHEMA
@@ -166,14 +167,14 @@ def is_name(text):
     return isinstance(text, str) and bool(re.fullmatch(r"[A-Za-z0-9._-]{1,200}", text, re.ASCII))
 
 
-def folder_of(kind):
-    return f"alpha-{kind.alpha}_beta-{kind.beta}_T-{kind.temperature}"
+def folder_of(variant):
+    return f"alpha-{variant.alpha}_beta-{variant.beta}_T-{variant.temperature}"
 
 
-def weights_of(kind, methods):
-    """The configured numbers that a kind's words stand for, ``None`` for those it does not have."""
+def weights_of(variant, methods):
+    """The configured numbers that a variant's words stand for, ``None`` where it has none."""
     for weight in ("alpha", "beta", "temperature"):
-        word, values = getattr(kind, weight), methods[kind.method].get(weight, [None])
+        word, values = getattr(variant, weight), methods[variant.method].get(weight, [None])
         yield [value for value in values if value is None or float(word) == value]
 
 
@@ -189,12 +190,12 @@ def test_configurations(seen):
             return
         assert is_sound(config)
         methods = with_controls(config)
-        kinds = student_kinds(methods)
-        places = {(kind.method, folder_of(kind)) for kind in kinds}
-        assert len(places) == len(kinds)
+        variants = variants_of(methods)
+        places = {(variant.method, folder_of(variant)) for variant in variants}
+        assert len(places) == len(variants)
         assert all(is_name(method) and is_name(folder) for method, folder in places)
-        for kind in kinds:
-            assert all(len(found) == 1 for found in weights_of(kind, methods))
+        for variant in variants:
+            assert all(len(found) == 1 for found in weights_of(variant, methods))
 
     refused_or_sound()
     seen("refused with each key's path, or every student has one name of its own")

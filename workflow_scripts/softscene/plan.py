@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softscene.config.study import canonical, student_kinds
-from softscene.config.variants import TEACHER, choose, contenders_of
+from softscene.config.variants import TEACHER, canonical, choose, variants_of
 
 _FOLD, _TEACHER = ("fold",), ("fold", "seed")
 _STUDENT = ("method", "alpha", "beta", "temperature", "fold", "seed")
@@ -185,17 +184,16 @@ def planned_jobs(
 
 def _runs(config: Mapping[str, Any], published: str | Path) -> list[dict[str, Any]]:
     """Of each student: wildcards, loss, the labels it learns, and which of ``_OF_SOME`` want it."""
-    runs, kinds = [], student_kinds(config["methods"])
-    contenders = contenders_of([vars(kind) for kind in kinds], config["methods"])
-    drawn = {each.kind for each in choose(contenders, published)}
-    exported = {each.kind for each in contenders if not each.is_control}
+    runs, kinds = [], variants_of(config["methods"])
+    drawn = set(choose(kinds, published))
+    exported = {each for each in kinds if not each.is_control}
     for kind in kinds:
         method = config["methods"][kind.method]
         labels = method.get("labels", TEACHER) if method["scene_loss"] == "soft" else None
         what = {"loss": method["scene_loss"], "labels": labels}
         what |= {"plot_learning_curves": kind in drawn, "export_detector": kind in exported}
         for fold, seed in itertools.product(config["folds"], config["seeds"]):
-            runs.append({**vars(kind), "fold": str(fold), "seed": str(seed), **what})
+            runs.append({**kind.wildcards, "fold": str(fold), "seed": str(seed), **what})
     return runs
 
 

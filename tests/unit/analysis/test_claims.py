@@ -19,8 +19,7 @@ from softscene.analysis.claims import (
 )
 from softscene.analysis.comparisons import pairs_of
 from softscene.analysis.intervals import Estimate, compare
-from softscene.config.study import StudentKind
-from softscene.config.variants import Chosen, Contender, choose, contenders_of
+from softscene.config.variants import Chosen, Variant, choose, variants_of
 
 from tests.conftest import ROOT
 from tests.unit.analysis.comparable import (
@@ -40,11 +39,10 @@ from tests.unit.analysis.comparable import (
 PUBLISHED = {name: ROOT / "resources" / f"published_{name}.csv" for name in ("table3", "table4")}
 PAPER = {CRNN: 0.42, LIGHT: 0.46, HEAVY: 0.29, SOFT: 0.50, FAINT: 0.47}
 NO = float("nan")
-OWN_BASELINE = Contender(StudentKind("wide"), "Wide", "none", own=True)
-OWN_SOFT = Contender(StudentKind("mine", beta="1.0", temperature="1.0"), "Mine", "soft", own=True)
-OWN_CONTROL = Contender(
-    StudentKind("noise", beta="1.0", temperature="1.0"), "Noise", "soft", "shuffled", own=True
-)
+WEIGHTS = {"beta": "1.0", "temperature": "1.0"}
+OWN_BASELINE = Variant("wide", "Wide", "none", custom=True)
+OWN_SOFT = Variant("mine", "Mine", "soft", **WEIGHTS, custom=True)
+OWN_CONTROL = Variant("noise", "Noise", "soft", **WEIGHTS, labels="shuffled", custom=True)
 
 
 @pytest.mark.parametrize(
@@ -99,22 +97,22 @@ def as_published():
     """Student -> event -> its F-score and error rate in the published Table 4."""
     table = pd.read_csv(PUBLISHED["table4"])
     found = {}
-    for contender in (CRNN, LIGHT, HEAVY, SOFT):
-        weights = dict(contender.given)
+    for variant in (CRNN, LIGHT, HEAVY, SOFT):
+        weights = variant.weights
         rows = table
         for key in ("alpha", "beta", "temperature"):
             rows = rows[rows[key].eq(weights[key]) if key in weights else rows[key].isna()]
         assert len(rows) == 25
-        found[contender] = {
+        found[variant] = {
             row.event: (row.f_score_percent / 100, row.error_rate) for row in rows.itertuples()
         }
     return found
 
 
-def verdicts_of(means, contenders=None, events=None, event_options=None, **options):
+def verdicts_of(means, variants=None, events=None, event_options=None, **options):
     scores = both(events_of, events or as_published(), **(event_options or {"noise": 2e-4}))
     overall = settings(means, **options)
-    table = judge_claims(overall, scores, contenders or list(means), PUBLISHED)
+    table = judge_claims(overall, scores, variants or list(means), PUBLISHED)
     own = table[table.threshold == "adaptive"]
     return {key: list(rows.verdict) for key, rows in own.groupby("claim")}, table
 
@@ -236,9 +234,7 @@ def test_one_pair_tells_nothing():
 def test_the_trend_is_the_slope_over_the_decades_of_alpha():
     """A line of -0.02 a decade with a bend that least squares sees through; alpha = 0 has none."""
     alphas = ["0.0", "0.0001", "0.001", "0.01", "0.1", "1.0"]
-    students = {
-        alpha: Contender(StudentKind("mtl", alpha=alpha), "MTL", "hard") for alpha in alphas
-    }
+    students = {alpha: Variant("mtl", "MTL", "hard", alpha=alpha) for alpha in alphas}
     bend = {"0.0": 9.0, "0.0001": 0.01, "0.001": -0.01, "0.01": 0.0, "0.1": -0.01, "1.0": 0.01}
     means = {
         each: 0.46 + bend[alpha] - (0.02 * (np.log10(float(alpha)) + 4) if float(alpha) else 0)
@@ -249,7 +245,7 @@ def test_the_trend_is_the_slope_over_the_decades_of_alpha():
     expected = np.polyfit([-4, -3, -2, -1, 0], [means[students[a]] for a in alphas[1:]], 1)[0]
     assert row.difference == pytest.approx(expected)
     assert row.comparison == "slope of MTL over alpha = 0.0001, 0.001, 0.01, 0.1, 1"
-    means = {each: mean for each, mean in means.items() if each.kind.alpha in ("0.0", "0.01")}
+    means = {each: mean for each, mean in means.items() if each.alpha in ("0.0", "0.01")}
     _, table = verdicts_of({CRNN: 0.42, **means})
     row = table[table.claim == "trend_of_alpha"].iloc[0]
     assert (row.verdict, row.reason) == (
@@ -366,11 +362,12 @@ def test_a_method_of_ones_own_stands_for_no_method():
 def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():
     methods = {
         "crnn": {"name": "CNN-BiGRU", "scene_loss": "none"},
-        "focal": {"name": "Focal", "scene_loss": "hard", "code": "methods/focal.py"},
-    }
-    contenders = contenders_of([vars(CRNN.kind), vars(FOCAL.kind)], methods)
-    assert contenders == [CRNN, FOCAL]
-    assert pairs_of(contenders, choose(contenders, PUBLISHED["table3"])) == [(FOCAL, CRNN)]
+        "focal": {"name": "Focal", "scene_loss": "hard", "alpha": [0.0001],
+                  "code": "methods/focal.py"},
+    }  # fmt: skip
+    variants = variants_of(methods)
+    assert variants == [CRNN, FOCAL]
+    assert pairs_of(variants, choose(variants, PUBLISHED["table3"])) == [(FOCAL, CRNN)]
 
 
 def test_folds_that_contradict_each_other_are_said_to():
@@ -436,9 +433,9 @@ def test_controls_are_judged_from_scores_for_better_or_worse(mean, expected, wor
     )
 
 
-def added(scores, contender, noise):
-    """Scores with noise added to a contender's, in both scores the same."""
-    rows = scores.method == contender.name
+def added(scores, variant, noise):
+    """Scores with noise added to a variant's, in both scores the same."""
+    rows = scores.method == variant.name
     scores.loc[rows, "f_score"] += noise
     scores.loc[rows, "error_rate"] -= noise
     return scores
@@ -530,21 +527,12 @@ def test_the_published_weights_stand_for_their_methods():
 
 def test_without_published_weights_the_first_configured_stand_for_their_methods():
     methods = {
-        "crnn": {"name": "CNN-BiGRU", "scene_loss": "none"},
-        "mtl": {"name": "MTL", "scene_loss": "hard"},
-        "soft": {"name": "Soft", "scene_loss": "soft"},
-        "even": {"name": "Even", "scene_loss": "soft", "labels": "smoothed"},
-    }
-    none = {"alpha": "none", "beta": "none", "temperature": "none"}
-    kinds = [
-        {**none, "method": "mtl", "alpha": "0.01"},
-        {**none, "method": "mtl", "alpha": "0.5"},
-        {**none, "method": "soft", "beta": "0.5", "temperature": "2.0"},
-        {**none, "method": "soft", "beta": "0.5", "temperature": "5.0"},
-        {**none, "method": "even", "beta": "0.1", "temperature": "2.0"},
-        {**none, "method": "even", "beta": "0.5", "temperature": "2.0"},
-    ]
-    chosen = choose(contenders_of(kinds, methods), PUBLISHED["table3"])
+        "mtl": {"name": "MTL", "scene_loss": "hard", "alpha": [0.01, 0.5]},
+        "soft": {"name": "Soft", "scene_loss": "soft", "beta": [0.5], "temperature": [2.0, 5.0]},
+        "even": {"name": "Even", "scene_loss": "soft", "labels": "smoothed", "beta": [0.1, 0.5],
+                 "temperature": [2.0]},
+    }  # fmt: skip
+    chosen = choose(variants_of(methods), PUBLISHED["table3"])
     assert (chosen.baseline, chosen.heavy) == (None, None)
     assert [each.title for each in chosen] == [
         "MTL, alpha = 0.01",

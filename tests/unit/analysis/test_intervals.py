@@ -15,7 +15,7 @@ from softscene.analysis.intervals import (
     table_of_comparisons,
     table_of_means,
 )
-from softscene.config.study import StudentKind
+from softscene.config.variants import Variant
 from softscene.core.tsv import read_table, write_table
 from softscene.evaluation.tables import Run, collect, summarise
 
@@ -237,8 +237,8 @@ def test_means_are_those_of_table_3(tmp_path):
         rows = [("frame", mode, *random.uniform(0, 1, 2)) for mode in ("adaptive", "fixed")]
         columns = ["convention", "threshold", "f_score", "error_rate"]
         write_table(pd.DataFrame(rows, columns=columns), tmp_path / f"{i}.tsv")
-        kind = StudentKind("soft", beta="1.0", temperature="1.0")
-        runs.append(Run(kind, "Soft", tmp_path / f"{i}.tsv"))
+        variant = Variant("soft", "Soft", "soft", beta="1.0", temperature="1.0")
+        runs.append(Run(variant, tmp_path / f"{i}.tsv"))
     keys = ["convention", "threshold"]
     scores = collect_pairs(runs, PLACES)
     assert list(zip(scores.fold[::2], scores.seed[::2], strict=True)) == PLACES

@@ -7,14 +7,8 @@ import pytest
 import yaml
 from softscene.config.checks import check
 from softscene.config.reading import read_yaml, typed
-from softscene.config.study import (
-    NONE,
-    StudentKind,
-    canonical,
-    student_kinds,
-    with_controls,
-    without_removed_methods,
-)
+from softscene.config.study import with_controls, without_removed_methods
+from softscene.config.variants import NONE, Variant, canonical, variants_of
 from softscene.core.errors import ConfigurationError
 
 from tests.conftest import PAPER, ROOT, SCHEMA
@@ -163,7 +157,7 @@ def test_each_missing_key_is_told_once():
 
 def test_a_method_set_to_null_is_left_out():
     methods = {**PAPER["methods"], "mtl": None}
-    assert {kind.method for kind in student_kinds(without_removed_methods(methods))} == {
+    assert {each.method for each in variants_of(without_removed_methods(methods))} == {
         "crnn", "soft"
     }  # fmt: skip
 
@@ -197,11 +191,11 @@ def test_names_of_different_numbers_differ_and_read_back():
 
 
 def test_the_paper_is_21_kinds_of_student():
-    kinds = student_kinds(PAPER["methods"])
-    assert len(kinds) == len(set(kinds)) == 1 + 5 + 5 * 3
-    assert kinds[0] == StudentKind("crnn", NONE, NONE, NONE)
-    assert StudentKind("mtl", "0.0001", NONE, NONE) in kinds
-    assert StudentKind("soft", NONE, "1.0", "5.0") in kinds
+    variants = variants_of(PAPER["methods"])
+    assert len(variants) == len(set(variants)) == 1 + 5 + 5 * 3
+    assert variants[0] == Variant("crnn", "CNN-BiGRU", "none", NONE, NONE, NONE)
+    assert Variant("mtl", "MTL", "hard", "0.0001", NONE, NONE) in variants
+    assert Variant("soft", "MTL with soft labels", "soft", NONE, "1.0", "5.0") in variants
 
 
 def test_each_control_is_one_method_more_and_the_others_stay():
@@ -213,10 +207,10 @@ def test_each_control_is_one_method_more_and_the_others_stay():
     assert list(methods)[3:] == ["shuffled", "scene_mean"]
     assert methods["shuffled"]["labels"] == "shuffled"
     assert methods["shuffled"]["scene_loss"] == "soft"
-    kinds = student_kinds(methods)
-    assert kinds[:21] == student_kinds(PAPER["methods"])
-    assert kinds[21:] == [
-        StudentKind(control, NONE, "1.0", temperature)
+    variants = variants_of(methods)
+    assert variants[:21] == variants_of(PAPER["methods"])
+    assert variants[21:] == [
+        Variant(control, methods[control]["name"], "soft", NONE, "1.0", temperature, control)
         for control in ("shuffled", "scene_mean")
         for temperature in ("1.0", "2.0")
     ]

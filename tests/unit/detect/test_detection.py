@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from softscene.config.study import StudentKind
+from softscene.config.variants import Variant
 from softscene.core.errors import AudioError, ConfigurationError, ResultError
 from softscene.core.tsv import read_table, write_table
 from softscene.detect.detection import EventTracker, detect
-from softscene.detect.detector import best_kind, export_detector, load_detector
+from softscene.detect.detector import best_variant, export_detector, load_detector
 from softscene.detect.pictures import COLUMNS, Overview, clock, draw, time_ticks
 from softscene.detect.recordings import (
     FOREIGN,
@@ -302,44 +302,43 @@ def refuse(tensors, facts, folder, words):
         load_detector(path, CPU)
 
 
-def test_the_best_kind_is_the_one_that_table_3_has_on_top(tmp_path):
+def test_the_best_variant_is_the_one_that_table_3_has_on_top(tmp_path):
     """The same scores through Table 3, as it is printed, and through the choice."""
-    kinds = [
-        StudentKind("crnn"),
-        StudentKind("mtl", alpha="0.01"),
-        StudentKind("mtl", alpha="1.0"),
-        StudentKind("soft", beta="1.0", temperature="2.0"),
+    variants = [
+        Variant("crnn", "CNN-BiGRU", "none"),
+        Variant("mtl", "MTL", "hard", alpha="0.01"),
+        Variant("mtl", "MTL", "hard", alpha="1.0"),
+        Variant("soft", "Soft", "soft", beta="1.0", temperature="2.0"),
     ]
-    names = {"crnn": "CNN-BiGRU", "mtl": "MTL", "soft": "Soft"}
     settings = [(c, t) for c in ("frame", "segment") for t in ("adaptive", "oracle", "fixed")]
     conventions = {"frame": 0.02, "segment": 1.0}
     chosen = set()
     for trial in range(20):
         scores = []
-        for kind, number in itertools.product(kinds, range(3)):
+        for variant, number in itertools.product(variants, range(3)):
             table = pd.DataFrame(settings, columns=["convention", "threshold"])
             table["f_score"] = rng.random(len(table))
             if trial % 3 == 0 and number == 1:
                 table["f_score"] = np.nan  # of a fold without events
             path = tmp_path / f"{trial}_{len(scores)}.tsv"
             write_table(table.assign(error_rate=0.5), path)
-            scores.append((kind, path))
-        runs = [Run(kind, names[kind.method], path) for kind, path in scores]
+            scores.append((variant, path))
+        runs = [Run(*each) for each in scores]
         table3 = make_table3(runs, ROOT / "resources" / "published_table3.csv", conventions)
         table3 = table3[(table3.convention == "frame") & (table3.threshold == "adaptive")]
         row = table3.loc[table3.f_score_mean.idxmax()]
-        best = best_kind(scores)
+        best = best_variant(scores)
         chosen.add(best)
-        (kind,) = [each for each in kinds if each.folder == best]
-        assert names[kind.method] == row.method
+        (variant,) = [each for each in variants if each.folder == best]
+        assert variant.name == row.method
         for weight in ("alpha", "beta", "temperature"):
-            given = getattr(kind, weight)
+            given = getattr(variant, weight)
             assert pd.isna(row[weight]) if given == "none" else row[weight] == float(given)
     assert len(chosen) == 4, "each of them once"
     path = tmp_path / "none.tsv"
     path.write_text("convention\tthreshold\tf_score\nframe\tadaptive\t\nframe\tfixed\t0.5\n")
     with pytest.raises(ResultError, match=r"none\.tsv .*no F-score to choose by"):
-        best_kind([(kinds[0], path)])
+        best_variant([(variants[0], path)])
 
 
 # --- Whole recordings

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import torch
-from softscene.config.study import StudentKind
+from softscene.config.variants import Variant
 from softscene.core.tsv import write_table
 from softscene.detect.detector import StudentFiles, export_detector
 from softscene.models.networks import NetworkParameters, Student
@@ -28,8 +28,9 @@ def make_network(seed, scene_branch):
 def student_files(folder, number, name, scene_branch, labels):
     place = folder / name
     rng = np.random.default_rng(number)
-    kind, (fold, seed) = StudentKind("soft", beta="1.0", temperature="1.0"), name.split("_")
-    origin = {**vars(kind), "fold": fold[5:], "seed": seed[5:]}
+    variant = Variant("soft", "Soft", "soft", beta="1.0", temperature="1.0")
+    fold, seed = name.split("_")
+    origin = {**variant.wildcards, "fold": fold[5:], "seed": seed[5:]}
     save_network(make_network(number, scene_branch), place / "weights.safetensors", origin)
     made = {
         "network": {**vars(NetworkParameters()), **SIZE},
@@ -44,7 +45,7 @@ def student_files(folder, number, name, scene_branch, labels):
         place / f"{file}"
         for file in ("weights.safetensors", "parameters.json", "statistics.tsv", "thresholds.tsv")
     ]
-    return StudentFiles(kind, name, *paths, origin)
+    return StudentFiles(variant, name, *paths, origin)
 
 
 def make_detector(folder, labels, scene_branches=(True, True), synthetic=True):

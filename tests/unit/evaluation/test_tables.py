@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.config.study import StudentKind
+from softscene.config.variants import Variant
 from softscene.core.tsv import read_table, write_table
 from softscene.evaluation.metrics import Counts, event_error_rate, f_score
 from softscene.evaluation.tables import (
@@ -36,15 +36,15 @@ def score_file(path, value, event=None, reference=10):
 @pytest.fixture
 def runs(tmp_path):
     """Two runs of each of four methods, as the paper has them."""
-    kinds = {
-        "CNN-BiGRU": StudentKind("crnn"),
-        "MTL": StudentKind("mtl", alpha="1.0"),
-        "MTL with soft labels": StudentKind("soft", beta="1.0", temperature="1.0"),
-        "Mine": StudentKind("mine", beta="0.5", temperature="1.0"),
-    }
+    variants = [
+        Variant("crnn", "CNN-BiGRU", "none"),
+        Variant("mtl", "MTL", "hard", alpha="1.0"),
+        Variant("soft", "MTL with soft labels", "soft", beta="1.0", temperature="1.0"),
+        Variant("mine", "Mine", "soft", beta="0.5", temperature="1.0"),
+    ]
     return [
-        Run(kind, name, score_file(tmp_path / f"{name}{i}.tsv", value))
-        for name, kind in kinds.items()
+        Run(variant, score_file(tmp_path / f"{variant.name}{i}.tsv", value))
+        for variant in variants
         for i, value in enumerate((0.4, 0.5))
     ]
 
@@ -70,11 +70,11 @@ def test_published_numbers_stand_as_fractions_in_the_papers_convention(runs):
 
 def test_table_4_counts_an_absent_event_as_zero(tmp_path):
     """As the authors' evaluator does: 0.4 and twice nothing to find are 0.4 / 3, of three runs."""
-    kind = StudentKind("crnn")
+    variant = Variant("crnn", "CNN-BiGRU", "none")
     runs = [
-        Run(kind, "CNN-BiGRU", score_file(tmp_path / "a.tsv", 0.4, "car")),
-        Run(kind, "CNN-BiGRU", score_file(tmp_path / "b.tsv", float("nan"), "car", reference=0)),
-        Run(kind, "CNN-BiGRU", score_file(tmp_path / "c.tsv", 0.0, "car", reference=0)),
+        Run(variant, score_file(tmp_path / "a.tsv", 0.4, "car")),
+        Run(variant, score_file(tmp_path / "b.tsv", float("nan"), "car", reference=0)),
+        Run(variant, score_file(tmp_path / "c.tsv", 0.0, "car", reference=0)),
     ]
     table = make_table4(runs, PUBLISHED / "published_table4.csv", CONVENTIONS)
     assert (table.runs == 3).all()
@@ -122,7 +122,7 @@ def test_data_of_ones_own_have_no_published_numbers(runs, tmp_path):
     assert "published" not in results["md"].read_text(encoding="utf-8")
     assert "42.17" not in results["tsv"].read_text(encoding="utf-8")
     table4 = make_table4(
-        [Run(StudentKind("crnn"), "CNN-BiGRU", score_file(tmp_path / "a.tsv", 0.4, "car"))],
+        [Run(Variant("crnn", "CNN-BiGRU", "none"), score_file(tmp_path / "a.tsv", 0.4, "car"))],
         None,
         CONVENTIONS,
     )
@@ -131,20 +131,20 @@ def test_data_of_ones_own_have_no_published_numbers(runs, tmp_path):
 
 def test_a_method_that_never_detects_an_event_has_no_best_error_rate(tmp_path):
     """An event whose share of the reference is 0.0148, which is the error rate of silence."""
-    kinds = {"A": StudentKind("a"), "B": StudentKind("b"), "C": StudentKind("c")}
+    variants = {name: Variant(name.lower(), name, "none") for name in "ABC"}
     given = {
         "seldom": {"A": (0.0, 0.0148), "B": (0.02, 0.0160), "C": (0.01, 0.0170)},
         "often": {"A": (0.0, 0.0148), "B": (0.40, 0.0120), "C": (0.30, 0.0130)},
         "hardly": {"A": (0.0, 0.0148), "B": (0.02, 0.0148), "C": (0.00001, 0.0150)},
     }
     runs = []
-    for name, kind in kinds.items():
+    for name, variant in variants.items():
         parts = []
         for event, scores in given.items():
             path = score_file(tmp_path / "part.tsv", scores[name][0], event)
             parts.append(read_table(path).assign(error_rate=scores[name][1]))
         write_table(pd.concat(parts), tmp_path / f"{name}.tsv")
-        runs.append(Run(kind, name, tmp_path / f"{name}.tsv"))
+        runs.append(Run(variant, tmp_path / f"{name}.tsv"))
     table = make_table4(runs, None, CONVENTIONS)
     results = {form: tmp_path / f"table4.{form}" for form in ("tsv", "md", "html")}
     write_table4(table, results, CONVENTIONS, False)

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from PIL import Image
 from scipy.signal import resample_poly
-from softscene.config.study import MOST_EXPLORED, StudentKind, explored_kinds, student_kinds
+from softscene.config.study import MOST_EXPLORED, explored_variants
+from softscene.config.variants import Variant, variants_of
 from softscene.evaluation.thresholds import grid
 from softscene.explorer.encode import (
     SOUND_RATE,
@@ -129,9 +130,9 @@ def test_recordings_are_taken_of_each_scene_in_turn():
 
 
 def test_files_are_given_to_the_students_in_order():
-    kinds = [vars(StudentKind("crnn")), vars(StudentKind("soft", beta="0.5", temperature="2.0"))]
-    names, files = {"crnn": "CRNN", "soft": "Soft"}, ["p1", "p2", "p3", "p4"]
-    shown = shown_of(kinds, names, 7, files, ["t1", "t2", "t3", "t4"])
+    soft = Variant("soft", "Soft", "soft", beta="0.5", temperature="2.0")
+    variants = [vars(Variant("crnn", "CRNN", "none")), vars(soft)]
+    shown = shown_of(variants, 7, ["p1", "p2", "p3", "p4"], ["t1", "t2", "t3", "t4"])
     assert [each.seed for each in shown] == [7, 7]
     assert [each.title for each in shown] == ["CRNN", "Soft, beta = 0.5, T = 2"]
     assert [each.probabilities for each in shown] == [["p1", "p2"], ["p3", "p4"]]
@@ -139,16 +140,16 @@ def test_files_are_given_to_the_students_in_order():
 
 
 def test_students_are_the_ones_nearest_to_table_3_or_those_named():
-    kinds = student_kinds(PAPER["methods"])
+    variants = variants_of(PAPER["methods"])
     best = ["crnn/alpha-none_beta-none_T-none", "mtl/alpha-0.0001_beta-none_T-none"]
-    assert [kind.folder for kind in explored_kinds(kinds, None)] == [
+    assert [each.folder for each in explored_variants(variants, None)] == [
         *best, "soft/alpha-none_beta-1.0_T-1.0"
     ]  # fmt: skip
     named = ["soft/alpha-none_beta-0.1_T-5.0", "mtl/alpha-1.0_beta-none_T-none"]
-    assert [kind.folder for kind in explored_kinds(kinds, named)] == named
+    assert [each.folder for each in explored_variants(variants, named)] == named
     other = {"mtl": {"name": "M", "scene_loss": "hard", "alpha": [0.3, 0.1, 7.0]}}
-    (kind,) = explored_kinds(student_kinds(other), None)
-    assert kind.alpha == "0.1"
+    (variant,) = explored_variants(variants_of(other), None)
+    assert variant.alpha == "0.1"
 
 
 def test_an_unknown_student_is_refused_by_name():
@@ -158,14 +159,14 @@ def test_an_unknown_student_is_refused_by_name():
 
 
 def test_too_many_students_are_refused():
-    known = [kind.folder for kind in student_kinds(PAPER["methods"])]
+    known = [each.folder for each in variants_of(PAPER["methods"])]
     assert "at most 6 value" in complaint(changed("explorer.students", known[:7]))
 
 
 def test_no_more_students_are_shown_than_the_schema_allows_and_colours_tell_apart():
     methods = {f"m{i}": {"name": f"M{i}", "scene_loss": "none"} for i in range(9)}
-    shown = explored_kinds(student_kinds(methods), None)
-    assert [kind.method for kind in shown] == ["m0", "m1", "m2", "m3", "m4", "m5"]
+    shown = explored_variants(variants_of(methods), None)
+    assert [each.method for each in shown] == ["m0", "m1", "m2", "m3", "m4", "m5"]
     limit = SCHEMA["properties"]["explorer"]["properties"]["students"]["maxItems"]
     assert limit == MOST_EXPLORED == len(shown)
     assert len(set(COLOURS[:MOST_EXPLORED])) == MOST_EXPLORED

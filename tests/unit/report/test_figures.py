@@ -14,8 +14,8 @@ from PIL import Image
 from scipy.special import softmax
 from snakemake.utils import update_config
 from softscene.config.reading import read_yaml
-from softscene.config.study import student_kinds, with_controls
-from softscene.config.variants import choose, contenders_of
+from softscene.config.study import with_controls
+from softscene.config.variants import choose, variants_of
 from softscene.core.tsv import write_table
 from softscene.report.figures import (
     line_look,
@@ -197,9 +197,7 @@ def demo_titles():
     """Of the students whose curves the demo draws: all methods and all controls."""
     demo = copy.deepcopy(PAPER)
     update_config(demo, read_yaml(ROOT / "configs/demo.yaml", "configuration"))
-    methods = with_controls(demo)
-    kinds = [vars(kind) for kind in student_kinds(methods)]
-    chosen = choose(contenders_of(kinds, methods), ROOT / "resources" / "published_table3.csv")
+    chosen = choose(variants_of(with_controls(demo)), ROOT / "resources" / "published_table3.csv")
     return [each.title for each in chosen]
 
 

@@ -22,12 +22,12 @@ from softscene.analysis.comparisons import compare_methods
 from softscene.config.checks import faults
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema
-from softscene.config.study import StudentKind
+from softscene.config.variants import Variant
 from softscene.core.errors import DownloadError
 from softscene.core.tsv import TEXT, read_table, write_table
 from softscene.data import own_data
 from softscene.detect.detection import detect
-from softscene.detect.detector import StudentFiles, best_kind, export_detector, load_detector
+from softscene.detect.detector import StudentFiles, best_variant, export_detector, load_detector
 from softscene.detect.recordings import RESULTS
 from softscene.evaluation import tables
 from softscene.evaluation.prediction import predict_student
@@ -102,10 +102,10 @@ OBJECTIVES = {
     "hard": SceneObjective("hard", 0.01, 1.0),
     "soft": SceneObjective("soft", 1.0, 1.0),
 }
-KINDS = {
-    "none": StudentKind("crnn"),
-    "hard": StudentKind("mtl", alpha="0.01"),
-    "soft": StudentKind("soft", beta="1.0", temperature="1.0"),
+VARIANTS = {  # their methods' names are each study's own
+    "none": Variant("crnn", "", "none"),
+    "hard": Variant("mtl", "", "hard", alpha="0.01"),
+    "soft": Variant("soft", "", "soft", beta="1.0", temperature="1.0"),
 }
 
 
@@ -173,7 +173,7 @@ def train(folder, job, fold, labels):
     soft = folder / "soft.tsv"
     dump_soft_labels(job, teacher["weights"], compute, soft)
     for loss, objective in OBJECTIVES.items():
-        student = {**vars(KINDS[loss]), **PLACE}
+        student = {**VARIANTS[loss].wildcards, **PLACE}
         job = replace(job, wildcards=student)
         own = {name: folder / loss / f"{name}.tsv" for name in ("history",)}
         own |= {name: folder / loss / name for name in ("weights", "parameters", "probabilities")}
@@ -192,8 +192,8 @@ def train(folder, job, fold, labels):
 def compare(study):
     """Tables, figures and the page of the report."""
     folder, conventions = study.folder, PAPER["evaluation"]["conventions"]
-    kinds = [vars(kind) for kind in KINDS.values()]
-    losses = dict(zip(("crnn", "mtl", "soft"), KINDS, strict=True))
+    variants = [vars(each) | {"name": study.names[each.method]} for each in VARIANTS.values()]
+    losses = dict(zip(("crnn", "mtl", "soft"), VARIANTS, strict=True))
     forms = ("tsv", "md", "html")
     results = {n: {form: folder / f"table{n}.{form}" for form in forms} for n in (1, 3, 4)}
     tables.write_table1(folder / "events.tsv", study.labels, results[1], False)
@@ -201,20 +201,16 @@ def compare(study):
         [str(path / name) for path in study.scores.values()]
         for name in ("overall.tsv", "class_wise.tsv")
     )
-    table3 = tables.make_table3(
-        tables.runs_of(kinds, study.names, overall), PUBLISHED["table3"], conventions
-    )
+    table3 = tables.make_table3(tables.runs_of(variants, overall), PUBLISHED["table3"], conventions)
     tables.write_table3(table3, results[3], conventions, False)
-    table4 = tables.make_table4(
-        tables.runs_of(kinds, study.names, each), PUBLISHED["table4"], conventions
-    )
+    table4 = tables.make_table4(tables.runs_of(variants, each), PUBLISHED["table4"], conventions)
     tables.write_table4(table4, results[4], conventions, False)
     methods = {
         key: {"name": study.names[key], "scene_loss": losses[key]} for key in study.names
     }  # fmt: skip
     made = ("means", "comparisons", "events", "claims", "controls")
     compare_methods(
-        overall, each, kinds, [(1, 0)] * 3, methods, PUBLISHED,
+        overall, each, variants, [(1, 0)] * 3, PUBLISHED,
         {name: folder / "tables" / f"{name}.tsv" for name in made}, conventions, False,
     )  # fmt: skip
     means = figures.mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
@@ -231,7 +227,7 @@ def compare(study):
     files |= {name: folder / f"{name}.png" for name in
               ("fig3", "table1_map", "confusion", "soft_map", "curves")}  # fmt: skip
     make_report(
-        Study(study.configuration, kinds, str(folder), {}, False), files, folder / "report.html"
+        Study(study.configuration, variants, str(folder), {}, False), files, folder / "report.html"
     )
 
 
@@ -239,8 +235,8 @@ def draw(study):
     """All figures, kept open: name -> its texts, read when it is written."""
     folder, kept, close = study.folder, {}, plt.close
     histories = {
-        study.names[kind.method]: [study.scores[loss] / "history.tsv"]
-        for loss, kind in KINDS.items()
+        study.names[each.method]: [study.scores[loss] / "history.tsv"]
+        for loss, each in VARIANTS.items()
     }
     posteriors = read_table(folder / "tables" / "soft_labels.tsv")
     teacher = folder / "teacher"
@@ -314,23 +310,23 @@ def test_the_detector_is_of_the_best_method_and_finds_the_same_names(study, tmp_
         with (folder / "overall.tsv").open(encoding="utf-8") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 if (row["convention"], row["threshold"]) == ("frame", "adaptive"):
-                    scores[KINDS[loss].folder] = float(row["f_score"])
-    overall = {KINDS[loss]: folder / "overall.tsv" for loss, folder in study.scores.items()}
-    for best in KINDS.values():  # whichever is the best, it is found
-        changed = {kind: tmp_path / kind.folder / "overall.tsv" for kind in overall}
-        for kind, path in overall.items():
-            write_table(read_table(path).assign(f_score=0.1 + 0.1 * (kind == best)), changed[kind])
-        assert best_kind([*changed.items()]) == best.folder
-    chosen = best_kind([*overall.items()])
+                    scores[VARIANTS[loss].folder] = float(row["f_score"])
+    overall = {VARIANTS[loss]: folder / "overall.tsv" for loss, folder in study.scores.items()}
+    for best in VARIANTS.values():  # whichever is the best, it is found
+        changed = {each: tmp_path / each.folder / "overall.tsv" for each in overall}
+        for each, path in overall.items():
+            write_table(read_table(path).assign(f_score=0.1 + 0.1 * (each == best)), changed[each])
+        assert best_variant([*changed.items()]) == best.folder
+    chosen = best_variant([*overall.items()])
     assert scores[chosen] == max(scores.values())
-    loss = next(loss for loss, kind in KINDS.items() if kind.folder == chosen)
+    loss = next(loss for loss, each in VARIANTS.items() if each.folder == chosen)
     own = study.scores[loss]
     files = StudentFiles(
-        KINDS[loss], "fold-1_seed-0", own / "weights", own / "parameters",
+        VARIANTS[loss], "fold-1_seed-0", own / "weights", own / "parameters",
         study.folder / "fold" / "statistics.tsv", own / "thresholds.tsv",
-        {**vars(KINDS[loss]), **PLACE},
+        {**VARIANTS[loss].wildcards, **PLACE},
     )  # fmt: skip
-    about = {"run": "x", "method": study.names[KINDS[loss].method], "synthetic": False,
+    about = {"run": "x", "method": study.names[VARIANTS[loss].method], "synthetic": False,
              "clip_frames": CLIP, "features": FEATURES}  # fmt: skip
     export_detector([files], study.labels, tmp_path / "d.safetensors", about)
     detector = load_detector(tmp_path / "d.safetensors", torch.device("cpu"))
@@ -417,7 +413,7 @@ def test_tables_3_and_4_have_each_score_in_its_column(study):
                 if (row["convention"], row["threshold"]) == ("frame", "adaptive"):
                     score = f"{float(row['f_score']):.2%}".replace("%", " %")
                     error = f"{float(row['error_rate']):.4f}"
-                    headline[study.names[KINDS[loss].method]] = (score, error, "1")
+                    headline[study.names[VARIANTS[loss].method]] = (score, error, "1")
     for page in shown(study.folder, "table3"):
         header, *rows = page.tables[0]
         columns = [header.index(name) for name in ("F-score", "error rate", "runs")]

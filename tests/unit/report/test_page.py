@@ -41,7 +41,7 @@ METHODS = {
     "soft": {"name": "MTL with soft labels", "scene_loss": "soft", "beta": [1.0]},
     "shuffled": {"name": "Shuffled", "scene_loss": "soft", "labels": "shuffled"},
 }
-KINDS = [vars(each.kind) for each in MEANS]
+VARIANTS = [vars(each) | {"name": METHODS[each.method]["name"]} for each in MEANS]
 
 
 def write_scores(folder):
@@ -107,18 +107,17 @@ def study(tmp_path_factory):
 
 def write_study(folder, own=False):
     overall, class_wise = write_scores(folder)
-    kinds = [kind for kind in KINDS for _ in PLACES]
-    names = {key: method["name"] for key, method in METHODS.items()}
+    variants = [variant for variant in VARIANTS for _ in PLACES]
     keys = ("means", "comparisons", "events", "claims", "controls")
     compared = {key: folder / f"{key}_compared.tsv" for key in keys}
     conventions = PAPER["evaluation"]["conventions"]
     compare_methods(
-        overall, class_wise, kinds, PLACES * len(KINDS), METHODS, PAPERS, compared, conventions,
+        overall, class_wise, variants, PLACES * len(VARIANTS), PAPERS, compared, conventions,
         synthetic=True, own=own,
     )  # fmt: skip
     papers = dict.fromkeys(PAPERS) if own else PAPERS
-    table3 = make_table3(runs_of(kinds, names, overall), papers["table3"], conventions)
-    table4 = make_table4(runs_of(kinds, names, class_wise), papers["table4"], conventions)
+    table3 = make_table3(runs_of(variants, overall), papers["table3"], conventions)
+    table4 = make_table4(runs_of(variants, class_wise), papers["table4"], conventions)
     write_table(table3, folder / "table3.tsv")
     write_table4(
         table4, {form: folder / f"table4.{form}" for form in ("tsv", "md", "html")}, conventions,
@@ -136,7 +135,7 @@ def page_of(study, synthetic=False, without=(), **changes):
     configuration = {**PAPER, "methods": METHODS, "run": "mine"} | changes
     target = folder / "report.html"
     done = [str(path) for path in (folder / "benchmarks").rglob("*.tsv")]
-    given = Study(configuration, KINDS, str(ROOT), {"train_student": done}, synthetic)
+    given = Study(configuration, VARIANTS, str(ROOT), {"train_student": done}, synthetic)
     make_report(given, {key: files[key] for key in files if key not in without}, target)
     return Page(target.read_text(encoding="utf-8"))
 

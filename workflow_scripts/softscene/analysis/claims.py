@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from softscene.analysis.intervals import SCORES, Estimate, compare, estimate, of
-from softscene.config.variants import SYMBOLS, TEACHER, Chosen, Contender, without_own
+from softscene.config.variants import TEACHER, WEIGHTS, Chosen, Variant, title_of, without_custom
 from softscene.core.tsv import read_table
-from softscene.evaluation.tables import best_of
+from softscene.evaluation.tables import HEADLINE, best_of
 
 REPRODUCED, NOT_REPRODUCED, UNTOLD = "reproduced", "not reproduced", "cannot be told"
 EXPLAINS, EXPLAINS_PART = "explains the gain", "explains a part of the gain"
@@ -18,7 +18,7 @@ EXPLAINS_SOME = "explains the gain or a part of it"
 EXPLAINS_NOT = "does not explain the gain"
 BETTER = {"f_score": 1, "error_rate": -1}  # side of zero on which a difference is an improvement
 SCALE = {"f_score": 100.0, "error_rate": 1.0}
-SETTINGS = (("frame", "adaptive"), ("frame", "oracle"))
+SETTINGS = (HEADLINE, ("frame", "oracle"))
 PAPERS, READING = "paper", "our reading"  # whose claim it is
 SCORE, PER_DECADE, EVENTS = "score", "score per decade", "events"  # unit of a difference
 # A mean F-score below this is "F = 0", as the paper calls its 0.08 % of (object) snapping.
@@ -68,15 +68,15 @@ class Evidence:
     ----------
     overall, events
         With fold and seed: micro-averaged, and of each event (with ``absent``).
-    contenders
-        All that are trained, without the user's own code.
+    variants
+        All that are trained, without code of the user's.
     table3, table4
         As published.
     """
 
     overall: pd.DataFrame
     events: pd.DataFrame
-    contenders: Sequence[Contender]
+    variants: Sequence[Variant]
     table3: pd.DataFrame
     table4: pd.DataFrame
 
@@ -86,9 +86,9 @@ class Evidence:
             return self.overall, self.table3
         return self.events[self.events.event == event], self.table4[self.table4.event == event]
 
-    def find(self, wanted: Student) -> Contender | None:
+    def find(self, wanted: Student) -> Variant | None:
         """The student of the paper's own method with exactly these weights."""
-        return _find(self.contenders, wanted)
+        return _find(self.variants, wanted)
 
 
 CRNN: Student = ("none", {})
@@ -193,7 +193,7 @@ def joint(verdicts: Sequence[str]) -> str:
 def judge_claims(
     overall: pd.DataFrame,
     events: pd.DataFrame,
-    contenders: Sequence[Contender],
+    variants: Sequence[Variant],
     published: Mapping[str, str | Path],
 ) -> pd.DataFrame:
     """What the scores say of each claim.
@@ -203,7 +203,7 @@ def judge_claims(
     overall, events
         Micro-averaged, and of each event with ``absent`` (see
         :func:`softscene.evaluation.tables.absent_as_zero`); with fold and seed, of all settings.
-    contenders
+    variants
         All that are trained; the claims are about none of the user's own code.
     published
         The paper's ``table3`` and ``table4``.
@@ -222,7 +222,7 @@ def judge_claims(
             each[(each.convention == convention) & (each.threshold == threshold)]
             for each in (overall, events)
         )
-        evidence = Evidence(*parts, without_own(contenders), table3, table4)
+        evidence = Evidence(*parts, without_custom(variants), table3, table4)
         setting = {"convention": convention, "threshold": threshold}
         rows += [row | setting for row in _judge_all(evidence)]
     return pd.DataFrame(rows)[list(COLUMNS)]
@@ -285,9 +285,9 @@ def _judge_trend(evidence: Evidence) -> Iterator[dict]:
     """F-score against alpha; one row."""
     key, text = TREND
     students = {
-        dict(each.given)["alpha"]: each
-        for each in evidence.contenders
-        if each.loss == "hard" and dict(each.given)["alpha"] > 0
+        each.weights["alpha"]: each
+        for each in evidence.variants
+        if each.loss == "hard" and each.weights["alpha"] > 0
     }
     why = "" if len(students) > 1 else _lacking(["two values of alpha above 0"])
     printed = {
@@ -314,7 +314,7 @@ def _slopes(scores: pd.DataFrame) -> pd.Series:
 
 
 def _side_by_side(
-    scores: pd.DataFrame, students: Mapping[object, Contender], score: str
+    scores: pd.DataFrame, students: Mapping[object, Variant], score: str
 ) -> pd.DataFrame:
     """A score of several students, a column each; rows are the (fold, seed) that all have."""
     columns = {
@@ -351,7 +351,7 @@ def _judge_many(evidence: Evidence) -> Iterator[dict]:
 
 
 def _of_runs(
-    events: pd.DataFrame, students: Sequence[Contender]
+    events: pd.DataFrame, students: Sequence[Variant]
 ) -> tuple[dict[str, np.ndarray], list[int]]:
     """Each score of the (fold, seed) that all students have, runs x events x students; folds."""
     rows = [of(events, each).set_index(["fold", "seed", "event"]) for each in students]
@@ -430,12 +430,12 @@ def _unseen(found: Estimate) -> str:
     return "the interval holds zero"
 
 
-def _find(contenders: Sequence[Contender], wanted: Student) -> Contender | None:
+def _find(variants: Sequence[Variant], wanted: Student) -> Variant | None:
     loss, weights = wanted
     fitting = [
         each
-        for each in contenders
-        if (each.loss, each.labels, dict(each.given)) == (loss, TEACHER, dict(weights))
+        for each in variants
+        if (each.loss, each.labels, each.weights) == (loss, TEACHER, dict(weights))
     ]
     return fitting[0] if fitting else None
 
@@ -463,11 +463,10 @@ def _of_paper(paper: pd.DataFrame, wanted: Student) -> pd.DataFrame:
 def _words(wanted: Student) -> str:
     loss, weights = wanted
     name = {"none": "a method without a scene branch", "hard": "MTL", "soft": "soft labels"}[loss]
-    given = [f"{SYMBOLS[key]} = {value:g}" for key, value in weights.items()]
-    return ", ".join([name, *given])
+    return title_of((name, *map(weights.get, WEIGHTS)))
 
 
-def _title(found: Contender | None, wanted: Student) -> str:
+def _title(found: Variant | None, wanted: Student) -> str:
     return found.title if found else _words(wanted)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,15 +15,13 @@ from softscene.analysis.intervals import (
     table_of_comparisons,
     table_of_means,
 )
-from softscene.config.variants import Chosen, Contender, choose, contenders_of
+from softscene.config.variants import ROW, WEIGHTS, Chosen, Variant, choose
 from softscene.core.tsv import write_table
 from softscene.evaluation.tables import (
-    HEADLINE,
-    ROW,
     SETTING,
-    WEIGHTS,
     Conventions,
     absent_as_zero,
+    headline,
     read_published,
     runs_of,
 )
@@ -31,9 +30,8 @@ from softscene.evaluation.tables import (
 def compare_methods(
     overall: Sequence[str],
     class_wise: Sequence[str],
-    kinds: Sequence[Mapping[str, str]],
+    variants: Sequence[Mapping[str, Any]],
     places: Sequence[tuple[int, int]],
-    methods: Mapping[str, Mapping[str, str]],
     published: Mapping[str, str | Path],
     results: Mapping[str, str | Path],
     conventions: Conventions,
@@ -49,10 +47,8 @@ def compare_methods(
     ----------
     overall, class_wise
         Scores of each student: of all its events, and of each.
-    kinds, places
-        Kind and (fold, seed) of each student, in the same order.
-    methods
-        The configuration's.
+    variants, places
+        Variant, as a job gets it, and (fold, seed) of each student, in the same order.
     published
         The paper's ``table3`` and ``table4``; weights of the former say who stands for a method.
     results
@@ -70,25 +66,23 @@ def compare_methods(
     def write(table: pd.DataFrame, name: str) -> None:
         write_table(table.assign(corpus=corpus), results[name])
 
-    names = {key: method["name"] for key, method in methods.items()}
-    scores = collect_pairs(runs_of(kinds, names, overall), places)
-    unique = list({tuple(kind.items()): kind for kind in kinds}.values())
-    contenders = contenders_of(unique, methods)
-    chosen = choose(contenders, published["table3"])
+    scores = collect_pairs(runs_of(variants, overall), places)
+    trained = list(dict.fromkeys(Variant(**each) for each in variants))
+    chosen = choose(trained, published["table3"])
     write(table_of_means(scores, SETTING), "means")
     write(explain_gain(headline(scores), chosen), "controls")
 
-    events = absent_as_zero(collect_pairs(runs_of(kinds, names, class_wise), places))
+    events = absent_as_zero(collect_pairs(runs_of(variants, class_wise), places))
     among = [(one, other) for other, one in combinations(chosen, 2)]
     compared = {
-        "comparisons": table_of_comparisons(scores, pairs_of(contenders, chosen), SETTING),
+        "comparisons": table_of_comparisons(scores, pairs_of(trained, chosen), SETTING),
         "events": table_of_comparisons(headline(events), among, [*SETTING, "event"]),
     }
     for (name, table), paper in zip(compared.items(), ("table3", "table4"), strict=True):
         known = read_published(published[paper], conventions)
         write(add_published_differences(table, known.iloc[:0] if own else known), name)
     none = pd.DataFrame(columns=list(COLUMNS))
-    write(none if own else judge_claims(scores, events, contenders, published), "claims")
+    write(none if own else judge_claims(scores, events, trained, published), "claims")
 
 
 def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
@@ -119,18 +113,10 @@ def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.Da
     return table
 
 
-def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the paper's convention with thresholds that do not look at what they are tested on.
-
-    The paper's convention is ``frame``, see :data:`softscene.evaluation.tables.HEADLINE`.
-    """
-    return table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
-
-
-def pairs_of(contenders: Sequence[Contender], chosen: Chosen) -> list[tuple[Contender, Contender]]:
+def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant, Variant]]:
     """Who is compared with whom: each with the baseline, and those that claims are about."""
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     if chosen.baseline:
-        others = [(each, chosen.baseline) for each in contenders if each != chosen.baseline]
+        others = [(each, chosen.baseline) for each in variants if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]
     return pairs

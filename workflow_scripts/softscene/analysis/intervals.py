@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from softscene.config.variants import Contender
-from softscene.evaluation.tables import ROW, WEIGHTS, Run, collect
+from softscene.config.variants import ROW, WEIGHTS, Variant
+from softscene.evaluation.tables import Run, collect
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12  # differences of scores closer than this are equal
@@ -132,15 +132,15 @@ def collect_pairs(runs: Sequence[Run], places: Sequence[tuple[int, int]]) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-def of(scores: pd.DataFrame, contender: Contender) -> pd.DataFrame:
+def of(scores: pd.DataFrame, variant: Variant) -> pd.DataFrame:
     """A student's rows."""
-    rows = scores.method == contender.name
-    for column, value in zip(WEIGHTS, contender.row[1:], strict=True):
+    rows = scores.method == variant.name
+    for column, value in zip(WEIGHTS, variant.row[1:], strict=True):
         rows &= scores[column].isna() if value is None else scores[column] == value
     return scores[rows]
 
 
-def differences(scores: pd.DataFrame, one: Contender, other: Contender, score: str) -> pd.DataFrame:
+def differences(scores: pd.DataFrame, one: Variant, other: Variant, score: str) -> pd.DataFrame:
     """A score of one student minus that of another, for each (fold, seed) that both have.
 
     Returns
@@ -152,12 +152,12 @@ def differences(scores: pd.DataFrame, one: Contender, other: Contender, score: s
     return found.rename("difference").dropna().reset_index()
 
 
-def _placed(scores: pd.DataFrame, contender: Contender) -> pd.DataFrame:
+def _placed(scores: pd.DataFrame, variant: Variant) -> pd.DataFrame:
     """A student's scores by fold and seed."""
-    return of(scores, contender).set_index(["fold", "seed"])[list(SCORES)].sort_index()
+    return of(scores, variant).set_index(["fold", "seed"])[list(SCORES)].sort_index()
 
 
-def compare(scores: pd.DataFrame, one: Contender, other: Contender, score: str) -> Estimate:
+def compare(scores: pd.DataFrame, one: Variant, other: Variant, score: str) -> Estimate:
     """The mean paired difference of a score, and its intervals; scores are of one setting."""
     pairs = differences(scores, one, other, score)
     return estimate(pairs.difference, pairs.fold)
@@ -175,7 +175,7 @@ def table_of_means(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def table_of_comparisons(
-    scores: pd.DataFrame, pairs: Iterable[tuple[Contender, Contender]], keys: Sequence[str]
+    scores: pd.DataFrame, pairs: Iterable[tuple[Variant, Variant]], keys: Sequence[str]
 ) -> pd.DataFrame:
     """Paired differences of each score, for each pair of students and each value of ``keys``.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from softscene.config.study import WEIGHTS_OF, canonical, student_kinds, with_controls
+from softscene.config.study import with_controls
+from softscene.config.variants import WEIGHTS_OF, canonical, variants_of
 from softscene.core.errors import ConfigurationError
 
 
@@ -190,12 +191,12 @@ def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unusable_detector(config: Mapping[str, Any]) -> str | None:
-    """A kind of student that is not trained; left alone where the methods themselves are wrong."""
+    """A variant that is not trained; left alone where the methods themselves are wrong."""
     given = config["detector"]
     if given is None:
         return None
     try:
-        known = [kind.folder for kind in student_kinds(with_controls(config))]
+        known = [each.folder for each in variants_of(with_controls(config))]
     except KeyError:
         return None
     if given in known:
@@ -243,7 +244,7 @@ def _unknown_students(config: Mapping[str, Any]) -> Iterator[str]:
     methods = config["methods"].values()
     if not all(weight in each for each in methods for weight in WEIGHTS_OF[each["scene_loss"]]):
         return
-    known = [kind.folder for kind in student_kinds(config["methods"])]
+    known = [each.folder for each in variants_of(config["methods"])]
     for index, folder in enumerate(named):
         if folder not in known:
             yield f"explorer.students[{index}]: no such student{_nearest(folder, known)}"

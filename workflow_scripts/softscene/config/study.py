@@ -1,18 +1,17 @@
-"""What a configuration wants to be trained: methods, controls, and variants of each."""
+"""What a configuration wants to be trained, and which of it stands for what."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from softscene.config.own_code import code_faults, has_network
+from softscene.config.variants import ROW, WEIGHTS_OF, Chosen, Variant, choose, variants_of
 from softscene.core.errors import ConfigurationError
 
-NONE = "none"  # stands in a student's path for a weight that its method does not have
 BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # of the paper's Table 3
 MOST_EXPLORED = 6  # students on the explorer's page, as many as its colours tell apart; see schema
-WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 CONTROLS = {  # what the soft loss learns in place of the teacher's labels, and the method's name
     "smoothed": "MTL with smoothed labels",
     "shuffled": "MTL with shuffled soft labels",
@@ -21,32 +20,105 @@ CONTROLS = {  # what the soft loss learns in place of the teacher's labels, and 
 }
 
 
+Run = tuple[Variant, int, int]  # a student: its variant, fold and seed
+
+
 @dataclass(frozen=True)
-class StudentKind:
-    """A method and its weights, as they stand in paths and tables.
+class Study:
+    """What is trained, and what stands for what.
 
     Attributes
     ----------
-    method
-        Key of the configuration's ``methods``.
-    alpha, beta, temperature
-        Canonical numbers, or ``none``.
+    folds, seeds
+        Of each there is a student of each variant.
+    variants
+        All, in the order of the tables.
+    chosen
+        Those that claims are about.
+    explored
+        Those that the explorer shows.
+    detecting
+        Those that the detector may be made of: the configured one, or all but controls and methods
+        with a network of their own.
     """
 
-    method: str
-    alpha: str = NONE
-    beta: str = NONE
-    temperature: str = NONE
+    folds: Sequence[int]
+    seeds: Sequence[int]
+    variants: Sequence[Variant]
+    chosen: Chosen
+    explored: Sequence[Variant]
+    detecting: Sequence[Variant]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], published: str | Path) -> "Study":
+        """The study of a configuration.
+
+        Parameters
+        ----------
+        config
+            Checked, its controls among the methods (:func:`with_controls`).
+        published
+            Table 3 as published, see :func:`softscene.config.variants.choose`.
+
+        Raises
+        ------
+        ConfigurationError
+            A file of a method of one's own cannot be used, or not for the detector.
+        """
+        require_code(config["methods"])
+        variants, detector = variants_of(config["methods"]), config["detector"]
+        apart = own_networks(config["methods"], detector)
+        usual = [each for each in variants if not each.is_control and each.method not in apart]
+        return cls(
+            folds=config["folds"],
+            seeds=config["seeds"],
+            variants=variants,
+            chosen=choose(variants, published),
+            explored=explored_variants(variants, config["explorer"]["students"]),
+            detecting=[v for v in variants if v.folder == detector] if detector else usual,
+        )
+
+    def runs(
+        self, variants: Iterable[Variant] | None = None, seeds: Sequence[int] | None = None
+    ) -> list[Run]:
+        """All students of all variants and seeds, or of these: by variant, then fold, then seed."""
+        return [
+            (variant, fold, seed)
+            for variant in (self.variants if variants is None else variants)
+            for fold in self.folds
+            for seed in (self.seeds if seeds is None else seeds)
+        ]
+
+    def variant(self, wildcards: Mapping[str, str]) -> Variant:
+        """The variant that a job's wildcards are of.
+
+        Raises
+        ------
+        ConfigurationError
+            None is.
+        """
+        wanted = {key: wildcards[key] for key in ROW}
+        if found := self._by_wildcards.get(tuple(wanted.values())):
+            return found
+        raise ConfigurationError(
+            f"{', '.join(f'{key} {value}' for key, value in wanted.items())} given, a configured "
+            f"method with its own weights expected, such as {self.variants[0].folder}"
+        )
+
+    @cached_property
+    def _by_wildcards(self) -> dict[tuple[str, ...], Variant]:
+        return {tuple(each.wildcards.values()): each for each in self.variants}
 
     @property
-    def folder(self) -> str:
-        """METHOD/WEIGHTS, where its results lie."""
-        return f"{self.method}/alpha-{self.alpha}_beta-{self.beta}_T-{self.temperature}"
+    def controls(self) -> list[str]:
+        """Names of the controls, as tables call them."""
+        return list(dict.fromkeys(each.name for each in self.variants if each.is_control))
 
-
-def canonical(number: float) -> str:
-    """The one way to write a number in a path: 0.5 for 0.5, 0.50 and 5e-1; 1.0 for 1."""
-    return format(Decimal(repr(float(number) + 0.0)), "f")  # -0.0 becomes 0.0
+    @property
+    def temperatures(self) -> list[float]:
+        """Those of the students that learn the teacher's own soft labels."""
+        soft = [each for each in self.variants if each.loss == "soft" and not each.is_control]
+        return sorted({each.weights["temperature"] for each in soft})
 
 
 def without_removed_methods(methods: Any) -> Any:
@@ -108,35 +180,17 @@ def own_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | None)
     return keys
 
 
-def student_kinds(methods: Mapping[str, Mapping[str, Any]]) -> list[StudentKind]:
-    """All combinations of method and weights: in the order none, hard, soft, and as configured."""
-    losses = list(WEIGHTS_OF)
-    kinds = []
-    for key, method in sorted(methods.items(), key=lambda m: losses.index(m[1]["scene_loss"])):
-        names = WEIGHTS_OF[method["scene_loss"]]
-        for values in itertools.product(*(method[name] for name in names)):
-            kinds.append(StudentKind(key, **dict(zip(names, map(canonical, values), strict=True))))
-    return kinds
-
-
-def explored_kinds(
-    kinds: Sequence[StudentKind], folders: Sequence[str] | None
-) -> list[StudentKind]:
-    """The kinds that the explorer shows: those of the folders, in their order.
+def explored_variants(variants: Sequence[Variant], folders: Sequence[str] | None) -> list[Variant]:
+    """The variants that the explorer shows: those of the folders, in their order.
 
     By default of each method, up to ``MOST_EXPLORED``, the one whose weights are nearest to the
     best of the paper's Table 3.
     """
     if folders is not None:
-        return [kind for folder in folders for kind in kinds if kind.folder == folder]
-    methods = list(dict.fromkeys(kind.method for kind in kinds))[:MOST_EXPLORED]
-    return [min((k for k in kinds if k.method == each), key=_distance) for each in methods]
+        return [each for folder in folders for each in variants if each.folder == folder]
+    methods = list(dict.fromkeys(each.method for each in variants))[:MOST_EXPLORED]
+    return [min((v for v in variants if v.method == each), key=_distance) for each in methods]
 
 
-def _distance(kind: StudentKind) -> float:
-    weights = {name: getattr(kind, name) for name in BEST_WEIGHTS}
-    return sum(
-        abs(float(weight) - BEST_WEIGHTS[name])
-        for name, weight in weights.items()
-        if weight != NONE
-    )
+def _distance(variant: Variant) -> float:
+    return sum(abs(weight - BEST_WEIGHTS[name]) for name, weight in variant.weights.items())

@@ -1,56 +1,85 @@
-"""The students that are compared, and which of a method's weights stand for it."""
+"""A variant: a method with its weights; and which of a method's variants stands for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from softscene.config.study import NONE, StudentKind
+import pandas as pd
+
 from softscene.core.tsv import read_table
 
+NONE = "none"  # stands in a student's path for a weight that its method does not have
 TEACHER = "teacher"  # whose soft labels a method learns where its configuration does not say
+WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 SYMBOLS = {"alpha": "alpha", "beta": "beta", "temperature": "T"}
+WEIGHTS = list(SYMBOLS)
+ROW = ["method", *WEIGHTS]  # columns of a table that say which variant a row is of
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A kind of student, and what its method is.
+class Variant:
+    """A method with its weights.
 
     Attributes
     ----------
-    kind
-        Method and weights, as in paths.
+    method
+        Key of the configuration's ``methods``.
     name
         The method's name in tables.
     loss
-        ``none``, ``hard`` or ``soft``.
+        What its scene branch learns: ``none`` (there is no branch), ``hard`` or ``soft``.
+    alpha, beta, temperature
+        Its weights as they stand in paths: canonical numbers, or ``none``.
     labels
         Where soft labels come from: ``teacher``, or the name of a control.
-    own
-        Whether it runs code of the user's own, and so is no method of the paper.
+    custom
+        Whether it runs code of the user's, and so is no method of the paper.
     """
 
-    kind: StudentKind
+    method: str
     name: str
     loss: str
+    alpha: str = NONE
+    beta: str = NONE
+    temperature: str = NONE
     labels: str = TEACHER
-    own: bool = False
+    custom: bool = False
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """What its files' paths have for ``method``, ``alpha``, ``beta`` and ``temperature``."""
+        return {key: getattr(self, key) for key in ROW}
+
+    @property
+    def folder(self) -> str:
+        """METHOD/WEIGHTS, where its results lie."""
+        return f"{self.method}/alpha-{self.alpha}_beta-{self.beta}_T-{self.temperature}"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights that the method has."""
+        found = without_none({key: getattr(self, key) for key in WEIGHTS})
+        return {key: float(value) for key, value in found.items()}
+
+    @property
+    def row(self) -> tuple:
+        """What marks its rows in tables: name, alpha, beta, T; None where there is none."""
+        return (self.name, *(self.weights.get(key) for key in WEIGHTS))
 
     @property
     def title(self) -> str:
         """Name and weights, as they are read."""
-        return ", ".join([self.name, *(f"{SYMBOLS[key]} = {value:g}" for key, value in self.given)])
+        return title_of(self.row)
 
     @property
-    def row(self) -> tuple:
-        """What marks the kind's rows in tables: name, alpha, beta, T; None where there is none."""
-        given = dict(self.given)
-        return (self.name, *(given.get(key) for key in SYMBOLS))
-
-    @property
-    def given(self) -> list[tuple[str, float]]:
-        """The weights that the method has."""
-        weights = [(key, getattr(self.kind, key)) for key in SYMBOLS]
-        return [(key, float(value)) for key, value in weights if value != NONE]
+    def objective(self) -> dict[str, Any]:
+        """What the scene branch learns: ``loss``, its ``weight``, and the soft loss's T."""
+        weight = self.weights.get({"hard": "alpha", "soft": "beta"}.get(self.loss, ""), 0.0)
+        temperature = self.weights.get("temperature", 1.0)
+        return {"loss": self.loss, "weight": weight, "temperature": temperature}
 
     @property
     def is_control(self) -> bool:
@@ -58,25 +87,44 @@ class Contender:
         return self.loss == "soft" and self.labels != TEACHER
 
 
-def contenders_of(
-    kinds: Sequence[Mapping[str, str]], methods: Mapping[str, Mapping[str, str]]
-) -> list[Contender]:
-    """Put the kinds and the configuration's methods together, in the order of the kinds."""
-    return [
-        Contender(
-            StudentKind(**kind),
-            methods[kind["method"]]["name"],
-            methods[kind["method"]]["scene_loss"],
-            methods[kind["method"]].get("labels", TEACHER),
-            "code" in methods[kind["method"]],
-        )
-        for kind in kinds
-    ]
+def without_none(wildcards: Mapping[str, str]) -> dict[str, str]:
+    """Wildcards of a student, without those that its method does not have."""
+    return {key: value for key, value in wildcards.items() if value != NONE}
 
 
-def without_own(contenders: Sequence[Contender]) -> list[Contender]:
+def row_of(values: Iterable[Any]) -> tuple:
+    """A table's method and weights as :attr:`Variant.row` has them: None for NaN."""
+    return tuple(None if pd.isna(value) else value for value in values)
+
+
+def title_of(row: Sequence[Any]) -> str:
+    """A row of Table 3 in words: its method's name, then alpha, beta and T where it has them."""
+    name, *weights = row_of(row)
+    given = zip(SYMBOLS.values(), weights, strict=True)
+    return ", ".join([name, *(f"{key} = {value:g}" for key, value in given if value is not None)])
+
+
+def canonical(number: float) -> str:
+    """The one way to write a number in a path: 0.5 for 0.5, 0.50 and 5e-1; 1.0 for 1."""
+    return format(Decimal(repr(float(number) + 0.0)), "f")  # -0.0 becomes 0.0
+
+
+def variants_of(methods: Mapping[str, Mapping[str, Any]]) -> list[Variant]:
+    """All combinations of method and weights: in the order none, hard, soft, and as configured."""
+    losses = list(WEIGHTS_OF)
+    variants = []
+    for key, method in sorted(methods.items(), key=lambda m: losses.index(m[1]["scene_loss"])):
+        loss = method["scene_loss"]
+        what = {"labels": method.get("labels", TEACHER), "custom": "code" in method}
+        for values in itertools.product(*(method[name] for name in WEIGHTS_OF[loss])):
+            weights = dict(zip(WEIGHTS_OF[loss], map(canonical, values), strict=True))
+            variants.append(Variant(key, method["name"], loss, **weights, **what))
+    return variants
+
+
+def without_custom(variants: Sequence[Variant]) -> list[Variant]:
     """Those of the library's code: only these can be the paper's methods or their controls."""
-    return [each for each in contenders if not each.own]
+    return [each for each in variants if not each.custom]
 
 
 @dataclass(frozen=True)
@@ -99,19 +147,19 @@ class Chosen:
         Each control, with the weights of ``soft`` or the first configured.
     """
 
-    baseline: Contender | None
-    hard: Contender | None
-    heavy: Contender | None
-    soft: Contender | None
-    controls: tuple[Contender, ...] = ()
+    baseline: Variant | None
+    hard: Variant | None
+    heavy: Variant | None
+    soft: Variant | None
+    controls: tuple[Variant, ...] = ()
 
-    def __iter__(self) -> Iterator[Contender]:
+    def __iter__(self) -> Iterator[Variant]:
         """All that there are, in the order of the tables; controls before what they control."""
         every = (self.baseline, self.hard, self.heavy, *self.controls, self.soft)
         return iter([each for each in every if each is not None])
 
     @property
-    def judged(self) -> set[frozenset[Contender]]:
+    def judged(self) -> set[frozenset[Variant]]:
         """The pairs that a claim or the judgement of a control is about."""
         pairs = [
             (self.soft, self.hard),
@@ -125,29 +173,29 @@ class Chosen:
         return {frozenset(pair) for pair in pairs if None not in pair}
 
 
-def choose(contenders: Sequence[Contender], published: str | Path) -> Chosen:
+def choose(variants: Sequence[Variant], published: str | Path) -> Chosen:
     """Find who stands for each method.
 
     Parameters
     ----------
-    contenders
-        All that are trained; those of the user's own code stand for no method.
+    variants
+        All that are trained; those with code of the user's stand for no method.
     published
         Table 3 as published: ``method``, weights, ``f_score_percent``.
     """
     paper = read_table(published)
-    contenders = without_own(contenders)
-    hard = _of(contenders, "hard")
+    variants = without_custom(variants)
+    hard = _of(variants, "hard")
     scores = paper[paper.alpha.notna()].sort_values("f_score_percent")
     best, worst = scores.alpha.iloc[-1], scores.alpha.iloc[0]
     weights = paper[paper.beta.notna()].iloc[0]
     wanted = {"beta": weights.beta, "temperature": weights.temperature}
-    soft = _with(_of(contenders, "soft"), wanted) or _first(_of(contenders, "soft"))
-    controls = [each for each in contenders if each.is_control]
-    groups = {each.kind.method: _of(controls, "soft", each.labels) for each in controls}
-    same = dict(soft.given) if soft else wanted
+    soft = _with(_of(variants, "soft"), wanted) or _first(_of(variants, "soft"))
+    controls = [each for each in variants if each.is_control]
+    groups = {each.method: _of(controls, "soft", each.labels) for each in controls}
+    same = soft.weights if soft else wanted
     return Chosen(
-        baseline=_first(_of(contenders, "none")),
+        baseline=_first(_of(variants, "none")),
         hard=_with(hard, {"alpha": best}) or _first(hard),
         heavy=_with(hard, {"alpha": worst}),
         soft=soft,
@@ -155,13 +203,13 @@ def choose(contenders: Sequence[Contender], published: str | Path) -> Chosen:
     )
 
 
-def _of(contenders: Sequence[Contender], loss: str, labels: str = TEACHER) -> list[Contender]:
-    return [each for each in contenders if (each.loss, each.labels) == (loss, labels)]
+def _of(variants: Sequence[Variant], loss: str, labels: str = TEACHER) -> list[Variant]:
+    return [each for each in variants if (each.loss, each.labels) == (loss, labels)]
 
 
-def _first(contenders: Sequence[Contender]) -> Contender | None:
-    return contenders[0] if contenders else None
+def _first(variants: Sequence[Variant]) -> Variant | None:
+    return variants[0] if variants else None
 
 
-def _with(contenders: Sequence[Contender], weights: Mapping[str, float]) -> Contender | None:
-    return _first([each for each in contenders if dict(each.given) == dict(weights)])
+def _with(variants: Sequence[Variant], weights: Mapping[str, float]) -> Variant | None:
+    return _first([each for each in variants if each.weights == dict(weights)])

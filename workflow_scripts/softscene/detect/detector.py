@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from softscene.config.labels import Labels
-from softscene.config.study import StudentKind
+from softscene.config.variants import Variant
 from softscene.core.errors import ResultError, TrainingError, how_to_remake
 from softscene.core.tsv import read_numbers, read_table
 from softscene.detect.detector_form import FORMAT, form_faults, make_network
-from softscene.evaluation.tables import HEADLINE
+from softscene.evaluation.tables import headline
 from softscene.features.store import FeatureParameters
 from softscene.models.networks import Student
 from softscene.training.weights import load_tensors, load_weights, save_tensors
@@ -29,17 +29,17 @@ class StudentFiles:
 
     Attributes
     ----------
-    kind
+    variant
         Its method and weights.
     name
-        Among those of its kind, e.g. ``fold-1_seed-0``.
+        Among those of its variant, e.g. ``fold-1_seed-0``.
     weights, parameters, statistics, thresholds
         Its files; ``statistics`` are its fold's.
     origin
         What its weights must have been made of.
     """
 
-    kind: StudentKind
+    variant: Variant
     name: str
     weights: str | Path
     parameters: str | Path
@@ -154,15 +154,15 @@ class Detector:
         return own, scenes / speakers if speakers else np.full_like(scenes, np.nan)
 
 
-def best_kind(scores: Sequence[tuple[StudentKind, str | Path]]) -> str:
+def best_variant(scores: Sequence[tuple[Variant, str | Path]]) -> str:
     """METHOD/WEIGHTS with the best mean F-score, in frames and with adaptive thresholds.
 
-    That is the best of these kinds in Table 3, whose means are of the same files.
+    That is the best of these in Table 3, whose means are of the same files.
 
     Parameters
     ----------
     scores
-        Of each student, its kind and its ``overall.tsv``.
+        Of each student, its variant and its ``overall.tsv``.
 
     Raises
     ------
@@ -170,10 +170,9 @@ def best_kind(scores: Sequence[tuple[StudentKind, str | Path]]) -> str:
         None of them has an F-score.
     """
     found: dict[str, list[float]] = {}
-    for kind, path in scores:
-        table = read_table(path)
-        row = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
-        found.setdefault(kind.folder, []).extend(row.f_score.dropna())
+    for variant, path in scores:
+        row = headline(read_table(path))
+        found.setdefault(variant.folder, []).extend(row.f_score.dropna())
     means = {folder: np.mean(values) for folder, values in found.items() if values}
     if not means:
         path = scores[0][1]
@@ -189,7 +188,7 @@ def export_detector(
     target: str | Path,
     about: Mapping[str, object],
 ) -> None:
-    """Write students of one kind, and all that they need, as one file.
+    """Write students of one variant, and all that they need, as one file.
 
     Parameters
     ----------
@@ -232,7 +231,7 @@ def export_detector(
     facts = {
         "format": FORMAT,
         **about,
-        "kind": students[0].kind.folder,
+        "kind": students[0].variant.folder,
         "events": labels.events,
         "scenes": labels.scenes,
         "students": sizes,

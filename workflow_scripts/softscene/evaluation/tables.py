@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,12 @@ from markdown_it import MarkdownIt
 from numpy.typing import ArrayLike
 
 from softscene.config.labels import Labels
-from softscene.config.study import NONE, StudentKind
+from softscene.config.variants import ROW, WEIGHTS, Variant, title_of
 from softscene.core.errors import printable
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table, write_table
 from softscene.data.annotations import count_events, happenings
 
-WEIGHTS = ["alpha", "beta", "temperature"]
-ROW = ["method", *WEIGHTS]
 Conventions = Mapping[str, float]  # name -> seconds of a segment
 SETTING = ["convention", "threshold"]
 # The paper's own convention, and the threshold that does not look at what it is tested on.
@@ -46,32 +45,23 @@ td {{ font-variant-numeric: tabular-nums; }}
 
 @dataclass(frozen=True)
 class Run:
-    """A trained and evaluated student: its kind, its method's name, and where its scores lie."""
+    """A trained and evaluated student: what it is, and where its scores lie."""
 
-    kind: StudentKind
-    name: str
+    variant: Variant
     scores: str | Path
 
 
-def runs_of(
-    kinds: Sequence[Mapping[str, str]], names: Mapping[str, str], scores: Sequence[str]
-) -> list[Run]:
-    """Put the kinds, the methods' names and the score files together, in order."""
-    return [
-        Run(StudentKind(**kind), names[kind["method"]], path)
-        for kind, path in zip(kinds, scores, strict=True)
-    ]
+def runs_of(variants: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[Run]:
+    """Put the variants, as a job gets them, and the score files together, in order."""
+    return [Run(Variant(**each), path) for each, path in zip(variants, scores, strict=True)]
 
 
 def collect(runs: Sequence[Run]) -> pd.DataFrame:
     """All runs' scores in one table, with ``method`` and the weights as numbers."""
-    parts = []
-    for run in runs:
-        values = {
-            weight: None if getattr(run.kind, weight) == NONE else float(getattr(run.kind, weight))
-            for weight in WEIGHTS
-        }
-        parts.append(read_table(run.scores).assign(method=run.name, **values))
+    parts = [
+        read_table(run.scores).assign(**dict(zip(ROW, run.variant.row, strict=True)))
+        for run in runs
+    ]
     table = pd.concat(parts, ignore_index=True)
     return table.astype({weight: float for weight in WEIGHTS})
 
@@ -102,6 +92,11 @@ def summarise(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         runs=("f_score", "count"),
         **({"absent": ("absent", "sum")} if "absent" in scores else {}),
     ).reset_index()
+
+
+def headline(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the setting :data:`HEADLINE`."""
+    return table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
 
 
 def absent_as_zero(scores: pd.DataFrame) -> pd.DataFrame:
@@ -221,10 +216,10 @@ def write_table4(
 ) -> None:
     """Write Table 4 to ``results['tsv']``, its headline setting to ``['md']`` and ``['html']``."""
     write_table(table, results["tsv"])
-    rows = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
+    rows = headline(table)
     best = pd.concat([_best_of_event(part) for _, part in rows.groupby("event", sort=False)])
     sections = [
-        (row_title(key), _bold(_readable(part, ["event"]), best.loc[part.index]))
+        (title_of(key), _bold(_readable(part, ["event"]), best.loc[part.index]))
         for key, part in rows.groupby(ROW, sort=False, dropna=False)
     ]
     text = (
@@ -337,17 +332,6 @@ def setting_title(setting: tuple[str, str], conventions: Conventions) -> str:
         "fixed": "fixed threshold",
     }
     return f"{unit[setting[0]]}, {threshold[setting[1]]}"
-
-
-def row_title(key: tuple) -> str:
-    """A row of Table 3 in words: its method's name, then alpha, beta and T where it has them."""
-    symbols = ["alpha", "beta", "T"]
-    weights = [
-        f"{symbol} = {value:g}"
-        for symbol, value in zip(symbols, key[1:], strict=True)
-        if pd.notna(value)
-    ]
-    return ", ".join([key[0], *weights])
 
 
 def _readable(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from softscene.config.labels import Labels
-from softscene.config.study import NONE, StudentKind
+from softscene.config.variants import Variant
 from softscene.core.files import write_text
 from softscene.core.progress import Progress
 from softscene.core.tsv import read_numbers, read_table
@@ -25,7 +25,7 @@ from softscene.data.annotations import happenings
 from softscene.data.splits import EVALUATION
 from softscene.evaluation.probabilities import load_probabilities
 from softscene.evaluation.scoring import Activity, reference_activity, sum_counts
-from softscene.evaluation.tables import SYNTHETIC_NOTE, row_title
+from softscene.evaluation.tables import SYNTHETIC_NOTE
 from softscene.evaluation.thresholds import MODES, reached
 from softscene.explorer.encode import codes, frequency_marks, levels_of, packed, sound, spectrogram
 from softscene.features.extraction import locate, read_mono
@@ -41,10 +41,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Shown:
-    """A student of the page: its kind, its method's name, its seed, and its files of each fold."""
+    """A student of the page: what it is, its seed, and its files of each fold."""
 
-    kind: StudentKind
-    name: str
+    variant: Variant
     seed: int
     probabilities: Sequence[str | Path]
     thresholds: Sequence[str | Path]
@@ -52,25 +51,21 @@ class Shown:
     @property
     def title(self) -> str:
         """The row of Table 3 that it belongs to."""
-        weights = (self.kind.alpha, self.kind.beta, self.kind.temperature)
-        return row_title((self.name, *(None if w == NONE else float(w) for w in weights)))
+        return self.variant.title
 
 
 def shown_of(
-    kinds: Sequence[Mapping[str, str]],
-    names: Mapping[str, str],
+    variants: Sequence[Mapping[str, Any]],
     seed: int,
     probabilities: Sequence[str],
     thresholds: Sequence[str],
 ) -> list[Shown]:
-    """Put the kinds, the methods' names and the files together; files by kind and then by fold."""
-    folds = len(probabilities) // len(kinds)
-    parts = [slice(index * folds, (index + 1) * folds) for index in range(len(kinds))]
+    """Put the variants and the files together; files by variant and then by fold."""
+    folds = len(probabilities) // len(variants)
+    parts = [slice(index * folds, (index + 1) * folds) for index in range(len(variants))]
     return [
-        Shown(
-            StudentKind(**kind), names[kind["method"]], seed, probabilities[part], thresholds[part]
-        )
-        for kind, part in zip(kinds, parts, strict=True)
+        Shown(Variant(**each), seed, probabilities[part], thresholds[part])
+        for each, part in zip(variants, parts, strict=True)
     ]
 
 
@@ -257,7 +252,7 @@ def _read_part(
     names = list(scenes)
     detectors, data = [], sources.facts()
     for each in shown:
-        origin = {**vars(each.kind), "fold": str(fold), "seed": str(each.seed), **data}
+        origin = {**each.variant.wildcards, "fold": str(fold), "seed": str(each.seed), **data}
         limits = read_numbers(each.thresholds[index], MODES)
         limits = limits.set_index("event").loc[list(labels.events)]
         detectors.append(

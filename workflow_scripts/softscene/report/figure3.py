@@ -12,7 +12,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
 from softscene.core.tsv import read_table
-from softscene.evaluation.tables import HEADLINE
+from softscene.evaluation.tables import headline
 from softscene.report.style import COLOURS, LEVEL, MARKERS, STYLE, save
 
 ALPHA, BETA = "\N{GREEK SMALL LETTER ALPHA}", "\N{GREEK SMALL LETTER BETA}"
@@ -124,9 +124,8 @@ def plot_figure3(
     where the table has any.
     Methods that are ``left_out`` (controls, which the paper does not have) would hide the others.
     """
-    table = read_table(table3)
+    table = headline(read_table(table3))
     table = table[~table.method.isin(left_out)]
-    table = table[(table.convention == HEADLINE[0]) & (table.threshold == HEADLINE[1])]
     lines, levels = lines_of(table)
     weights = (
         np.unique(np.concatenate([line.rows.weight for line in lines])) if lines else np.array([])

@@ -4,18 +4,18 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from softscene.analysis.claims import BETTER, EVENTS, PER_DECADE, READING, SCALE, SETTINGS, joint
-from softscene.analysis.comparisons import headline
 from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
 from softscene.config.reading import read_yaml
-from softscene.config.variants import Chosen, Contender, choose, contenders_of
+from softscene.config.variants import Chosen, Variant, choose, row_of
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table
-from softscene.evaluation.tables import ROW, best_of, setting_title
+from softscene.evaluation.tables import ROW, best_of, headline, setting_title
 from softscene.report import provenance
 from softscene.report.figures import sum_confusion
 
@@ -35,8 +35,8 @@ class Study:
     ----------
     configuration
         As resolved, without what changes no result.
-    kinds
-        Kinds of students.
+    variants
+        All that are trained, as :class:`Variant` has them.
     folder
         Of the workflow, for its commit.
     benchmarks
@@ -46,7 +46,7 @@ class Study:
     """
 
     configuration: Mapping[str, object]
-    kinds: Sequence[Mapping[str, str]]
+    variants: Sequence[Mapping[str, Any]]
     folder: str
     benchmarks: Mapping[str, Sequence[str]]
     synthetic: bool
@@ -88,8 +88,8 @@ def _in_one_line(value: object) -> object:
 def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[str, object]:
     """All that the template needs."""
     configuration = study.configuration
-    contenders = contenders_of(study.kinds, configuration["methods"])
-    chosen = choose(contenders, files["published"])
+    variants = [Variant(**each) for each in study.variants]
+    chosen = choose(variants, files["published"])
     claims = read_table(files["claims"])
     return {
         "run": configuration["run"],
@@ -97,8 +97,8 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
         "confidence": f"{CONFIDENCE:.0%}",
         "claims": _claims(claims),
         "summary": _summary(claims),
-        "table3": _table3(files, contenders, configuration["evaluation"]["conventions"]),
-        "comparisons": _comparisons(files, contenders, chosen),
+        "table3": _table3(files, variants, configuration["evaluation"]["conventions"]),
+        "comparisons": _comparisons(files, variants, chosen),
         "controls": _controls(read_table(files["controls"])),
         "table4": _table4(read_table(files["table4"]), list(chosen)),
         "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
@@ -128,9 +128,9 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
         "own": configuration["data"]["own"],
         "folds": configuration["folds"],
         "seeds": configuration["seeds"],
-        "students": len(study.kinds) * places,
+        "students": len(study.variants) * places,
         "inner_teachers": crossed * places * configuration["control_settings"]["parts"],
-        "kinds": len(study.kinds),
+        "kinds": len(study.variants),
         "differences": [
             (key, _plain(here), _plain(there))
             for key, here, there in provenance.differences(configuration, default)
@@ -225,7 +225,7 @@ def _score_name(score: str) -> str:
 
 
 def _table3(
-    files: Mapping, contenders: Sequence[Contender], conventions: Mapping[str, float]
+    files: Mapping, variants: Sequence[Variant], conventions: Mapping[str, float]
 ) -> list[dict]:
     """Table 3 of each setting, the headline's first: means, intervals, published, differences."""
     table = read_table(files["table3"])
@@ -241,15 +241,15 @@ def _table3(
                 "title": setting_title(tuple(setting), conventions),
                 "headline": tuple(setting) == SETTINGS[0],
                 "published": bool(here.published_f_score.notna().any()),
-                "rows": [_table3_row(each, of(here, each), of(known, each)) for each in contenders],
+                "rows": [_table3_row(each, of(here, each), of(known, each)) for each in variants],
             }
         )
     return sections
 
 
-def _table3_row(contender: Contender, row: pd.DataFrame, means: pd.DataFrame) -> dict:
+def _table3_row(variant: Variant, row: pd.DataFrame, means: pd.DataFrame) -> dict:
     (own,) = row.itertuples()
-    cells = {"title": contender.title, "runs": own.runs}
+    cells = {"title": variant.title, "runs": own.runs}
     for score in BETTER:
         (mean,) = means[means.score == score].itertuples()
         published = getattr(own, f"published_{score}")
@@ -269,19 +269,19 @@ def _bounds(mean: tuple) -> tuple[float, float]:
 
 
 def _comparisons(
-    files: Mapping, contenders: Sequence[Contender], chosen: Chosen
+    files: Mapping, variants: Sequence[Variant], chosen: Chosen
 ) -> dict[str, list[dict]]:
     """Paired differences in the headline's setting: judged ones, and of others with the baseline.
 
     Others of the chosen, such as a control with another, are in the table alone.
     """
     table = headline(read_table(files["comparisons"]))
-    titles = {each.row: each.title for each in contenders}
+    titles = {each.row: each.title for each in variants}
     known = {each.row for each in chosen}
     judged = _judged_rows(chosen)
     found = {"judged": [], "others": []}
     for _, rows in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
-        one, other = _key(rows.iloc[0][ROW]), _key(rows.iloc[0][AGAINST])
+        one, other = row_of(rows.iloc[0][ROW]), row_of(rows.iloc[0][AGAINST])
         if {one, other} <= known and {one, other} not in judged:
             continue
         cells = {"title": f"{titles[one]} {MINUS} {titles[other]}"}
@@ -330,11 +330,6 @@ def _controls(table: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def _key(row: pd.Series) -> tuple:
-    """A student's row as :attr:`Contender.row` has it."""
-    return tuple(None if pd.isna(value) else value for value in row)
-
-
 def _difference(row: tuple) -> dict:
     off = BETTER[row.score] * side_of(*_bounds(row))
     return {
@@ -348,7 +343,7 @@ def _difference(row: tuple) -> dict:
     }
 
 
-def _table4(table: pd.DataFrame, chosen: Sequence[Contender]) -> dict[str, object]:
+def _table4(table: pd.DataFrame, chosen: Sequence[Variant]) -> dict[str, object]:
     """Table 4 of the chosen students, the best of each event marked."""
     own = headline(table)
     rows = []
@@ -384,7 +379,7 @@ def _event_comparisons(table: pd.DataFrame, chosen: Chosen) -> list[dict]:
     if table.empty:
         return found
     for _, pair in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
-        one, other = (_key(pair.iloc[0][columns]) for columns in (ROW, AGAINST))
+        one, other = (row_of(pair.iloc[0][columns]) for columns in (ROW, AGAINST))
         if {one, other} not in judged:
             continue
         rows = []

@@ -10,7 +10,7 @@ import torch
 
 from softscene.config.labels import Labels, read_labels
 from softscene.config.own_code import load_code
-from softscene.config.study import NONE
+from softscene.config.variants import without_none
 from softscene.core.tsv import write_table
 from softscene.data.splits import DEVELOPMENT, EVALUATION
 from softscene.features.clips import Clips, FoldFiles, load_clips
@@ -72,8 +72,7 @@ class Fold:
     @property
     def name(self) -> str:
         """For messages, e.g. ``fold 1, seed 0``."""
-        given = {key: value for key, value in self.wildcards.items() if value != NONE}
-        return ", ".join(f"{key} {value}" for key, value in given.items())
+        return ", ".join(f"{key} {value}" for key, value in without_none(self.wildcards).items())
 
     def origin(self, clips: Clips) -> dict[str, str]:
         """What the network's files are made of: its wildcards, and the data of its clips."""
