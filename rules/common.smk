@@ -230,8 +230,8 @@ def own_code(wildcards):
 
 
 def network(*keys):
-    """The sizes that a job uses, so that others do not run it again."""
-    return {key: config["network"][key] for key in keys}
+    """What a job uses of the network, so that other keys do not run it again."""
+    return {key: config["network"][key] for key in (*keys, "fused")}
 
 
 def student_network(wildcards):

@@ -56,6 +56,7 @@ rule predict_recording:
     params:
         recording=lambda wildcards: str(OWN_RECORDINGS[wildcards.recording]),
         threads=config["compute"]["threads"],
+        fused=config["network"]["fused"],
     script:
         "../workflow_scripts/predict_recording.py"
 

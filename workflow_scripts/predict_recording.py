@@ -9,7 +9,7 @@ from softscene.training.runtime import prepare
 
 def main(snakemake) -> None:
     device = prepare(snakemake.params.threads, snakemake.resources.device)
-    detector = load_detector(snakemake.input.detector, device)
+    detector = load_detector(snakemake.input.detector, device, fused=snakemake.params.fused)
     progress = Progress("detection", 1, "s")
 
     def advance(seconds: float, total: float) -> None:

@@ -321,6 +321,12 @@ def test_the_median_of_finished_jobs_and_their_largest_memory(run):
     assert unknown_trainings(found) == {("train_teacher", "")}
 
 
+def test_a_training_in_the_plain_form_does_not_count_for_the_fused_one(run):
+    run(0, "50.0", fused=False)
+    run(1, "13.0")
+    assert (run.hard(run.survey()).seconds, len(run.survey().changed)) == (13, 1)
+
+
 def test_a_training_that_went_on_from_a_checkpoint_does_not_count(run):
     run(0, "100.0")
     run(1, "2.0", log="going on after epoch 290, from results/x\ndone in 1 s")

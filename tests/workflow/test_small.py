@@ -271,6 +271,9 @@ def test_resolved_parameters_lie_beside_each_student(finished):
             {"audit_annotations": 1, "make_report": 1}),
         ("channels: 4", "gru_units: 16\n  channels: 4", only(
             {"train_student": 3, "predict_student": 3, "evaluate_student": 3, **CURVES})),
+        ("channels: 4", "fused: false\n  channels: 4", only(
+            {"train_teacher": 1, "dump_soft_labels": 1, "train_student": 3, "predict_student": 3,
+             "evaluate_student": 3, **CURVES, **OF_TEACHERS})),
         ("scene_channels: [4, 2]", "scene_channels: [4, 3]", only(
             {"train_student": 2, "predict_student": 2, "evaluate_student": 2, **CURVES})),
         ("run: small", "evaluation: {fixed_threshold: 0.4}\nrun: small",

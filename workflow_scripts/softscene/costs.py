@@ -90,7 +90,7 @@ def _parameters(job: Job, config: Mapping[str, Any]) -> dict[str, Any]:
     """What ``parameters.json`` of a training should hold."""
     if job.rule not in TRAININGS:
         return {}
-    keys = ["channels", "dropout"]
+    keys = ["channels", "dropout", "fused"]
     if job.rule == "train_student":
         keys += ["gru_units", "dense_units"] + ["scene_channels"] * (job.loss != "none")
     clip = {"frames": config["clips"]["frames"], "bands": config["features"]["bands"]}

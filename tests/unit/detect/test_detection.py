@@ -152,6 +152,23 @@ def test_posteriors_are_means_over_students_each_standardised_its_own_way(source
     np.testing.assert_allclose(detector.thresholds, (limits[0] + limits[1]) / 2)
 
 
+def test_the_form_of_the_networks_is_the_callers_and_not_the_files(source, detector):
+    """Students that were trained in the plain form can be used in the fused one, and back."""
+    facts = json.loads(load_tensors(source)[1]["detector"])
+    assert not any("fused" in size for size in facts["students"].values())
+    plain = load_detector(source, CPU, fused=False)
+    forms = [
+        {module.fused for member in each.members for module in member.network.modules()
+         if hasattr(module, "fused")}
+        for each in (detector, plain)
+    ]  # fmt: skip
+    assert forms == [{True}, {False}]
+    signal = rng.normal(0, 0.05, 14 * 44100).astype(np.float32)
+    (fused, scenes), (other, other_scenes) = (hear(each, signal) for each in (detector, plain))
+    np.testing.assert_allclose(np.concatenate(fused), np.concatenate(other), atol=1e-5)
+    np.testing.assert_allclose(scenes, other_scenes, atol=1e-5)
+
+
 def test_one_student_alone_and_a_student_without_a_scene_branch(source, tmp_path, labels):
     signal = rng.normal(0, 0.05, 3 * 44100).astype(np.float32)
     expected = expected_posteriors(source, signal)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from softscene.models.fused.gru import BidirectionalGRU
+from softscene.models.networks import BidirectionalGRU
 from torch import nn
 
 SHAPES = [(3, 20, 5), (1, 7, 4), (4, 1, 3), (1, 1, 2)]  # batch, frames, inputs

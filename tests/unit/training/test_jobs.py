@@ -279,6 +279,7 @@ def other_logits(study, folder, labels):
         (lambda *_: {"seed": 1}, "parameters"),
         (lambda *_: {"objective": SceneObjective("soft", 1.0, 3.0)}, "parameters"),
         (lambda *_: {"network": SIZES | {"dropout": 0.2}}, "parameters"),
+        (lambda *_: {"network": SIZES | {"fused": False}}, "parameters"),
         (lambda *_: {"threads": 2}, "parameters"),
     ],
 )

@@ -126,6 +126,40 @@ def test_the_first_steps_are_those_of_adam_on_the_written_loss(clips):
         torch.testing.assert_close(value, trained.get_parameter(name), rtol=0, atol=1e-9)
 
 
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("loss", ["teacher", "none", "hard", "soft"])
+def test_the_plain_form_trains_to_the_same_losses_and_weights(clips, loss):
+    """With dropout, and bounds of first order in the rounding of a gradient.
+
+    A gradient of the first block, the longest sum, adds a term for each band of each frame of the
+    batch; rounding changes it by their number times the precision times the largest gradient (or 1,
+    the size of the loss). Adam divides by |gradient| + 1e-8, so that in each step a weight moves by
+    at most 1e8 learning rates times the change. A weight that moves so far has a gradient of that
+    size, so in the loss each weight counts for at most the learning rate times the change.
+    """
+    clips = dataclasses.replace(clips, features=clips.features.astype(np.float64))
+    soft, objective = SOFT.double(), SceneObjective(loss, float(loss != "none"), 2.0)
+    networks, histories = [], []
+    for fused in (True, False):
+        size = dataclasses.replace(SIZE, fused=fused)
+        if loss == "teacher":
+            trained = train_teacher(clips, size, PARAMETERS, 0, CPU, "a test")
+        else:
+            trained = train_student(clips, soft, objective, size, PARAMETERS, 0, CPU, "a test")
+        networks.append(trained[0])
+        histories.append(trained[1])
+    fused, plain = networks
+    gradient = max(p.grad.abs().max().item() for p in plain.parameters())
+    change = 4 * 500 * 64 * np.finfo(float).eps * max(gradient, 1)
+    moved = 2 * PARAMETERS.epochs * PARAMETERS.learning_rate  # two steps an epoch
+    states = fused.state_dict(), plain.state_dict()
+    assert list(states[0]) == list(states[1])
+    for one, other in zip(*(state.values() for state in states), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=moved * change / 1e-8)
+    weights = sum(parameter.numel() for parameter in plain.parameters())
+    np.testing.assert_allclose(*histories, rtol=0, atol=change * (1 + moved * weights))
+
+
 def test_a_loss_that_is_not_finite_stops_with_its_place(clips):
     bad = dataclasses.replace(clips, features=clips.features.copy())
     bad.features[5, 10, 3] = np.inf

@@ -217,9 +217,8 @@ def export_detector(
                 + how_to_remake(student.thresholds)
             )
         made = json.loads(Path(student.parameters).read_text(encoding="utf-8"))
-        sizes[student.name] = made["network"] | {
-            "scene_branch": made["scene_objective"]["loss"] != "none"
-        }
+        size = {key: value for key, value in made["network"].items() if key != "fused"}
+        sizes[student.name] = size | {"scene_branch": made["scene_objective"]["loss"] != "none"}
         weights = _weights(student)
         tensors |= {f"{student.name}/network/{name}": value for name, value in weights.items()}
         for name, column in {
@@ -246,7 +245,9 @@ def _weights(student: StudentFiles) -> dict[str, Tensor]:
         raise ResultError(str(error)) from error
 
 
-def load_detector(source: str | Path, device: torch.device, only: Sequence[str] = ()) -> Detector:
+def load_detector(
+    source: str | Path, device: torch.device, only: Sequence[str] = (), fused: bool = True
+) -> Detector:
     """Read what :func:`export_detector` wrote.
 
     Parameters
@@ -257,6 +258,8 @@ def load_detector(source: str | Path, device: torch.device, only: Sequence[str] 
         Where to compute.
     only
         Names of the students to take; none means all.
+    fused
+        In which form the networks compute, see :class:`NetworkParameters`; the file has no say.
 
     Raises
     ------
@@ -286,7 +289,7 @@ def load_detector(source: str | Path, device: torch.device, only: Sequence[str] 
         features=FeatureParameters(**facts["features"]),
     )
     members = [
-        _member(name, size, tensors, device)
+        _member(name, {**size, "fused": fused}, tensors, device)
         for name, size in sizes.items()
         if name in only or not only
     ]

@@ -1,6 +1,11 @@
 """The paper's networks (Fig. 2, Table 2): teacher, CRNN, and the multitask student.
 
 Axes are written batch x channels x frames x bands, sizes in the comments are the paper's.
+
+Convolution blocks and the GRU have two forms: the plain one of PyTorch's layers, in the order of
+Table 2, and a fused one (``models/fused``) that computes the same function in less time.
+``NetworkParameters.fused`` chooses. Names and shapes of the weights are the same, so weights of one
+form can be loaded into the other; results differ in the last bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from softscene.models.fused import convolution_block, input_block
-from softscene.models.fused.gru import BidirectionalGRU
+from softscene.models.fused import convolution_block, gru, input_block
 from softscene.models.padding import as_image
 
 # Pooling sizes, frames x bands, after each convolution (Table 2).
@@ -37,9 +41,11 @@ class NetworkParameters:
     gru_units
         Of the BiGRU, in one direction.
     dense_units
-        Of the fully connected layer behind the BiGRU.
+        Of the fully connected layer after the BiGRU.
     dropout
         Probability before each last layer.
+    fused
+        Whether blocks and GRU compute in their fused form; False is Table 2's layers in order.
     """
 
     bands: int = 64
@@ -51,6 +57,7 @@ class NetworkParameters:
     gru_units: int = 32
     dense_units: int = 32
     dropout: float = 0.15
+    fused: bool = True
 
     @classmethod
     def configured(
@@ -75,40 +82,76 @@ class NetworkParameters:
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution 3 x 3, batch norm, ReLU, max pooling.
+    """Convolution 3 x 3, batch norm, ReLU, max pooling (Table 2).
 
-    The ReLU stands behind the pooling: the maximum of a monotone function is the function of the
-    maximum, and there is less to do. On a processor the first block's maps are never written, and
-    in training those of further ones are pooled while they are made: see ``models/fused``.
+    Parameters
+    ----------
+    inputs, outputs
+        Channels.
+    pool
+        Frames and bands of a pooling window.
+    fused
+        Whether to compute in a fused form where one applies: ``fused/input_block.py`` for images of
+        one channel, ``fused/convolution_block.py`` in training.
     """
 
-    def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, pool: tuple[int, int], fused: bool = True
+    ) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
         self.norm = nn.BatchNorm2d(outputs)
         self.pool = pool
+        self.fused = fused
 
     def forward(self, x: Tensor) -> Tensor:
         """Batch x inputs x frames x bands -> batch x outputs x (frames, bands) / pool."""
+        if not self.fused:
+            return F.max_pool2d(F.relu(self.norm(self.convolution(x))), self.pool)
         if input_block.applies(x, self.pool):
-            return input_block.first_block(x, self.convolution, self.norm, self.pool)
+            return input_block.fused_input_block(x, self.convolution, self.norm, self.pool)
         if convolution_block.applies(x, self.norm, self.pool):
-            return convolution_block.later_block(x, self.convolution, self.norm, self.pool)
+            return convolution_block.fused_block(x, self.convolution, self.norm, self.pool)
+        # ReLU after the pooling is the same function, as ReLU is monotone, and has less to do.
         return F.relu(F.max_pool2d(self.norm(self.convolution(x)), self.pool))
 
 
+class BidirectionalGRU(nn.GRU):
+    """One layer of ``nn.GRU``, batch first, in both directions, without the last states.
+
+    Parameters
+    ----------
+    inputs
+        Features of a frame.
+    units
+        In one direction.
+    fused
+        Whether to compute in the fused form (``fused/gru.py``) where it applies.
+    """
+
+    def __init__(self, inputs: int, units: int, fused: bool = True) -> None:
+        super().__init__(inputs, units, batch_first=True, bidirectional=True)
+        self.fused = fused
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Batch x frames x inputs -> states, batch x frames x 2 units (forward, backward)."""
+        if self.fused and gru.applies(x):
+            return gru.fused_gru(x, self.all_weights)
+        return super().forward(x)[0]
+
+
 def convolutions(
-    inputs: int, outputs: Sequence[int], pools: Sequence[tuple[int, int]]
+    inputs: int, outputs: Sequence[int], pools: Sequence[tuple[int, int]], fused: bool
 ) -> nn.Sequential:
     """A stack of blocks, one for each pooling size."""
     sizes = [inputs, *outputs]
     return nn.Sequential(
-        *(ConvolutionBlock(sizes[i], sizes[i + 1], pool) for i, pool in enumerate(pools))
+        *(ConvolutionBlock(sizes[i], sizes[i + 1], pool, fused) for i, pool in enumerate(pools))
     )
 
 
 def pooled(size: int, pools: Sequence[int]) -> int:
-    """Size of an axis behind poolings that drop what does not fill a window."""
+    """Size of an axis after poolings that drop what does not fill a window."""
     for pool in pools:
         size //= pool
     return size
@@ -119,7 +162,7 @@ class Teacher(nn.Module):
 
     def __init__(self, size: NetworkParameters) -> None:
         super().__init__()
-        self.convolutions = convolutions(1, [size.channels] * 3, TEACHER_POOLS)
+        self.convolutions = convolutions(1, [size.channels] * 3, TEACHER_POOLS, size.fused)
         flat = (
             size.channels
             * pooled(size.frames, [time for time, _ in TEACHER_POOLS])  # 7
@@ -139,7 +182,7 @@ class EventBranch(nn.Module):
 
     def __init__(self, inputs: int, size: NetworkParameters) -> None:
         super().__init__()
-        self.gru = BidirectionalGRU(inputs, size.gru_units)
+        self.gru = BidirectionalGRU(inputs, size.gru_units, size.fused)
         self.hidden = nn.Linear(2 * size.gru_units, size.dense_units)
         self.dropout = nn.Dropout(size.dropout)
         self.output = nn.Linear(size.dense_units, size.events)
@@ -155,7 +198,7 @@ class SceneBranch(nn.Module):
 
     def __init__(self, inputs: int, bands: int, size: NetworkParameters) -> None:
         super().__init__()
-        self.convolutions = convolutions(inputs, size.scene_channels, SCENE_POOLS)
+        self.convolutions = convolutions(inputs, size.scene_channels, SCENE_POOLS, size.fused)
         frames = pooled(size.frames, [time for time, _ in SCENE_POOLS])  # 10
         self.dropout = nn.Dropout(size.dropout)
         self.output = nn.Linear(size.scene_channels[-1] * frames * bands, size.scenes)
@@ -174,7 +217,7 @@ class Student(nn.Module):
 
     def __init__(self, size: NetworkParameters, *, scene_branch: bool) -> None:
         super().__init__()
-        self.shared = convolutions(1, [size.channels] * 3, SHARED_POOLS)
+        self.shared = convolutions(1, [size.channels] * 3, SHARED_POOLS, size.fused)
         bands = pooled(size.bands, [band for _, band in SHARED_POOLS])  # 1
         self.event = EventBranch(size.channels * bands, size)
         self.scene = SceneBranch(size.channels, bands, size) if scene_branch else None

@@ -279,7 +279,7 @@ def _trained(
     configuration: Mapping[str, object], role: str, sizes: Sequence[str]
 ) -> dict[str, object]:
     """What a training's ``parameters.json`` must say."""
-    network = {key: configuration["network"][key] for key in sizes}
+    network = {key: configuration["network"][key] for key in (*sizes, "fused")}
     clip = {
         "frames": configuration["clips"]["frames"],
         "bands": configuration["features"]["bands"],

@@ -1,40 +1,66 @@
-"""A bidirectional GRU whose training step on a processor is not mostly overhead.
+"""The fused GRU: both directions at once, in few operations a frame.
 
-``nn.GRU`` issues dozens of small operations a frame and direction there; this issues five forward
-and three backward a frame, for both directions at once. Function and parameters are the same.
-Axes within are steps x directions x batch x units: the second direction begins at the last frame.
+``nn.GRU`` issues dozens of small operations a frame and direction on a CPU; this issues five
+forward and three backward a frame, for both directions. Function and gradients are the same.
+
+===========  =====================  ==============================
+name         shape                  paper's student, batch of 64
+===========  =====================  ==============================
+x            N x T x I              64 x 500 x 128
+weight_ih    2 x 3 U x I            2 x 96 x 128
+weight_hh    2 x 3 U x U            2 x 96 x 32
+projected    N x T x 6 U            64 x 500 x 192
+gates        T x 2 x N x 3 U        500 x 2 x 64 x 96
+candidates   T x 2 x N x U          500 x 2 x 64 x 32
+states       (T + 1) x 2 x N x U    501 x 2 x 64 x 32
+output       N x T x 2 U            64 x 500 x 64
+===========  =====================  ==============================
+
+N clips, T frames, I inputs, U units in one direction. Where an axis has length 2, it is the two
+directions; the second of them begins at the last frame.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-# Gradient of the function's output, and that output -> gradient of its input.
+# (Gradient of the function's output, that output) -> gradient of the function's input.
 sigmoid_backward = torch.ops.aten.sigmoid_backward
 tanh_backward = torch.ops.aten.tanh_backward
 
 
-class BidirectionalGRU(nn.GRU):
-    """One layer of ``nn.GRU``, batch first, in both directions, without the last states."""
+def applies(x: Tensor) -> bool:
+    """Whether :func:`fused_gru` can be used: on a CPU."""
+    return x.device.type == "cpu"
 
-    def __init__(self, inputs: int, units: int) -> None:
-        super().__init__(inputs, units, batch_first=True, bidirectional=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Batch x frames x inputs -> states, batch x frames x 2 units (forward, backward)."""
-        if x.device.type != "cpu":
-            return super().forward(x)[0]
-        pairs = zip(*self.all_weights, strict=True)
-        weight_ih, weight_hh, bias_ih, bias_hh = map(torch.stack, pairs)
-        # b_hn is added before r is applied; all other biases can be added beforehand.
-        bias_hrz, bias_hn = bias_hh.split([2 * self.hidden_size, self.hidden_size], dim=1)
-        bias = bias_ih + F.pad(bias_hrz, (0, self.hidden_size))
-        projected = F.linear(x, weight_ih.flatten(0, 1), bias.flatten())
-        return _Recurrence.apply(projected, weight_hh, bias_hn)
+def fused_gru(x: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The states of a bidirectional GRU of one layer, zero at first.
+
+    Parameters
+    ----------
+    x
+        Batch x frames x inputs.
+    weights
+        Of each direction ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``, as
+        ``nn.GRU.all_weights`` has them.
+
+    Returns
+    -------
+    Tensor
+        States of the first direction, then of the second: batch x frames x 2 units.
+    """
+    weight_ih, weight_hh, bias_ih, bias_hh = map(torch.stack, zip(*weights, strict=True))
+    units = weight_hh.shape[2]
+    # b_hn is added before r is applied; all other biases can be added beforehand.
+    bias_hrz, bias_hn = bias_hh.split([2 * units, units], dim=1)
+    bias = bias_ih + F.pad(bias_hrz, (0, units))
+    projected = F.linear(x, weight_ih.flatten(0, 1), bias.flatten())
+    return _Recurrence.apply(projected, weight_hh, bias_hn)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -84,7 +110,8 @@ class _Recurrence(torch.autograd.Function):
             dr = dn m r (1 - r)                     dz = dh (h_(t-1) - n) z (1 - z)
             dh_(t-1) = g_(t-1) + dh z + (dr, dz, dm) U
 
-        Each is dh times a factor that all the h give, so the loop has little left to do.
+        Each is dh times a factor that depends on the states alone, so the factors are computed for
+        all frames at once and little is left to do in the loop.
         """
         gates, candidates, states, weight = ctx.saved_tensors
         reset, update, recurrent = gates.unflatten(3, (3, -1)).unbind(3)
@@ -98,7 +125,7 @@ class _Recurrence(torch.autograd.Function):
         rows = inside.flatten(3).transpose(0, 1).flatten(1, 2)
         weight_gradient = rows.mT @ previous.transpose(0, 1).flatten(1, 2)
         bias_gradient = rows[..., 2 * weight.shape[2] :].sum(1)
-        torch.mul(dh, by_candidate, out=inside[:, :, :, 2])  # dm has served, projections want dn
+        torch.mul(dh, by_candidate, out=inside[:, :, :, 2])  # dm is used; projected needs dn
         return _as_frames(inside.flatten(3)), weight_gradient, bias_gradient
 
 
@@ -141,7 +168,7 @@ def _as_frames(x: Tensor) -> Tensor:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Do without the other threads: waking them takes longer than the arithmetic of a step."""
+    """Use one thread: waking others takes longer than the arithmetic of a frame."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,14 +1,32 @@
-"""The first block of a network, without its full-size maps: the paper's hold 128 times the input.
+"""The fused input block: the first block of a network, without its full-size maps.
 
-Convolution, batch norm, max pooling and ReLU of an image of one channel that needs no gradient.
-Function, parameters and statistics are those of ``nn.Conv2d``, ``nn.BatchNorm2d``,
-``F.max_pool2d`` and ``F.relu``; two facts of algebra save their work:
+Convolution, batch norm, max pooling and ReLU of an image of one channel that needs no gradient. It
+computes the function, gradients and running statistics of ``nn.Conv2d``, ``nn.BatchNorm2d``,
+``F.max_pool2d`` and ``F.relu``. The plain block writes maps of C times the image's size.
+
+========  ===================================  ====================================
+name      shape                                paper's student, batch of 64
+========  ===================================  ====================================
+image     N x 1 x T x B                        64 x 1 x 500 x 64
+padded    N x (T + 2) x (B + 2)                64 x 502 x 66
+rows      N x T/P x B/Q x P x Q/q x 3 (q + 2)  64 x 500 x 8 x 1 x 4 x 12
+banded    3 (q + 2) x q C                      12 x 256
+maps      windows of a piece x C x P x Q       512 x 128 x 1 x 8
+output    N x T/P x B/Q x C                    64 x 500 x 8 x 128
+indices   like output, one byte each           64 x 500 x 8 x 128
+========  ===================================  ====================================
+
+N clips, T frames, B bands, C channels. A pooling window has P frames and Q bands; what does not
+fill one is left out. A row of a window is computed in parts of q bands: 2 where Q is even, else Q.
+
+Two facts save the work:
 
 - Batch norm's statistics follow from those of the image. With p a patch of 3 x 3, m and S the mean
   and covariance of all patches, w and b a channel's weights and bias, the channel has the mean
-  w m + b and the variance w S w. So its norm is known beforehand, and part of the convolution.
-- Only what the pooling keeps is needed afterwards. So the maps are made and pooled a piece at a
-  time, small enough for a processor's cache; backward, the same goes for their gradient.
+  w m + b and the variance w S w. So the norm is known before the convolution, and becomes part of
+  its weights.
+- Only what the pooling keeps is needed afterwards. So the maps are computed and pooled a piece at a
+  time, each small enough for a processor's cache. Backward, the same is done with their gradient.
 """
 
 from collections.abc import Iterator
@@ -18,7 +36,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-# Numbers of a piece of the maps, 2 MiB in single precision: half of two cores' caches.
+# Numbers in a piece of the maps: 2 MiB in single precision, half of two cores' caches.
 PIECE = 2**19
 
 pool_backward = torch.ops.aten.max_pool2d_with_indices_backward
@@ -26,21 +44,21 @@ relu_backward = torch.ops.aten.threshold_backward
 
 
 def applies(image: Tensor, pool: tuple[int, int]) -> bool:
-    """Whether :func:`first_block` can do it: on a processor, and where no gradient is wanted."""
+    """Whether :func:`fused_input_block` can be used: on a CPU, for an image without gradient."""
     return (
         image.device.type == "cpu"
         and image.shape[1] == 1
         and not image.requires_grad
         and pool[0] <= image.shape[2]
         and pool[1] <= image.shape[3]
-        and pool[0] * pool[1] <= 256  # places in a window that a byte can tell apart
+        and pool[0] * pool[1] <= 256  # indices in a window fit into a byte
     )
 
 
-def first_block(
+def fused_input_block(
     image: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, pool: tuple[int, int]
 ) -> Tensor:
-    """Convolve, normalise, pool and rectify; in training, note the statistics.
+    """Convolve, normalise, pool and rectify; in training, update the running statistics.
 
     Parameters
     ----------
@@ -49,7 +67,7 @@ def first_block(
     convolution
         3 x 3, padded by one.
     norm
-        Of its channels; in training it is given the batch's statistics.
+        Of the convolution's channels; its running statistics are updated in training.
     pool
         Frames and bands of a window. What does not fill one is left out.
 
@@ -63,15 +81,15 @@ def first_block(
     part = 2 if pool[1] % 2 == 0 else pool[1]
     shifted = [F.pad(weight, (0, 0, place, part - 1 - place)) for place in range(part)]
     banded = torch.stack(shifted, dim=2).flatten(2).flatten(0, 1)
-    return _Windows.apply(_rows(padded, pool, part), banded, bias, pool).permute(0, 3, 1, 2)
+    return _ConvolveAndPool.apply(_rows(padded, pool, part), banded, bias, pool).permute(0, 3, 1, 2)
 
 
 def _normalised(
     padded: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d
 ) -> tuple[Tensor, Tensor]:
-    """Weights (3 x 3 x channels) and bias of the convolution and its norm in one.
+    """Weights (3 x 3 x channels) and bias of convolution and norm together.
 
-    In double precision: it is a matter of a few thousand numbers.
+    Computed in double precision, as these are only a few thousand numbers.
     """
     weight = convolution.weight.double().flatten(1)
     bias = convolution.bias.double()
@@ -79,7 +97,7 @@ def _normalised(
         patch_mean, patch_covariance = _moments(padded)
         mean = weight @ patch_mean + bias
         variance = ((weight @ patch_covariance) * weight).sum(1)
-        note(norm, mean.detach(), variance.detach(), padded[:, 2:, 2:].numel())
+        update_statistics(norm, mean.detach(), variance.detach(), padded[:, 2:, 2:].numel())
     else:
         mean, variance = norm.running_mean.double(), norm.running_var.double()
     scale = norm.weight / torch.sqrt(variance + norm.eps)
@@ -100,8 +118,8 @@ def _moments(padded: Tensor) -> tuple[Tensor, Tensor]:
     return mean, products / count - mean.outer(mean)
 
 
-def note(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Update the running statistics, as batch norm does; its variance there is the unbiased one."""
+def update_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Update the running statistics as batch norm does, with the unbiased variance."""
     norm.num_batches_tracked += 1
     norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)
     unbiased = variance * (count / (count - 1))
@@ -109,7 +127,7 @@ def note(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> No
 
 
 def _rows(padded: Tensor, pool: tuple[int, int], part: int) -> Tensor:
-    """What each part of each row of each window sees of the padded image, the row above first.
+    """The patch of the padded image that each part of each row of each window needs, a copy.
 
     Parameters
     ----------
@@ -118,13 +136,13 @@ def _rows(padded: Tensor, pool: tuple[int, int], part: int) -> Tensor:
     pool
         Frames and bands of a window.
     part
-        Bands of a part. The fewer, the fewer products with zeros there are.
+        Bands of a part. Fewer bands mean fewer products with zeros.
 
     Returns
     -------
     Tensor
         Batch x windows along the frames x along the bands x frames of a window x parts x
-        3 (bands of a part + 2), a copy.
+        3 (bands of a part + 2), the upper of the three image rows first.
     """
     frames, bands = padded.shape[1] - 2, padded.shape[2] - 2
     whole = padded[:, : frames - frames % pool[0] + 2, : bands - bands % pool[1] + 2]
@@ -133,23 +151,23 @@ def _rows(padded: Tensor, pool: tuple[int, int], part: int) -> Tensor:
     return around.transpose(2, 3).flatten(5)
 
 
-class _Windows(torch.autograd.Function):
-    """Convolution as a matrix product, max pooling and ReLU, a piece of the windows at a time."""
+class _ConvolveAndPool(torch.autograd.Function):
+    """Convolution as a matrix product, max pooling and ReLU, for some windows at a time."""
 
     @staticmethod
     def forward(
         ctx: FunctionCtx, rows: Tensor, banded: Tensor, bias: Tensor, pool: tuple[int, int]
     ) -> Tensor:
-        """Multiply and pool.
+        """Multiply, pool and rectify.
 
         Parameters
         ----------
         rows
             See :func:`_rows`.
         banded
-            Weights of a part of a row: 3 (its bands + 2) x its bands channels.
+            Weights of a part of a row, a banded matrix: 3 (q + 2) x q channels, q its bands.
         bias
-            Channels.
+            Of each channel.
         pool
             Frames and bands of a window.
 
@@ -160,58 +178,58 @@ class _Windows(torch.autograd.Function):
         """
         channels = len(bias)
         output = rows.new_empty(*rows.shape[:3], channels)
-        places = torch.empty_like(output, dtype=torch.uint8)
-        each = (rows.flatten(0, 2), output.view(-1, channels), places.view(-1, channels))
-        for seen, kept, place in _pieces(pool[0] * pool[1] * channels, *each):
-            maps = as_images(seen.flatten(0, 2) @ banded, pool, channels)
+        indices = torch.empty_like(output, dtype=torch.uint8)
+        each = (rows.flatten(0, 2), output.view(-1, channels), indices.view(-1, channels))
+        for patches, kept, index in _pieces(pool[0] * pool[1] * channels, *each):
+            maps = as_images(patches.flatten(0, 2) @ banded, pool, channels)
             maxima, where = F.max_pool2d(maps, pool, return_indices=True)
             torch.add(maxima.view_as(kept), bias, out=kept).relu_()
-            place.copy_(where.view_as(place))
-        ctx.save_for_backward(rows, output, places)
+            index.copy_(where.view_as(index))
+        ctx.save_for_backward(rows, output, indices)
         ctx.pool = pool
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[None, Tensor, Tensor, None]:
-        """Put each gradient back to its place in the maps, and multiply; shapes as in forward."""
-        rows, output, places = ctx.saved_tensors
+        """Gradients of ``banded`` and ``bias``; shapes are those of ``forward``."""
+        rows, output, indices = ctx.saved_tensors
         channels = output.shape[3]
-        each = rows.flatten(0, 2), *(x.reshape(-1, channels) for x in (output, places, gradient))
+        each = rows.flatten(0, 2), *(x.reshape(-1, channels) for x in (output, indices, gradient))
         weight_gradient, bias_gradient = 0.0, 0.0
-        for seen, kept, place, given in _pieces(ctx.pool[0] * ctx.pool[1] * channels, *each):
+        for patches, kept, index, given in _pieces(ctx.pool[0] * ctx.pool[1] * channels, *each):
             passed = relu_backward(given, kept, 0)
             bias_gradient += passed.sum(0).double()
-            pooled = (as_images(x, (1, 1), channels) for x in (passed, place))
-            maps = to_places(*pooled, ctx.pool, ctx.pool).permute(0, 2, 3, 1)
-            parts = seen.flatten(0, 2)
+            pooled = (as_images(x, (1, 1), channels) for x in (passed, index))
+            maps = unpooled_gradient(*pooled, ctx.pool, ctx.pool).permute(0, 2, 3, 1)
+            parts = patches.flatten(0, 2)
             weight_gradient += (parts.T @ maps.reshape(len(parts), -1)).double()
         dtype = output.dtype
         return None, weight_gradient.to(dtype), bias_gradient.to(dtype), None
 
 
 def _pieces(numbers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Cut tensors of as many windows alike, where each window has so many numbers in the maps."""
+    """Cut tensors into pieces of windows, each of which has so many ``numbers`` in the maps."""
     size = max(1, PIECE // numbers)
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
 def as_images(x: Tensor, size: tuple[int, int], channels: int) -> Tensor:
-    """See numbers, channels last, as images of one size: images x channels x frames x bands."""
+    """View numbers, channels last, as images of one size: images x channels x frames x bands."""
     return x.view(-1, *size, channels).permute(0, 3, 1, 2)
 
 
-def to_places(
-    gradient: Tensor, places: Tensor, pool: tuple[int, int], size: tuple[int, int]
+def unpooled_gradient(
+    gradient: Tensor, indices: Tensor, pool: tuple[int, int], size: tuple[int, int]
 ) -> Tensor:
-    """Gradient of maps from that of their maxima, as of ``F.max_pool2d``.
+    """Gradient of the maps from that of their maxima: the backward step of ``F.max_pool2d``.
 
     Parameters
     ----------
     gradient
         Of the maxima: images x channels x windows along the frames x along the bands.
-    places
-        Of the maxima in an image of the maps, as ``F.max_pool2d`` counts them; of any type.
+    indices
+        Of the maxima in an image of the maps, as ``F.max_pool2d`` counts them; any integer type.
     pool
         Frames and bands of a window.
     size
@@ -224,4 +242,4 @@ def to_places(
     """
     images, channels = gradient.shape[:2]
     maps = as_images(gradient.new_empty(images * size[0] * size[1], channels), size, channels)
-    return pool_backward(gradient, maps, pool, pool, (0, 0), (1, 1), False, places.long())
+    return pool_backward(gradient, maps, pool, pool, (0, 0), (1, 1), False, indices.long())
