@@ -109,6 +109,7 @@ rule plot_learning_curves:
     params:
         # In a function, as Snakemake looks for wildcards in the texts of a list.
         titles=lambda wildcards: [Name(each.title) for each in CHOSEN],
+        losses=[each.loss for each in CHOSEN],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"
