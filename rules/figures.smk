@@ -14,6 +14,9 @@ rule plot_figure3:
             category="Figures",
             labels={"figure": "3: weight of the scene loss"},
         ),
+        # For slides.
+        wide_pdf=f"{RESULTS}/figures/fig3_wide.pdf",
+        wide_png=f"{RESULTS}/figures/fig3_wide.png",
     log:
         f"{RESULTS}/logs/plot_figure3.log",
     benchmark:

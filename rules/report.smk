@@ -90,6 +90,7 @@ rule plot_learning_curves:
     params:
         # In a function, as Snakemake looks for wildcards in the texts of a list.
         titles=lambda wildcards: [Name(each.title) for each in STUDY.chosen],
+        losses=[each.loss for each in STUDY.chosen],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"

@@ -1,17 +1,17 @@
 """Draw the losses of the compared methods and of the teachers over the epochs."""
 
 from job import run_job
-from softscene.report.figures import plot_learning_curves
+from softscene.report.figures import Student, plot_learning_curves
 
 
 def main(snakemake) -> None:
-    students = snakemake.input.students
-    runs = len(students) // len(snakemake.params.titles)
+    files, titles = snakemake.input.students, snakemake.params.titles
+    runs = len(files) // len(titles)
     plot_learning_curves(
-        histories={
-            title: students[i * runs : (i + 1) * runs]
-            for i, title in enumerate(snakemake.params.titles)
-        },
+        students=[
+            Student(title, loss, files[i * runs : (i + 1) * runs])
+            for i, (title, loss) in enumerate(zip(titles, snakemake.params.losses, strict=True))
+        ],
         teachers=snakemake.input.teachers,
         results=dict(snakemake.output.items()),
         synthetic=snakemake.params.synthetic,

@@ -49,6 +49,8 @@ def test_every_result_of_the_readme_is_there(finished):
         "tables/table4.md",
         "figures/fig3.pdf",
         "figures/fig3.png",
+        "figures/fig3_wide.pdf",
+        "figures/fig3_wide.png",
         "figures/table1.pdf",
         "figures/table1.png",
         "figures/learning_curves.pdf",

@@ -1,10 +1,13 @@
 """Fig. 3: what is drawn where, read back from the axes."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
+from PIL import Image
 from softscene.core.tsv import write_table
 from softscene.report.figure3 import ALPHA, BETA, lines_of, plot_figure3
 
@@ -60,14 +63,16 @@ def draw(monkeypatch, tmp_path):
     monkeypatch.setattr("softscene.report.figure3.plt.close", kept.append)
 
     def run(table3, synthetic=False, forms=("png",), left_out=()):
-        results = {form: tmp_path / f"{synthetic}" / f"fig3.{form}" for form in forms}
+        folder = tmp_path / f"{synthetic}"
+        results = {form: folder / f"fig3_{form}".replace("_p", ".p") for form in forms}
         plot_figure3(table3, results, synthetic, left_out)
-        assert len(kept) == 1, "the figure is closed"
-        return kept[0], results
+        assert len(kept) == len({form.startswith("wide") for form in forms}), "all are closed"
+        figure = kept.pop()
+        figure.draw_without_rendering()  # in its own size again, after that of its files
+        return figure, results
 
     yield run
-    for figure in kept:
-        close(figure)
+    close("all")
 
 
 def rows_of(headline, label):
@@ -125,15 +130,11 @@ def test_lines_and_bars_are_means_and_deviations_over_ascending_weights(headline
     for axes, (score, _, scale) in zip(figure.axes, PANELS, strict=True):
         bars = bars_of(axes)
         assert list(bars) == list(LABELS)
-        shifts = []
         for label, (line, _, (vertical,)) in bars.items():
             expected = rows_of(headline, label)
             x = line.get_xdata().astype(float)
-            factor = x / expected.weight.to_numpy()
-            np.testing.assert_allclose(factor, factor[0], rtol=1e-9)
-            # Sideways by no more than a fiftieth of the axis.
-            assert abs(np.log(factor[0])) < 0.02 * np.log(WEIGHTS[-1] / WEIGHTS[0])
-            shifts.append(factor[0])
+            places = [WEIGHTS.index(weight) for weight in expected.weight]
+            assert np.abs(x - places).max() < 0.5, "nearer to its weight than to the next"
             y = line.get_ydata().astype(float)
             np.testing.assert_allclose(y, expected[f"{score}_mean"] * scale)
             deviation = (expected[f"{score}_std"] * scale).fillna(0).to_numpy()
@@ -142,7 +143,11 @@ def test_lines_and_bars_are_means_and_deviations_over_ascending_weights(headline
             middle, half = ends[:, :, 1].mean(axis=1), np.ptp(ends[:, :, 1], axis=1) / 2
             np.testing.assert_allclose(middle, y)
             np.testing.assert_allclose(half, deviation, atol=1e-12)
-        assert len(set(shifts)) == 3, "spreads do not hide each other"
+            (joined,) = [
+                each for each in axes.lines
+                if each.get_color() == line.get_color() and each.get_linestyle() == "-"
+            ]  # fmt: skip
+            np.testing.assert_allclose(joined.get_xydata(), line.get_xydata())
         assert len({line.get_color() for line, *_ in bars.values()}) == 3
         assert len({line.get_marker() for line, *_ in bars.values()}) == 3
 
@@ -159,13 +164,11 @@ def test_published_values_are_stars_on_their_lines(headline, table3, draw):
         for label, (line, *_) in bars_of(axes).items():
             expected = rows_of(headline, label)
             published = expected[f"published_{score}"] * scale
-            points = [
-                (x, y)
-                for x, y in zip(line.get_xdata(), published, strict=True)
-                if np.isfinite(y)
-            ]  # fmt: skip
             stars = stars_of(axes, line.get_color())
-            np.testing.assert_allclose(np.reshape(stars, (-1, 2)), np.reshape(points, (-1, 2)))
+            known = published.notna().to_numpy()
+            np.testing.assert_allclose([y for _, y in stars], published[known])
+            beside = np.array([x for x, _ in stars]) - line.get_xdata()[known]
+            assert ((beside > 0) & (beside < 0.5)).all(), "at the right of its mean"
             found += len(stars)
         assert found == 3
     upper, lower = figure.axes
@@ -195,12 +198,8 @@ def test_the_method_without_a_weight_is_a_level_with_its_spread(table3, draw):
         heights = band.get_extents().transformed(axes.transData.inverted()).intervaly
         assert list(heights) == pytest.approx([mean - deviation, mean + deviation])
         ((x, y),) = stars_of(axes, level.get_color())
-        assert (x, y) == pytest.approx((1.0, published))
-        star = next(
-            line for line in axes.lines
-            if line.get_marker() == "*" and line.get_markerfacecolor() == level.get_color()
-        )  # fmt: skip
-        assert star.get_transform() == axes.get_yaxis_transform(), "at the right end of the level"
+        assert y == pytest.approx(published)
+        assert len(WEIGHTS) - 0.5 < x < axes.get_xlim()[1], "right of all weights, inside the axes"
 
 
 def test_axes_have_names_units_and_the_weights_as_ticks(table3, draw):
@@ -208,13 +207,20 @@ def test_axes_have_names_units_and_the_weights_as_ticks(table3, draw):
     assert [axes.get_ylabel() for axes in figure.axes] == [name for _, name, _ in PANELS]
     assert figure.axes[-1].get_xlabel() == f"Weight of the scene loss, {ALPHA} or {BETA}"
     for axes in figure.axes:
-        assert axes.get_xscale() == "log"
-        assert list(axes.get_xticks()) == WEIGHTS
+        assert list(axes.get_xticks()) == [0, 1, 2, 3, 4]
     shown = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
     assert shown == ["0.0001", "0.001", "0.01", "0.1", "1"]
     (legend,) = figure.legends
-    named = {text.get_text() for text in legend.get_texts()}
-    assert named == {*LABELS, "CNN-BiGRU", "published (TUT recordings)"}
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named == [
+        "CNN-BiGRU", "CNN-BiGRU ± one standard deviation", *LABELS, "published (TUT recordings)"
+    ]  # fmt: skip
+    handles = dict(zip(named, legend.legend_handles, strict=True))
+    (band,) = figure.axes[0].patches
+    assert handles["CNN-BiGRU ± one standard deviation"].get_facecolor() == band.get_facecolor()
+    for label, (line, *_) in bars_of(figure.axes[0]).items():
+        assert handles[label].get_color() == line.get_color()
+        assert handles[label].get_marker() == line.get_marker()
 
 
 def test_a_weight_of_0_has_a_place_of_its_own(headline, tmp_path, draw):
@@ -222,10 +228,10 @@ def test_a_weight_of_0_has_a_place_of_its_own(headline, tmp_path, draw):
     write_table(weighted.assign(convention="frame", threshold="adaptive"), tmp_path / "zero.tsv")
     figure, _ = draw(tmp_path / "zero.tsv")
     line = bars_of(figure.axes[0])[f"MTL ({ALPHA})"][0]
-    assert line.get_xdata()[0] == 0
+    assert list(np.round(line.get_xdata().astype(float))) == [0, 2, 4]
     assert list(line.get_ydata()) == pytest.approx([44, 42, 31])
-    assert figure.axes[0].get_xscale() == "symlog"
-    assert list(figure.axes[0].get_xticks()) == [0.0, 0.001, 0.01, 0.1, 1.0]
+    shown = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
+    assert shown == ["0", "0.001", "0.01", "0.1", "1"]
 
 
 @pytest.mark.parametrize("synthetic", [True, False])
@@ -252,9 +258,125 @@ def test_controls_are_hollow_points_beside_the_lines_and_no_two_look_alike(
     looks = {(bar[0].get_color(), bar[0].get_marker()) for bar in bars.values()}
     assert len(looks) == 7
     right = max(bars[label][0].get_xdata()[-1] for label in LABELS)
+    assert right > 3.5, "weight 1, the fifth"
     for label in labels:
         assert bars[label][0].get_markerfacecolor() == "white"
         assert bars[label][0].get_linestyle() == "None"
         (x,) = bars[label][0].get_xdata()
-        assert right < x < 3, "right of the lines, and nearer to 1 than to the next weight"
+        assert right < x < 4.5, "right of the lines"
         right = x
+
+
+def crowded(headline):
+    """Controls, methods of one's own with and without a weight, all weights, all equal."""
+    every = [("MTL", w, NONE, NONE, 0.4, 0.02, 0.7, 0.03, 0.4, 0.7) for w in WEIGHTS]
+    every += [("Soft", NONE, w, t, 0.4, 0.02, 0.7, 0.03, 0.4, 0.7) for w in WEIGHTS for t in (1, 5)]
+    every += [("CNN-BiGRU", NONE, NONE, NONE, 0.4, 0.02, 0.7, 0.03, 0.4, 0.7)]
+    every += [(f"Level {i}", NONE, NONE, NONE, 0.4, 0.02, 0.7, 0.03, NONE, NONE) for i in range(2)]
+    every += [(f"Own {i}", NONE, 1.0, 1.0, 0.4, 0.02, 0.7, 0.03, NONE, NONE) for i in range(6)]
+    return pd.DataFrame(every, columns=COLUMNS)
+
+
+def long_names(headline):
+    japanese = "".join(map(chr, range(0x65E5, 0x65E5 + 60)))
+    long = "A method of one's own whose name does not end before sixty"
+    return headline.replace({"method": {"MTL": japanese, "Soft": long, "CNN-BiGRU": "M" * 60}})
+
+
+def one_method(headline):
+    return headline[headline.method == "CNN-BiGRU"].assign(f_score_std=NONE, error_rate_std=NONE)
+
+
+def no_soft_labels(headline):
+    return headline[headline.method != "Soft"]
+
+
+def markers_of(axes):
+    """(x, y, diameter) of each marker in points."""
+    scale = 72 / axes.figure.dpi
+    return [
+        (*(line.get_transform().transform((float(x), float(y))) * scale), line.get_markersize())
+        for line in axes.lines if line.get_marker() not in ("None", "_", "|", 2, 3)
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if np.isfinite(y)
+    ]  # fmt: skip
+
+
+KINDS = [pd.DataFrame, crowded, long_names, one_method, no_soft_labels]
+
+
+@pytest.fixture(params=KINDS, ids=[kind.__name__ for kind in KINDS])
+def table_of_kind(request, headline, tmp_path):
+    """Table 3 of many and of few methods, and of long names."""
+    table = request.param(headline).assign(convention="frame", threshold="adaptive")
+    write_table(table, tmp_path / "kind.tsv")
+    return table, tmp_path / "kind.tsv"
+
+
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+@pytest.mark.parametrize("form", ["png", "wide_png"])
+def test_no_marker_hides_another_and_all_are_inside_the_axes(table_of_kind, draw, form):
+    table, path = table_of_kind
+    figure, _ = draw(path, forms=(form,))
+    weighted = table.alpha.notna() | table.beta.notna()
+    expected = weighted.sum() + table.published_f_score.notna().sum()
+    for axes in figure.axes:
+        marks = markers_of(axes)
+        assert len(marks) == expected
+        for i, (x, y, size) in enumerate(marks):
+            for other_x, other_y, other in marks[:i]:
+                assert np.hypot(x - other_x, y - other_y) > (size + other) / 2
+        box = axes.get_window_extent().extents * 72 / figure.dpi
+        for x, y, size in marks:
+            assert box[0] <= x - size / 2 < x + size / 2 <= box[2]
+            assert box[1] <= y - size / 2 < y + size / 2 <= box[3]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+@pytest.mark.parametrize(
+    ("form", "points", "inches"), [("png", 8, 88 / 25.4), ("wide_png", 12, 10)]
+)
+def test_texts_are_large_enough_for_their_form_and_hide_nothing(
+    table_of_kind, draw, form, points, inches
+):
+    figure, results = draw(table_of_kind[1], synthetic=True, forms=(form,))
+    texts = [text for text in figure.findobj(plt.Text) if text.get_text() and text.get_visible()]
+    assert len(texts) > 5
+    assert min(text.get_fontsize() for text in texts) >= points
+    with Image.open(results[form]) as picture:
+        assert 0.97 * inches < picture.width / 300 <= inches, "so no text shrinks in print"
+    (legend,) = figure.legends
+    below = legend.get_window_extent()
+    panels = [axes.get_tightbbox() for axes in figure.axes]
+    assert not any(below.overlaps(box) for box in panels)
+    assert not panels[0].overlaps(panels[1])
+    for axes in figure.axes:
+        assert axes.get_window_extent().height / figure.dpi > 1.2, "the legend takes nothing"
+        ticks = [tick.get_window_extent() for tick in axes.get_xticklabels() if tick.get_text()]
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(ticks))
+
+
+def test_the_wide_form_has_its_panels_side_by_side(table3, draw):
+    narrow, wide = (draw(table3, forms=(form,))[0] for form in ("png", "wide_png"))
+    over, under = (axes.get_position() for axes in narrow.axes)
+    left, right = (axes.get_position() for axes in wide.axes)
+    assert under.y1 < over.y0
+    assert left.x1 < right.x0
+    assert left.y0 == pytest.approx(right.y0)
+    width, height = wide.get_size_inches()
+    assert width / height > 1.6, "a slide's"
+    named = [[text.get_text() for text in each.legends[0].get_texts()] for each in (narrow, wide)]
+    assert named[0] == named[1]
+
+
+def test_both_forms_come_out_of_one_call(table3, draw):
+    _, results = draw(table3, forms=("pdf", "png", "wide_pdf", "wide_png"))
+    assert {form: path.name for form, path in results.items()} == {
+        "pdf": "fig3.pdf", "png": "fig3.png", "wide_pdf": "fig3_wide.pdf",
+        "wide_png": "fig3_wide.png",
+    }  # fmt: skip
+    for form, inches in (("png", 88 / 25.4), ("wide_png", 10)):
+        with Image.open(results[form]) as picture:
+            assert picture.width / 300 == pytest.approx(inches, rel=0.03)
+    assert all(
+        path.read_bytes().startswith(b"%PDF") for name, path in results.items() if "pdf" in name
+    )

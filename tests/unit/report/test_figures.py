@@ -18,8 +18,10 @@ from softscene.config.study import with_controls
 from softscene.config.variants import choose, variants_of
 from softscene.core.tsv import write_table
 from softscene.report.figures import (
+    Student,
     line_look,
     mean_posteriors,
+    minutes_text,
     plot_confusion,
     plot_learning_curves,
     plot_soft_labels,
@@ -30,6 +32,7 @@ from tests.conftest import PAPER, ROOT
 
 SCENES = ["city_center", "home", "office", "residential_area"]
 POSTERIORS = [f"posterior_{scene}" for scene in SCENES]
+LONG = "a_name_of_sixty_characters_in_which_there_are_words_and_more"
 
 
 @pytest.fixture
@@ -41,6 +44,7 @@ def drawn(monkeypatch, tmp_path):
     def run(plot, *args, synthetic=True):
         results = {form: tmp_path / f"figure.{form}" for form in ("pdf", "png")}
         plot(*args, results, synthetic)
+        kept[-1].draw_without_rendering()  # in its own size again, after that of its files
         return kept[-1], results
 
     yield run
@@ -51,6 +55,28 @@ def drawn(monkeypatch, tmp_path):
 def texts_of(axes):
     """(row, column) -> text of each cell."""
     return {(round(t.get_position()[1]), round(t.get_position()[0])): t for t in axes.texts}
+
+
+def assert_apart(labels):
+    boxes = [label.get_window_extent() for label in labels if label.get_text()]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i]), labels[i].get_text()
+
+
+def assert_level(axes, lines=1):
+    """The names of a map's rows are at the height of their cells, to a tenth of a line."""
+    dpi = axes.figure.dpi
+    for row, label in enumerate(axes.get_yticklabels()):
+        assert label.get_text().count("\n") == lines - 1
+        box, (_, middle) = label.get_window_extent(), axes.transData.transform((0, row))
+        assert (box.y0 + box.y1) / 2 == pytest.approx(middle, abs=0.8 * dpi / 72)
+
+
+def assert_bar_from_0_to_1(bar, axes, name):
+    assert bar.get_xlabel() == name
+    assert bar.get_xlim() == (0, 1)
+    assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (0, 1)
+    assert bar.get_window_extent().y1 < axes.get_window_extent().y0, "below it"
 
 
 @pytest.fixture
@@ -65,27 +91,69 @@ def table1(tmp_path):
     return tmp_path / "table1.tsv"
 
 
-def test_table_1_is_a_heat_map_of_counts(table1, drawn):
+def test_table_1_is_a_map_of_counts_and_beside_it_one_of_minutes(table1, drawn):
+    """1.5 s each: 340 are 8.5 minutes."""
     figure, _ = drawn(plot_table1, table1)
-    axes = figure.axes[0]
-    shown = [[texts_of(axes)[row, column].get_text() for column in range(4)] for row in range(2)]
-    assert shown == [["12", "·", "1", "340"], ["·", "7", "·", "·"]]
-    values = axes.images[0].get_array()
-    np.testing.assert_array_equal(values.filled(0), [[12, 0, 1, 340], [0, 7, 0, 0]])
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["car", "drawer"]
-    named = [label.get_text() for label in axes.get_xticklabels()]
-    assert named == ["city\ncenter", "home", "office", "residential\narea"]
+    counts, minutes, *bars = figure.axes
+    shown = [
+        [[texts_of(axes)[row, column].get_text() for column in range(4)] for row in range(2)]
+        for axes in (counts, minutes)
+    ]
+    assert shown[0] == [["12", "·", "1", "340"], ["·", "7", "·", "·"]]
+    assert shown[1] == [["0.3", "·", "<0.1", "8.5"], ["·", "0.2", "·", "·"]]
+    values = np.array([[12, 0, 1, 340], [0, 7, 0, 0]])
+    np.testing.assert_array_equal(counts.images[0].get_array().filled(0), values)
+    np.testing.assert_allclose(minutes.images[0].get_array().filled(0), values * 1.5 / 60)
+    assert [label.get_text() for label in counts.get_yticklabels()] == ["car", "drawer"]
+    for axes in (counts, minutes):
+        named = [label.get_text() for label in axes.get_xticklabels()]
+        assert named == ["city center", "home", "office", "residential area"]
+    one, other = (axes.get_window_extent() for axes in (counts, minutes))
+    assert (one.y0, one.y1) == (other.y0, other.y1)
+    assert one.x1 < other.x0
+    assert [bar.get_xlabel() for bar in bars] == ["Occurrences (· none)", "Minutes (· none)"]
+    for axes, bar in zip((counts, minutes), bars, strict=True):
+        norm = axes.images[0].norm
+        assert bar.get_xlim() == pytest.approx((norm.vmin, norm.vmax))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "·"), (0.02, "<0.1"), (2.9, "<0.1"), (3, "0.1"), (90, "1.5"), (2176, "36.3"),
+     (5996, "99.9"), (5998, "100"), (90000, "1500")],
+)  # fmt: skip
+def test_minutes_have_a_digit_and_at_most_four_characters(seconds, text):
+    assert minutes_text(seconds) == text
+
+
+def test_table_1_of_events_that_never_occur_and_of_very_long_names(tmp_path, drawn):
+    def draw(rows):
+        table = pd.DataFrame(rows, columns=["event", "scene", "count", "duration"])
+        write_table(table, tmp_path / "table1.tsv")
+        return drawn(plot_table1, tmp_path / "table1.tsv")[0]
+
+    never = draw([("car", "home", 0, 0.0)])
+    assert [text.get_text() for axes in never.axes for text in axes.texts] == ["·", "·"]
+    names = [LONG, "car", "x" * 60]
+    scenes = [LONG, *(f"scene_{i}" for i in range(7))]
+    figure = draw([(name, scene, 99999, 999999.0) for name in names for scene in scenes])
+    assert_apart(figure.axes[0].get_yticklabels())
+    for axes in figure.axes[:2]:
+        assert_apart(axes.get_xticklabels())
+        cell = axes.get_window_extent().width / len(scenes)
+        assert max(text.get_window_extent().width for text in axes.texts) < cell
 
 
 def test_texts_stand_out_from_their_cells_in_grey(table1, drawn):
     """WCAG's contrast of large text, 3, for each text on its own cell."""
     figure, _ = drawn(plot_table1, table1)
-    image = figure.axes[0].images[0]
-    for place, text in texts_of(figure.axes[0]).items():
-        value = image.get_array()[place]
-        cell = (1, 1, 1) if value is np.ma.masked else image.cmap(image.norm(value))[:3]
-        ink = (1, 1, 1) if text.get_color() == "white" else (0, 0, 0)
-        assert contrast(cell, ink) > 3, text.get_text()
+    for axes in figure.axes[:2]:
+        image = axes.images[0]
+        for place, text in texts_of(axes).items():
+            value = image.get_array()[place]
+            cell = (1, 1, 1) if value is np.ma.masked else image.cmap(image.norm(value))[:3]
+            ink = (1, 1, 1) if text.get_color() == "white" else (0, 0, 0)
+            assert contrast(cell, ink) > 3, text.get_text()
 
 
 def contrast(one, other):
@@ -119,6 +187,31 @@ def test_confusions_are_summed_and_their_shares_are_of_the_true_scene(tmp_path, 
     assert texts[3, 3].get_text() == "·", "a scene without clips has no shares"
     shares = figure.axes[0].images[0].get_array()
     np.testing.assert_allclose(shares[:3].sum(axis=1), 1)
+    assert_level(figure.axes[0], lines=2)
+    assert_bar_from_0_to_1(figure.axes[1], figure.axes[0], "Share of the true scene's clips")
+    assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()][:2] == ["0%", "20%"]
+
+
+@pytest.mark.parametrize("scenes", [[LONG, "home", "x" * 60], ["home", "office"]])
+def test_names_of_scenes_stay_apart(scenes, tmp_path, drawn):
+    table = pd.DataFrame([[100] * len(scenes)] * len(scenes), columns=scenes)
+    table = table.add_prefix("clips_")
+    table.insert(0, "scene", scenes)
+    write_table(table, tmp_path / "confusion")
+    posteriors = pd.DataFrame(
+        [(t, scene, 3, *[1 / len(scenes)] * len(scenes)) for t in (1.0, 2.0) for scene in scenes],
+        columns=["temperature", "scene", "clips", *(f"posterior_{scene}" for scene in scenes)],
+    )
+    for plot, given in ((plot_confusion, [tmp_path / "confusion"]), (plot_soft_labels, posteriors)):
+        figure, results = drawn(plot, given)
+        assert 80 < width_of(results["pdf"]) < 92
+        for axes in figure.axes[:-1]:
+            assert_apart(axes.get_yticklabels())
+            assert_apart(axes.get_xticklabels())
+            texts = [text.get_window_extent() for text in axes.texts]
+            cell = axes.get_window_extent()
+            assert max(text.height for text in texts) < cell.height / len(scenes)
+            assert max(text.width for text in texts) < cell.width / len(scenes)
 
 
 def test_mean_posteriors_are_scipys_softmax_over_each_true_scene(tmp_path):
@@ -147,8 +240,12 @@ def test_soft_labels_are_a_map_for_each_temperature(drawn):
     rows[4] = (5.0, "city_center", 3, 0.4, 0.3, 0.2, 0.1)
     table = pd.DataFrame(rows, columns=["temperature", "scene", "clips", *POSTERIORS])
     figure, _ = drawn(plot_soft_labels, table)
-    assert [axes.get_title() for axes in figure.axes] == ["T = 1", "T = 5"]
-    first, second = (texts_of(axes) for axes in figure.axes)
+    *maps, bar = figure.axes
+    assert [axes.get_title() for axes in maps] == ["T = 1", "T = 5"]
+    first, second = map(texts_of, maps)
+    for axes in maps:
+        assert_level(axes)
+        assert_bar_from_0_to_1(bar, axes, "Mean posterior")
     assert first[1, 1].get_text() == "0.700"
     assert [second[0, column].get_text() for column in range(4)] == [
         "0.400", "0.300", "0.200", "0.100"
@@ -166,9 +263,10 @@ def histories(tmp_path):
     }.items():
         write_table(pd.DataFrame({"epoch": [1, 2], **columns}), tmp_path / name)
     return (
-        {"Soft": [tmp_path / "a", tmp_path / "b"], "CRNN": [tmp_path / "c"]},
+        [Student("Soft", "soft", [tmp_path / "a", tmp_path / "b"]),
+         Student("CRNN", "none", [tmp_path / "c"])],
         [tmp_path / "t"],
-    )
+    )  # fmt: skip
 
 
 def test_curves_are_means_and_ranges_over_runs(histories, drawn):
@@ -190,7 +288,7 @@ def test_curves_are_means_and_ranges_over_runs(histories, drawn):
 
 def test_without_teachers_their_panel_is_left_out(histories, drawn):
     figure, _ = drawn(plot_learning_curves, histories[0], [])
-    assert len(figure.axes) == 2
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Event loss E1", "Scene loss E3"]
 
 
 def demo_titles():
@@ -198,7 +296,7 @@ def demo_titles():
     demo = copy.deepcopy(PAPER)
     update_config(demo, read_yaml(ROOT / "configs/demo.yaml", "configuration"))
     chosen = choose(variants_of(with_controls(demo)), ROOT / "resources" / "published_table3.csv")
-    return [each.title for each in chosen]
+    return [(each.title, each.loss) for each in chosen]
 
 
 @pytest.fixture
@@ -206,8 +304,10 @@ def demo_histories(histories):
     """Curves of the demo's eight students, of two epochs."""
     titles = demo_titles()
     assert len(titles) == 8
-    (soft, crnn), teachers = histories[0].values(), histories[1]
-    return {title: soft if i else crnn for i, title in enumerate(titles)}, teachers
+    (soft, crnn), teachers = histories
+    return [
+        Student(title, loss, (crnn if loss == "none" else soft).histories) for title, loss in titles
+    ], teachers
 
 
 def strokes(look):
@@ -229,12 +329,24 @@ def strokes(look):
 def test_no_two_curves_look_alike(demo_histories, drawn):
     figure, _ = drawn(plot_learning_curves, *demo_histories)
     looks = [line_look(i) for i in range(8)]
+    shown = [[line.get_color() for line in axes.lines] for axes in figure.axes]
+    assert shown[-1] == ["#000000"], "the teachers'"
+    assert len({look["color"] for look in looks} | {"#000000"}) == 9
+    # E1 of the student without and those with a scene branch, E2 of MTL, E3 of soft labels.
     colours = [look["color"] for look in looks]
-    lines = figure.axes[0].lines
-    assert [line.get_color() for line in lines] == colours
-    assert figure.axes[2].lines[0].get_color() not in colours, "no student's curve is a teacher's"
-    scenes = [line.get_color() for line in figure.axes[1].lines]
-    assert len(set(scenes)) == len(scenes) == 7
+    losses = [loss for _, loss in demo_titles()]
+    assert losses == ["none", "hard", "hard", *["soft"] * 5]
+    assert shown[0] + shown[1] == colours
+    assert shown[2] == colours[1:3]
+    assert shown[3] + shown[4] == colours[3:]
+    assert all(len(lines) <= 4 for lines in shown)
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "Event loss E1\n(1 of 2)", "Event loss E1\n(2 of 2)", "Scene loss E2",
+        "Scene loss E3\n(1 of 2)", "Scene loss E3\n(2 of 2)", "Teachers' loss",
+    ]  # fmt: skip
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim() != figure.axes[2].get_ylim()
+    (legend,) = figure.legends
+    assert [line.get_color() for line in legend.get_lines()] == colours
     # Without any colour: a stroke or a gap that is longer by a third, and by half a width.
     found = [strokes(look) for look in looks]
     for i, one in enumerate(found):
@@ -244,7 +356,8 @@ def test_no_two_curves_look_alike(demo_histories, drawn):
 
 
 def test_looks_of_more_students_differ_too():
-    assert len({str(line_look(i)) for i in range(56)}) == 56
+    assert len({str(line_look(i)) for i in range(72)}) == 72
+    assert len({line_look(i)["color"] for i in range(9)}) == 9
 
 
 def width_of(pdf):
@@ -257,8 +370,12 @@ def test_long_titles_do_not_widen_the_column(demo_histories, drawn):
     assert 80 < width_of(results["pdf"]) < 92
     heights = [axes.get_window_extent().height / figure.dpi for axes in figure.axes]
     assert min(heights) > 1.0, "the legend takes nothing from the panels"
+    below = figure.legends[0].get_window_extent()
+    assert not any(below.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+    assert below.x0 >= 0
+    assert below.x1 <= figure.bbox.x1
     name = "A method of one's own whose name does not end, " * 3
-    long = {name: next(iter(demo_histories[0].values()))}
+    long = [Student(name, "none", demo_histories[0][0].histories)]
     _, results = drawn(plot_learning_curves, long, [])
     assert 80 < width_of(results["pdf"]) < 92
 
@@ -281,3 +398,20 @@ def test_the_same_numbers_give_the_same_bytes(table1, drawn):
     first = {form: path.read_bytes() for form, path in results.items()}
     drawn(plot_table1, table1)
     assert {form: path.read_bytes() for form, path in results.items()} == first
+
+
+def test_no_text_is_under_8_points(demo_histories, tmp_path, drawn):
+    """Those in Table 1's cells have 7."""
+    table = pd.DataFrame({"scene": ["home"], "clips_home": [3]})
+    write_table(table, tmp_path / "confusion")
+    rows = [(1.0, "home", 3, 1.0)]
+    posteriors = pd.DataFrame(rows, columns=["temperature", "scene", "clips", "posterior_home"])
+    for plot, *given in (
+        (plot_confusion, [tmp_path / "confusion"]),
+        (plot_soft_labels, posteriors),
+        (plot_learning_curves, *demo_histories),
+    ):
+        figure, _ = drawn(plot, *given)
+        texts = [text for text in figure.findobj(plt.Text) if text.get_text()]
+        assert min(text.get_fontsize() for text in texts) >= 8
+        assert figure.get_figwidth() * 25.4 <= 88

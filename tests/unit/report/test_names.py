@@ -234,10 +234,10 @@ def compare(study):
 def draw(study):
     """All figures, kept open: name -> its texts, read when it is written."""
     folder, kept, close = study.folder, {}, plt.close
-    histories = {
-        study.names[each.method]: [study.scores[loss] / "history.tsv"]
+    students = [
+        figures.Student(study.names[each.method], loss, [study.scores[loss] / "history.tsv"])
         for loss, each in VARIANTS.items()
-    }
+    ]
     posteriors = read_table(folder / "tables" / "soft_labels.tsv")
     teacher = folder / "teacher"
     plots = {
@@ -246,7 +246,7 @@ def draw(study):
         "confusion": lambda to: figures.plot_confusion([teacher / "confusion.tsv"], to, False),
         "soft_map": lambda to: figures.plot_soft_labels(posteriors, to, False),
         "curves": lambda to: figures.plot_learning_curves(
-            histories, [teacher / "history.tsv"], to, False
+            students, [teacher / "history.tsv"], to, False
         ),
     }
     for name, plot in plots.items():
