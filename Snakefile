@@ -9,13 +9,10 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
-
-
 report: "rules/report/workflow.rst"
 
 
-include: "rules/common.smk"
+include: "rules/common.smk"  #      reads config.yaml and what overrides it; checks both
 include: "rules/data.smk"  #         download or synthesise archives; take recordings out of them
 include: "rules/annotations.smk"  #  published and merged list, audit, Table 1
 include: "rules/features.smk"  #     log-mel of every recording

@@ -57,6 +57,16 @@ class Name(str):
         return str, (str(self),)
 
 
+try:  # Snakemake says that a file is no YAML, but not which file or where
+    if workflow.is_main_process:
+        read_yaml(f"{workflow.basedir}/config.yaml", "configuration")
+except SoftSceneError as error:
+    raise WorkflowError(str(error))
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
 update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
