@@ -3,7 +3,7 @@
 #   archives -> annotations -> features -> folds -> teachers -> soft labels -> students
 #            -> predictions -> evaluation -> Tables 1, 3, 4 and Fig. 3
 #
-# `snakemake --cores 8` makes the paper; config.yaml says what that is.
+# `snakemake --cores 8` runs all of config.yaml, the paper.
 from snakemake.utils import min_version
 
 min_version("9.20")

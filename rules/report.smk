@@ -7,9 +7,9 @@ METHODS = {
     for key, method in sorted(config["methods"].items())
 }
 CONTENDERS = contenders_of([vars(kind) for kind in KINDS], METHODS)
-# Those that claims are about, whose curves are drawn: set by the published weights.
+# The students that the claims are about, chosen by the published weights; their curves are drawn.
 CHOSEN = list(choose(CONTENDERS, PAPER_TABLE3))
-# Of students that learn the teacher's own soft labels.
+# Of the students that learn the teacher's own soft labels.
 TEMPERATURES = sorted(
     {
         float(each.kind.temperature)
@@ -107,7 +107,7 @@ rule plot_learning_curves:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        # In a function, as Snakemake looks for wildcards in the texts of a list.
+        # A function, because Snakemake would look for wildcards in the strings of a list.
         titles=lambda wildcards: [Name(each.title) for each in CHOSEN],
         synthetic=SYNTHETIC,
     script:
@@ -181,14 +181,14 @@ OF_TEACHERS = {
     "soft_labels": f"{RESULTS}/tables/soft_labels.tsv",
     "soft_map": f"{RESULTS}/figures/soft_labels.png",
 }
-# What changes no result runs nothing again, and so does not stand on the page.
+# Keys that change no result rerun nothing, so they are not shown on the page.
 UNSHOWN = {"download", "explorer", "detector", "input"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 
 
 rule make_report:
-    # What it says of commit, machine, versions and hours is as it finds them: they are no inputs.
+    # Commit, machine, versions and times on the page are those of the moment; they are not inputs.
     input:
         **(OF_TEACHERS if TEMPERATURES else {}),
         table3=f"{RESULTS}/tables/table3.tsv",
