@@ -45,19 +45,19 @@ paper: $(ENV) checked # the reproduction: 264 trainings, 680 core-hours, 8 GB
 	snakemake --logger softscene$(if $(filter-out config.yaml,$(CONFIG)), --configfile $(CONFIG)) --cores $(CORES) $(ARGS)
 
 fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of the authors' lists
-	@test -d "$(ANNOTATIONS)/meta" || { echo "say which lists: make fullscale ANNOTATIONS=folder"; exit 1; }
+	@test -d "$(ANNOTATIONS)/meta" || { echo "name the folder that has the authors' lists, meta/ and crossvaridation/: make fullscale ANNOTATIONS=folder"; exit 1; }
 	snakemake --logger softscene --configfile configs/fullscale.yaml --cores $(CORES) $(ARGS) \
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
 report: $(ENV) checked # report.html once more, and Snakemake's own, workflow.html; the demo's: CONFIG=configs/demo.yaml
 	@test -f results/$(RUN)/tables/table3.tsv || \
-	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
+	    { echo "run '$(RUN)' of $(CONFIG) is not finished; to finish it: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
 	snakemake --logger softscene --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
 	snakemake --logger softscene --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
 
 unlock: $(ENV) checked # after a power failure or kill -9 of snakemake; then rerun the same command
 	@python -c 'import sys; from softscene.core.processes import claimant; \
-	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"still being made by {by}")'
+	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"not unlocked: results/$(RUN) is being made by {by}")'
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
 test: $(DEV) # that it works on this machine: at most 12 minutes on two cores
@@ -86,7 +86,7 @@ bench: $(DEV) # time a training step against a plain one; on a GPU: ARGS="--devi
 
 bench-all: bench # and all else of docs/performance.md that is measured, on an idle machine: an hour
 	@for each in $(BENCHES); do rm -f results/benchmark/$$each.tsv; \
-	    python -m tests.benchmark.$$each || echo "$$each failed or misses a bar"; \
+	    python -m tests.benchmark.$$each || echo "$$each failed or misses a goal"; \
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
 
 lint: $(DEV) # all linters
