@@ -63,7 +63,9 @@ def anchors(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_a_file_and_a_heading(page):
-    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", text) + re.findall(r'src="(.*?)"', text)
+    for link in links:
         path, _, anchor = link.partition("#")
         there = page.parent / path if path else page
         assert there.exists(), link
