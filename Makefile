@@ -1,81 +1,95 @@
-# Thin: what runs is in the Snakefile. CORES, CONFIG and ARGS may be given: make demo CORES=2
+# A line or two a target; the workflow is in the Snakefile. `make` alone lists the targets.
 ifneq ($(words $(CURDIR)),1)
 $(error the path "$(CURDIR)" has a space in it, which make cannot handle: move the checkout)
 endif
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config.yaml
+# Ask for the one of the words $(2) that is most like $(1), if it is at least $(3) like it.
+LIKE = import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[3:], 1, float(sys.argv[2])))
+meant = $(patsubst %,: is it "%"?,$(shell $(PYTHON) -c '$(LIKE)' '$(subst ','\'',$(1))' $(3) $(2)))
 ifeq ($(wildcard $(CONFIG)),)
-$(error there is no configuration $(CONFIG))
+$(error there is no configuration "$(CONFIG)"$(call meant,$(CONFIG),$(wildcard *.yaml configs/*.yaml),0.3))
 endif
-# Read where it is used, after $(ENV). The library's reader knows quotes and comments; what no run
-# may be called must not reach a shell.
-RUN = $(shell PYTHONPATH=workflow_scripts .venv/bin/python -c 'import re, sys; \
-    from softscene.config.reading import read_yaml; \
-    run = read_yaml(sys.argv[1], "configuration").get("run", "paper"); \
-    print(re.sub("[^A-Za-z0-9_-]", "", str(run)))' $(CONFIG))
+# Read where it is used, after $(ENV).
+RUN = $(shell .venv/bin/python workflow_scripts/check_config.py $(CONFIG))
 ENV := .venv/installed
 DEV := .venv/developer
 PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadfile
 BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability lint format lock
+.DEFAULT_GOAL := help
+.PHONY: help env checked bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability lint format lock
+
+help: # this list
+	@echo 'make TARGET [CORES=2] [CONFIG=FILE] [ARGS="more options"]; the environment is made first if it is missing'
+	@awk -F ':.*# ' '/^[a-z-]+:.*# / {printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# A mistyped target comes here. So would the Makefile, for which make looks for a rule first.
+.DEFAULT:
+	$(error there is no target "$@"$(call meant,$@,$(shell sed -n 's/^\([a-z-]*\):.*# .*/\1/p' $(firstword $(MAKEFILE_LIST))),0.6); `make` alone lists all targets)
+Makefile: ;
+
+env: $(ENV) # the environment alone, in .venv: 1.8 GB, or 5.7 GB with CUDA
+
+checked: $(ENV)
+	@python workflow_scripts/check_config.py $(CONFIG) > /dev/null
 
 demo: CONFIG := configs/demo.yaml
-demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
+demo: $(ENV) checked # the whole workflow on a small synthetic corpus: about 5 minutes on two cores
 	snakemake --logger softscene --configfile $(CONFIG) --cores $(CORES) $(ARGS)
 	@python workflow_scripts/show_results.py results/$(RUN)
 
-paper: $(ENV)
-	snakemake --logger softscene --cores $(CORES) $(ARGS)
+paper: $(ENV) checked # the reproduction: 264 trainings, 680 core-hours, 8 GB
+	snakemake --logger softscene$(if $(filter-out config.yaml,$(CONFIG)), --configfile $(CONFIG)) --cores $(CORES) $(ARGS)
 
 fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of the authors' lists
-	@test -d "$(ANNOTATIONS)/meta" || { echo "say which lists: make fullscale ANNOTATIONS=folder"; exit 1; }
+	@test -d "$(ANNOTATIONS)/meta" || { echo "name the folder that has the authors' lists, meta/ and crossvaridation/: make fullscale ANNOTATIONS=folder"; exit 1; }
 	snakemake --logger softscene --configfile configs/fullscale.yaml --cores $(CORES) $(ARGS) \
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
-report: $(ENV) # report.html once more and Snakemake's own, workflow.html: CONFIG=configs/demo.yaml for the demo's
+report: $(ENV) checked # report.html once more, and Snakemake's own, workflow.html; the demo's: CONFIG=configs/demo.yaml
 	@test -f results/$(RUN)/tables/table3.tsv || \
-	    { echo "run '$(RUN)' is not finished: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
+	    { echo "run '$(RUN)' of $(CONFIG) is not finished; to finish it: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
 	snakemake --logger softscene --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
 	snakemake --logger softscene --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
 
-unlock: $(ENV) # after a power failure or kill -9, when no other snakemake runs here
+unlock: $(ENV) checked # after a power failure or kill -9 of snakemake; then rerun the same command
 	@python -c 'import sys; from softscene.core.processes import claimant; \
-	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"still being made by {by}")'
+	    by = claimant("results/$(RUN)/.running"); sys.exit(by and f"not unlocked: results/$(RUN) is being made by {by}")'
 	snakemake --configfile $(CONFIG) --cores 1 --unlock
 
-test: $(DEV) # that it works here: all units, every number, a small real run; minutes
+test: $(DEV) # that it works on this machine: at most 12 minutes on two cores
 	$(PYTEST) -m 'not slow and not cluster' $(ARGS)
 
-test-slow: $(DEV) # runs that are broken on purpose, generated input, the explorer, the demo
+test-slow: $(DEV) # faults on purpose, generated input, the explorer, the demo: half an hour
 	$(PYTEST) -m 'slow and not cluster' $(ARGS)
 
-test-cluster: $(DEV) # on a real Slurm of two nodes that it brings up; as root, with slurm-wlm and munge
+test-cluster: $(DEV) # on a Slurm of two nodes that it brings up (root, slurm-wlm, munge): 7 minutes
 	python -m pytest -m cluster tests/cluster $(ARGS)
 
-test-all: # everything; test-cluster by itself where there is no Slurm
+test-all: # the three above
 	$(MAKE) test
 	$(MAKE) test-slow
 	$(MAKE) test-cluster
 
-fuzz: $(DEV) # the property-based tests, 10,000 inputs for each reader
+fuzz: $(DEV) # property-based tests with 10,000 inputs for each reader: 9 minutes
 	python -m pytest tests/fuzz --hypothesis-profile=long $(ARGS)
 
-reliability: $(DEV) # docs/reliability.md, from what the tests see
+reliability: $(DEV) # write docs/reliability.md from what the tests see
 	python -m pytest -m fault --write-reliability $(ARGS)
 
-bench: $(DEV) # a training step beside a plain one; ARGS="--device cuda", see tests/benchmark/bench.py
+bench: $(DEV) # time a training step against a plain one; on a GPU: ARGS="--device cuda"
 	python -m tests.benchmark.bench $(ARGS)
 	@$(if $(ARGS),true,python -m tests.benchmark.page step)
 
-bench-all: bench # and what lies around training, on an idle machine; tells which bars are missed
+bench-all: bench # and all else of docs/performance.md that is measured, on an idle machine: an hour
 	@for each in $(BENCHES); do rm -f results/benchmark/$$each.tsv; \
-	    python -m tests.benchmark.$$each || echo "$$each failed or misses a bar"; \
+	    python -m tests.benchmark.$$each || echo "$$each failed or misses a goal"; \
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
 
-lint: $(DEV)
+lint: $(DEV) # all linters
 	ruff check .
 	ruff format --check .
 	lint-imports
@@ -83,19 +97,17 @@ lint: $(DEV)
 	snakemake --lint
 	snakemake --configfile configs/demo.yaml --lint
 
-format: $(DEV)
+format: $(DEV) # all formatters
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile rules
 
-lock: $(DEV)
+lock: $(DEV) # pin the packages of envs/*.in again
 	for each in requirements dev; do \
 	    pip-compile -q --no-header --no-annotate --strip-extras --allow-unsafe --no-emit-index-url \
 	        --no-emit-trusted-host --no-emit-find-links -o envs/$$each.txt envs/$$each.in || exit 1; \
 	    sed -i -e 's/+cpu//' -e '/^pip==/d' -e '/^#/d' -e '/^$$/d' envs/$$each.txt; done
 	python envs/make_environment.py
-
-env: $(ENV)
 
 $(ENV): envs/requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

@@ -3,19 +3,16 @@
 #   archives -> annotations -> features -> folds -> teachers -> soft labels -> students
 #            -> predictions -> evaluation -> Tables 1, 3, 4 and Fig. 3
 #
-# `snakemake --cores 8` makes the paper; config.yaml says what that is.
+# `snakemake --cores 8` runs all of config.yaml, the paper.
 from snakemake.utils import min_version
 
 min_version("9.20")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
-
-
 report: "rules/report/workflow.rst"
 
 
-include: "rules/common.smk"
+include: "rules/common.smk"  #      reads config.yaml and what overrides it; checks both
 include: "rules/data.smk"  #         download or synthesise archives; take recordings out of them
 include: "rules/annotations.smk"  #  published and merged list, audit, Table 1
 include: "rules/features.smk"  #     log-mel of every recording

@@ -49,8 +49,17 @@ class Name(str):
         return str, (str(self),)
 
 
-# By its weights, and never by what is measured here, it is chosen what claims are about.
+# Claims are about the students with its weights; what is measured here chooses nothing.
 PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
+try:  # Snakemake says that a file is no YAML, but not which file or where
+    if workflow.is_main_process:
+        read_yaml(f"{workflow.basedir}/config.yaml", "configuration")
+except SoftSceneError as error:
+    raise WorkflowError(str(error))
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
 
 update_config(config, typed(workflow.config_settings.config))
 config["methods"] = without_removed_methods(config.get("methods"))
@@ -82,7 +91,7 @@ OWN = config["data"]["own"]
 DOWNLOADED = not (SYNTHETIC or OWN)
 DATA = config["data"]["folder"] or ("results/data" if DOWNLOADED else f"{RESULTS}/data")
 
-# A synthetic corpus is a mirror with a registry of its own; everything behind is the same.
+# A synthetic corpus is a mirror with its own registry; everything after it is the same.
 DATASETS = list(PUBLISHED.datasets)
 LISTS = list(PUBLISHED.annotations.files)
 AUDIO = [OWN["audio"]] if OWN else [f"{DATA}/{name}/audio" for name in DATASETS]
@@ -121,7 +130,7 @@ def one_of(values):
     return "|".join(sorted({re.escape(str(value)) for value in values}))
 
 
-# Seconds of work, or the network, which the nodes of a cluster may lack: where snakemake runs.
+# Run where snakemake runs: they take seconds, or need the internet, which nodes may not have.
 localrules:
     make_fold,
     make_inner_fold,
@@ -169,7 +178,7 @@ def of_teachers(pattern):
 
 
 def by_name(value):
-    """Keys of a configuration in one order, whichever file gave them first."""
+    """Sort a configuration by its keys, as files may give them in any order."""
     if not isinstance(value, dict):
         return value
     return {key: by_name(inner) for key, inner in sorted(value.items())}
@@ -204,7 +213,7 @@ def own_results(wildcards):
 
 
 def tell_predictions():
-    """The last word of a prediction: where the results are, and how many files have none."""
+    """At the end of a prediction, say where the results are and how many files were left out."""
     if OWN_RECORDINGS and "predict" in sys.argv:
         others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
         print(f"see {RESULTS}/own{others}", file=sys.stderr)
@@ -225,12 +234,12 @@ def soft_labels(wildcards):
 
 
 def own_code(wildcards):
-    """The file of a method of one's own, which its students are made again for."""
+    """The code of an own method; its students are trained again when it changes."""
     return config["methods"][wildcards.method].get("code", [])
 
 
 def network(*keys):
-    """What a job uses of the network, so that other keys do not run it again."""
+    """Only what a job uses of the network, so that a change of other keys does not rerun it."""
     return {key: config["network"][key] for key in (*keys, "fused")}
 
 
@@ -241,18 +250,18 @@ def student_network(wildcards):
 
 
 def library_files(script):
-    """What a script imports of the library. Its change runs jobs again that take seconds, and no
-    others: trainings of hours should not follow from a better message."""
+    """The library files that a script imports. Only quick jobs have them as input: a better message
+    should not rerun trainings of hours."""
     return sources.library_files(workflow_path(f"workflow_scripts/{script}.py"))
 
 
 def mirrored(names):
-    """Files of the synthetic mirror that a download takes; a real download has no such input."""
+    """Files of the synthetic mirror that a download reads; a real download has no such input."""
     return [f"{CORPUS}/{name}" for name in names] if SYNTHETIC else []
 
 
 def own_audio(wildcards):
-    """The files of data of one's own; what is missing is told by the job, with its line."""
+    """The recordings of own data; the job reports those that are missing, with their lines."""
     from softscene.data.own_data import recording_paths
 
     try:
@@ -263,13 +272,13 @@ def own_audio(wildcards):
 
 
 def given_lists():
-    """The lists that a synthetic corpus is made for, where it is not drawn from statistics."""
+    """The lists that a synthetic corpus is made for, if it is not drawn from statistics."""
     folder = config["synthetic"]["annotations"]
     return [f"{folder}/{path}" for path in LISTS] if folder else []
 
 
 def grown(mem_mb):
-    """Memory of a job: half as much again at each further try, for what was killed for want of it."""
+    """Memory of a job: half as much again at each retry, in case it was killed for lack of it."""
     return lambda wildcards, attempt: round(mem_mb * 1.5 ** (attempt - 1))
 
 
@@ -303,7 +312,7 @@ def claim_run():
 
 
 def planned_data():
-    """Of the data folder: what the jobs to come make, and all that they read or make."""
+    """Of the data folder: what the planned jobs make, and what they read or make."""
     folders = [Path(DATA, name, kind) for name in DATASETS for kind in ("audio", "meta")]
     ours = {Path(DATA, "annotations"), *folders, *map(Path, RECORDINGS)}
     jobs = list(workflow.dag.needrun_jobs())
@@ -312,7 +321,7 @@ def planned_data():
 
 
 def lacks_sound():
-    """Whether the explorer is to come, and recordings that were downloaded for it were deleted."""
+    """Whether the explorer is planned and recordings that it needs were deleted."""
     if "fetch_sound" not in {job.rule.name for job in workflow.dag.needrun_jobs()}:
         return False
     from softscene.data.fetching import deleted_recordings  # slow to load
@@ -321,7 +330,7 @@ def lacks_sound():
 
 
 def wanted_data():
-    """Which data this run needs, to compare with what lies in its data folder."""
+    """Which data this run needs, to compare with what is in its data folder."""
     from softscene.data.data_folder import Data
 
     if SYNTHETIC:

@@ -1,4 +1,4 @@
-# Controls: files in the form of the teacher's soft labels, which the same rule's students learn from.
+# Controls: other labels in the same form as the teacher's soft labels, for the same student rule.
 
 INNER_FOLD = f"{RESULTS}/inner_folds/fold-{{fold}}_without-{{part}}"
 INNER_FILES = FOLD_FILES | {
@@ -70,7 +70,7 @@ rule average_labels:
         "../workflow_scripts/average_labels.py"
 
 
-# Cross-fitting: the development part is split, and each part labelled by a teacher of the others.
+# Cross-fitting: split the development part; label each piece by a teacher trained on the others.
 rule make_inner_fold:
     input:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",

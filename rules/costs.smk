@@ -1,4 +1,4 @@
-# What is told of a run before it starts: time and core-hours, by the benchmarks that are there.
+# Time and core-hours of a run before it starts, from the benchmarks of finished jobs.
 from softscene.costs import costs, survey
 from softscene.estimate import forecast
 from softscene.plan import ORDER, TRAININGS, Stage, planned_jobs
@@ -49,7 +49,7 @@ def makes_nothing():
 
 
 def tell_costs():
-    """Before trainings: a line, and what the terminal's time left starts from."""
+    """Print the expected cost before trainings, and give it to the terminal for its time left."""
     todo = list(workflow.dag.needrun_jobs())
     if not any(job.rule.name in TRAININGS for job in todo):
         return

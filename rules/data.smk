@@ -1,4 +1,4 @@
-# Archives: from their publishers, a mirror, or synthesised in the same form.
+# Archives: from their publishers, from a mirror, or synthetic in the same form.
 
 
 if SYNTHETIC:
@@ -35,7 +35,7 @@ if SYNTHETIC:
 
 if OWN:
 
-    # Data of one's own take the place of all downloads and of the paper's two lists.
+    # Own data replace all downloads and the paper's two lists.
     rule import_data:
         input:
             own_audio,

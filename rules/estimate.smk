@@ -1,12 +1,12 @@
-# What a run costs: printed at any time, and made of the benchmarks that are there.
+# What a run costs, from the benchmarks of finished jobs; can be asked at any time.
 
 
 include: "costs.smk"
 
 
 rule estimate:
-    # No input that is made: what has run so far is looked up, and nothing is made for it. No
-    # output and no benchmark: it runs each time.
+    # No input that would have to be made: it only looks at what has run. No output and no
+    # benchmark, so that it runs each time.
     input:
         labels=LABELS,
         own=own_audio if OWN else [],

@@ -1,6 +1,6 @@
-# Predictions, thresholds and scores of each student; Tables 3 and 4 over all of them.
+# Predictions, thresholds and scores of each student; Tables 3 and 4 of all students.
 
-# Beside the paper's data or a corpus in their place; data of one's own have no published numbers.
+# For the paper's data or a synthetic corpus; own data have no published numbers.
 PUBLISHED_TABLE3, PUBLISHED_TABLE4 = (
     [] if OWN else workflow_path(f"resources/published_table{number}.csv") for number in (3, 4)
 )

@@ -1,6 +1,6 @@
-# One page to see and hear what was detected; made on demand: snakemake explorer.
-# Downloaded sound may be deleted once there are features, so it is no input here: Snakemake would
-# make again what is missing, and then all that is made of it. What is shown is gathered instead.
+# One page to see and hear what was detected; only made on demand: snakemake explorer.
+# Downloaded audio may be deleted once the features are made. So it is not an input here: Snakemake
+# would download it again and rerun all that depends on it. `fetch_sound` gets what is shown.
 SOUND = AUDIO if OWN else [f"{RESULTS}/sound/{name}" for name in DATASETS]
 PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/explorer/web")).glob("*.*")))
 

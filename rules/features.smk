@@ -3,7 +3,7 @@
 
 rule extract_features:
     input:
-        audio=ancient(AUDIO),  # fetched again, it is the same if recordings.tsv, with CRCs, is
+        audio=ancient(AUDIO),  # unchanged as long as recordings.tsv, which has CRCs, is
         files=own_audio if OWN else [],
         recordings=RECORDINGS,
         events=f"{RESULTS}/annotations/events.tsv",

@@ -1,4 +1,4 @@
-# Folds: recordings and clips of each part, and the development part's statistics.
+# Folds: recordings and clips of each part, and statistics of the development part.
 
 
 rule make_fold:

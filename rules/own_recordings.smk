@@ -1,4 +1,4 @@
-# Own recordings: the best students as one file, and what they find in each file of a folder.
+# Own recordings: the best students in one file, and what they detect in each file of a folder.
 
 
 rule export_detector:
@@ -61,7 +61,8 @@ rule predict_recording:
         "../workflow_scripts/predict_recording.py"
 
 
-# Snakemake tells its targets only after this is read; an input function's refusal is a traceback.
+# Checked here because Snakemake does not know its targets yet, and an error in an input function
+# prints a traceback.
 if "predict" in sys.argv and workflow.is_main_process:
     if not OWN_RECORDINGS:
         raise WorkflowError(WHICH_RECORDINGS)

@@ -88,7 +88,7 @@ rule plot_learning_curves:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        # In a function, as Snakemake looks for wildcards in the texts of a list.
+        # A function, because Snakemake would look for wildcards in the strings of a list.
         titles=lambda wildcards: [Name(each.title) for each in STUDY.chosen],
         losses=[each.loss for each in STUDY.chosen],
         synthetic=SYNTHETIC,
@@ -163,14 +163,14 @@ OF_TEACHERS = {
     "soft_labels": f"{RESULTS}/tables/soft_labels.tsv",
     "soft_map": f"{RESULTS}/figures/soft_labels.png",
 }
-# What changes no result runs nothing again, and so does not stand on the page.
+# Keys that change no result rerun nothing, so they are not shown on the page.
 UNSHOWN = {"download", "explorer", "detector", "input"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 
 
 rule make_report:
-    # What it says of commit, machine, versions and hours is as it finds them: they are no inputs.
+    # Commit, machine, versions and times on the page are those of the moment; they are not inputs.
     input:
         **(OF_TEACHERS if STUDY.temperatures else {}),
         table3=f"{RESULTS}/tables/table3.tsv",

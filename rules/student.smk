@@ -1,4 +1,4 @@
-# The students: CRNN, MTL and MTL with soft labels are one rule; only the scene objective differs.
+# The students: one rule for CRNN, MTL and MTL with soft labels; only the scene loss differs.
 
 
 rule train_student:
@@ -25,7 +25,7 @@ rule train_student:
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
-        # No output: Snakemake deletes those of a job that failed.
+        # Not an output, because Snakemake deletes the outputs of a failed job.
         checkpoint=f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors",
         objective=scene_objective,
         features=config["features"],

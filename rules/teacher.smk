@@ -1,4 +1,4 @@
-# The teacher: a scene classifier for each (fold, seed), and its logits, which know no temperature.
+# The teacher: a scene classifier for each (fold, seed), and its logits. The students apply T.
 
 FOLD_FILES = {
     "features": f"{RESULTS}/features.h5",
@@ -32,7 +32,7 @@ rule train_teacher:
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
-        # No output: Snakemake deletes those of a job that failed.
+        # Not an output, because Snakemake deletes the outputs of a failed job.
         checkpoint=f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors",
         features=config["features"],
         clip_frames=config["clips"]["frames"],

@@ -2,7 +2,7 @@
 
 A test is marked ``@pytest.mark.fault(FAULT, how)``, with one of ``FAULTS`` and how it is caused,
 and tells its ``seen`` fixture in words what it saw. ``make reliability`` writes the page; every
-other run checks the rows of the tests that it ran, and that no row is of a test that is gone.
+other run checks the rows of the tests that it ran, and that no row belongs to a deleted test.
 """
 
 import re
@@ -30,15 +30,15 @@ FAULTS = [
 ]
 HEAD = """# Reliability
 
-What can go wrong on the way, caused on purpose. The tests write this page (`make reliability`), and
-fail where it says anything else than what they saw; "cases" counts a test's variants. `make test`
-runs the quick ones, `make test-slow` those that run the workflow, and `make test-cluster` those
-under `tests/cluster/`, on a real Slurm. Where a test fills a disk, it mounts a small one, for
-which it must be root.
+Faults that the tests cause on purpose, and what happened. The tests write this page
+(`make reliability`) and fail if it differs from what they see; "cases" counts the variants of a
+test. `make test` runs the quick ones, `make test-slow` those that run the workflow, and
+`make test-cluster` those under `tests/cluster/`, on a real Slurm. Tests that fill a disk mount a
+small one, which needs root.
 
 Not covered: a disk so full that Snakemake cannot write its own `.snakemake/` (it ends with a
-traceback of its own, and goes on with the same command when there is room); a server that sends a
-byte now and then for ever; trainings on GPUs, which nobody has run with this yet.
+traceback of its own, and the same command resumes when there is room); a server that sends a byte
+now and then for ever; trainings on GPUs, which nobody has tried yet.
 
 | fault | how it is caused | what was seen | test |
 | --- | --- | --- | --- |

@@ -57,3 +57,84 @@ def test_without_an_environment_make_says_what_it_would_do(tmp_path):
     )
     assert "snakemake --logger softscene --cores all" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.fixture
+def made(tmp_path):
+    """What make says in a folder that has the Makefile, configurations and an environment."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    for name, there in [(".venv", sys.prefix), ("workflow_scripts", ROOT / "workflow_scripts")]:
+        (tmp_path / name).symlink_to(there)
+
+    def make(*args):
+        return subprocess.run(
+            ["make", f"PYTHON={sys.executable}", *args],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return make
+
+
+def test_make_alone_lists_every_target_and_does_nothing(made, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    done = made()
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = re.findall(r"^  ([a-z-]+) +\S", done.stdout, re.MULTILINE)
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted(set(phony.split()) - {"checked"})
+    assert sorted(tmp_path.iterdir()) == before
+    assert max(map(len, done.stdout.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("dmeo", "demo"),
+        ("papers", "paper"),
+        ("test_slow", "test-slow"),
+        ("figures", None),
+        ("it's", None),
+    ],
+)
+def test_a_mistyped_target_is_told_the_one_that_is_meant(made, typed, nearest):
+    done = made(typed)
+    assert done.returncode == 2
+    assert f'there is no target "{typed}"' in done.stderr
+    assert re.findall(r'is it "(.*)"\?', done.stderr) == ([nearest] if nearest else [])
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("config.demo.yaml", "configs/demo.yaml"),
+        ("demo", "configs/demo.yaml"),
+        ("configs/control.yaml", "configs/controls.yaml"),
+        ("config.yml", "config.yaml"),
+        ("xx", None),
+    ],
+)
+def test_a_mistyped_configuration_is_told_the_one_that_is_meant(made, typed, nearest):
+    done = made("demo", f"CONFIG={typed}")
+    assert done.returncode == 2
+    assert f'there is no configuration "{typed}"' in done.stderr
+    assert re.findall(r'is it "(.*)"\?', done.stderr) == ([nearest] if nearest else [])
+
+
+def test_make_says_where_a_configuration_is_no_yaml(made, tmp_path):
+    (tmp_path / "mine.yaml").write_text("run: mine\nseeds: [0\nfolds: [1]\n")
+    for target in ("demo", "paper", "report", "unlock"):
+        done = made("-o", ".venv/installed", target, "CONFIG=mine.yaml")
+        assert done.returncode == 2
+        assert "the configuration mine.yaml cannot be read: line 3, column 6: " in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout == "", f"{target} went on"
+
+
+def test_make_paper_takes_the_configuration_that_is_given(made, tmp_path):
+    (tmp_path / "mine.yaml").write_text("run: mine\n")
+    done = made("-n", "-o", ".venv/installed", "paper", "CONFIG=mine.yaml")
+    assert "snakemake --logger softscene --configfile mine.yaml --cores all" in done.stdout

@@ -1,13 +1,15 @@
-"""docs/extending.md, done as it says: its files are written and its commands run."""
+"""docs/extending.md and docs/tutorial.md, done as they say: files are written and commands run."""
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
 from safetensors.numpy import load_file
 from softscene.core.tsv import read_table
@@ -22,15 +24,27 @@ pytestmark = pytest.mark.slow
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 # Named in a comment in front, but for tables, which have none: these by the line before.
 BLOCK = r"(?:`(\S+\.tsv)`\n\n```tsv\n|```\w+\n# (\S+)\n)(.*?)```"
-FILES = {above or inside: text for above, inside, text in re.findall(BLOCK, PAGE, re.DOTALL)}
-COMMANDS = re.findall(r"^snakemake (.*)$", PAGE, re.MULTILINE)
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+def files_of(page):
+    return {above or inside: text for above, inside, text in re.findall(BLOCK, page, re.DOTALL)}
+
+
+def commands_of(page):
+    return re.findall(r"^snakemake (.*)$", page, re.MULTILINE)
+
+
+TAUGHT = files_of(TUTORIAL)
+FILES = files_of(PAGE)
+COMMANDS = commands_of(PAGE)
 RATE, SECONDS = 16000, 10.3
 
 
 def write_files(folder, *names):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(FILES[name])
+        (folder / name).write_text((FILES | TAUGHT)[name], encoding="utf-8")
 
 
 def typed(command, **instead):
@@ -46,6 +60,8 @@ def test_the_page_has_these_files_and_commands():
         "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml",
     ]  # fmt: skip
     assert len(COMMANDS) == 4
+    assert list(TAUGHT) == ["methods/hinton.py", "hinton.yaml", "seeds.yaml"]
+    assert len(commands_of(TUTORIAL)) == 5
 
 
 def test_tables_of_the_page_can_be_copied_as_they_are():
@@ -73,8 +89,9 @@ def extended(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("extended") / "copy"
     shutil.copytree(finished.folder, folder, symlinks=True)
     write_files(folder, "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml")
+    write_files(folder, *TAUGHT)
     with Checkout(folder) as checkout:
-        checkout.args = typed(COMMANDS[3], **{"configs/demo.yaml": SMALL})
+        checkout.args = [*typed(COMMANDS[3], **{"configs/demo.yaml": SMALL}), "hinton.yaml"]
         checkout.before = checkout.planned(*checkout.args, config=None)
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout
@@ -82,16 +99,17 @@ def extended(finished, tmp_path_factory):
 
 
 def test_methods_of_ones_own_are_trained_and_nothing_else_is(extended):
-    own = {"train_student": 2, "predict_student": 2, "evaluate_student": 2, **CHAIN}
+    own = {"train_student": 3, "predict_student": 3, "evaluate_student": 3, **CHAIN}
     assert extended.before == own
     assert extended.planned(*extended.args, config=None) == {}
 
 
 def test_methods_of_ones_own_are_rows_of_table_3(extended):
     table = read_table(extended.path("tables/table3.tsv"))
-    assert len(table) == 5 * 2 * 3
-    for config, weights in {"focal.yaml": "alpha", "linear.yaml": "beta"}.items():
-        ((key, method),) = yaml.safe_load(FILES[config])["methods"].items()
+    assert len(table) == 6 * 2 * 3
+    weights_of = {"focal.yaml": "alpha", "linear.yaml": "beta", "hinton.yaml": "beta"}
+    for config, weights in weights_of.items():
+        ((key, method),) = yaml.safe_load((FILES | TAUGHT)[config])["methods"].items()
         rows = table[table.method == method["name"]]
         assert (len(rows), set(rows[weights])) == (6, set(method[weights]))
         (scores,) = extended.path("evaluation", key).rglob("overall.tsv")
@@ -106,6 +124,45 @@ def test_the_own_loss_and_the_own_network_were_the_ones_used(extended):
     (plain,) = extended.path("students/mtl").rglob("history.tsv")
     focal, plain = (read_table(path).scene_loss for path in (focal, plain))
     assert focal[0] < plain[0], "the same start; a focal loss is less than a cross-entropy"
+
+
+def test_the_tutorials_loss_is_hintons(tmp_path):
+    """T^2 times the cross-entropy of the posteriors at T, written out."""
+    write_files(tmp_path, "methods/hinton.py")
+    loss = runpy.run_path(str(tmp_path / "methods/hinton.py"))["soft_scene_loss"]
+    rng = np.random.default_rng(0)
+    w, v = rng.normal(size=(2, 6, 4))
+
+    def posterior(logits):
+        raised = np.exp(logits / 5.0)
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    expected = 25 * -(posterior(v) * np.log(posterior(w))).sum(axis=1).mean()
+    found = loss(torch.tensor(w), torch.tensor(v), 5.0).item()
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_tutorials_commands_plan_what_the_page_says(extended):
+    """Of the small run, which has one fold where the demo has three."""
+    small = {"configs/demo.yaml": SMALL}
+    commands = [shlex.split(each) for each in commands_of(TUTORIAL)]
+    commands = [[small.get(word, word) for word in command] for command in commands]
+    explorer, dry, run, estimate, seeds = commands
+    assert dry[0] == "-n"
+    assert run == [*dry[1:], "--cores", "2"]
+    assert estimate == ["estimate", *seeds]
+    extended.path("students/hinton").rename(extended.path("aside"))
+    one = {"train_student": 1, "predict_student": 1, "evaluate_student": 1}
+    added = [*dry[1:-1], "focal.yaml", "linear.yaml", dry[-1]]  # so that Table 3 stays what it was
+    planned = extended.planned(*added, config=None)
+    extended.path("aside").rename(extended.path("students/hinton"))
+    assert {rule: planned[rule] for rule in one} == one
+    assert "train_teacher" not in planned
+    assert extended.planned(*explorer[:-2], config=None)["make_explorer"] == 1
+    more = extended.planned(*seeds[:-2], config=None)
+    assert (more["train_teacher"], more["train_student"]) == (2, 2 * 4 + 1)
+    done = extended.snakemake(*estimate[:-2], config=None)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_changed_file_makes_its_own_students_again(extended):

@@ -441,6 +441,19 @@ def test_a_bad_configuration_stops_before_any_job(fresh, line, words):
     assert not (fresh.folder / "results/small").exists()
 
 
+def test_a_broken_config_yaml_is_told_with_its_line(fresh):
+    path = fresh.folder / "config.yaml"
+    text = path.read_text()
+    path.write_text(f"{text}mine: [1\n")
+    done = fresh.snakemake("-n")
+    path.write_text(text)
+    assert done.returncode != 0
+    line = len(text.splitlines()) + 1
+    assert f"config.yaml cannot be read: line {line + 1}, column 1: expected" in done.stdout
+    assert f"begins in line {line})" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_real_data_needs_the_users_consent(fresh):
     done = fresh.snakemake(config=None)
     assert done.returncode != 0

@@ -307,6 +307,31 @@ def test_a_key_given_twice_and_what_has_no_end_are_refused(tmp_path, text, said,
     assert str(caught.value) == f"the configuration {tmp_path / name} cannot be read: {said}"
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"seeds: [0\nfolds: [1]\n",
+            "line 2, column 6: expected ',' or ']', but got ':' "
+            "(while parsing a flow sequence that begins in line 1)",
+        ),
+        (b"run: a\n folds: [1]\n", "line 2, column 7: mapping values are not allowed here"),
+        (
+            b"run: a\nfolds:\t[1]\n",
+            "line 2, column 7: found character '\\t' that cannot start any token",
+        ),
+        (b"run: a\nseeds: *all\n", "line 2, column 8: found undefined alias 'all'"),
+        (b"run: a\n\nday: 2026-13-01\n", "line 3: month must be in 1..12"),
+        (b"run: a\n# caf\xe9\n", "line 2: not UTF-8 text, with the byte 0xe9"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_line(tmp_path, content, said):
+    (tmp_path / "a.yaml").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml(tmp_path / "a.yaml", "configuration")
+    assert str(caught.value) == f"the configuration {tmp_path / 'a.yaml'} cannot be read: {said}"
+
+
 def test_aliases_may_stand_for_little_but_not_for_millions(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("teacher: &t {epochs: 1, size: 2}\nstudent: {<<: *t, epochs: 2}\nagain: *t\n")

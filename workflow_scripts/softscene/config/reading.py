@@ -42,6 +42,14 @@ class _Loader(yaml.SafeLoader):
             lines[key.tag, key.value] = line
         return node
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, ConfigurationError):
+            raise
+        except Exception as error:  # a bad date or number raises whatever Python says of it
+            raise ConfigurationError(f"line {node.start_mark.line + 1}: {error}") from error
+
 
 def _size(node: yaml.Node, known: dict[int, float]) -> float:
     """Characters of a node with its aliases written out; no end to it if it holds itself."""
@@ -61,7 +69,7 @@ def read_yaml(path: str | Path, kind: str) -> Any:
     Raises
     ------
     ConfigurationError
-        It is missing, no YAML, has a key twice, or is endless.
+        It is missing, no YAML, has a key twice, or is endless. The message names file and line.
     """
     if other := other_than_file(path):
         raise ConfigurationError(f"the {kind} {path} {other}")
@@ -70,10 +78,24 @@ def read_yaml(path: str | Path, kind: str) -> Any:
         if Path(path).suffix == ".json":
             text = text.replace("\t", " ")  # JSON is YAML, but for tabs between its words
         return yaml.load(text, _Loader)
-    except Exception as error:  # a bad date, number or tag raises whatever Python says of it
-        own = isinstance(error, ConfigurationError)
-        reason = str(error) if own else f"{type(error).__name__}: {error}"
-        raise ConfigurationError(f"the {kind} {path} cannot be read: {reason}") from error
+    except Exception as error:  # of YAML, of the disk, or text that is not UTF-8
+        raise ConfigurationError(f"the {kind} {path} cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a YAML file, with its line where that is known."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"line {line}: not UTF-8 text, with the byte 0x{error.object[error.start]:02x}"
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"{type(error).__name__}: {error}"
+    mark, begin = error.problem_mark, error.context_mark
+    reason = f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    if begin is None or begin.line == mark.line:
+        return reason
+    return f"{reason} ({error.context} that begins in line {begin.line + 1})"
 
 
 def typed(given: Any) -> Any:

@@ -1,0 +1,78 @@
+"""README.md: the graph of the main rules is the workflow's, and its links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from tests.checkout import copy_checkout
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def drawn_edges():
+    """Pairs of rules in the README's graph."""
+    (graph,) = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)
+    chains = [line.split(" --> ") for line in graph.splitlines() if "-->" in line]
+    return {pair for chain in chains for pair in pairwise(map(str.strip, chain))}
+
+
+def reachable(edges):
+    """All (rule, rule that needs it, if through others)."""
+    found = set(edges)
+    while more := {(a, d) for a, b in found for c, d in edges if b == c} - found:
+        found |= more
+    return found
+
+
+@pytest.fixture(scope="module")
+def rule_graph(tmp_path_factory):
+    """Pairs of rules, as Snakemake draws them."""
+    with copy_checkout(tmp_path_factory.mktemp("readme")) as checkout:
+        drawn = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js"],
+            cwd=checkout.folder, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+    names = dict(re.findall(r"^\s*(id\d+)\[(\w+)\]", drawn, re.MULTILINE))
+    pairs = re.findall(r"^\s*(id\d+) --> (id\d+)", drawn, re.MULTILINE)
+    return {(names[one], names[other]) for one, other in pairs}
+
+
+def test_the_graph_of_the_readme_is_that_of_the_rules(rule_graph):
+    drawn = drawn_edges()
+    assert drawn <= rule_graph
+    rules = {rule for edge in drawn for rule in edge}
+    among = {edge for edge in reachable(rule_graph) if set(edge) <= rules}
+    assert reachable(drawn) == among
+
+
+def test_the_readme_is_short():
+    assert len(README.split()) <= 900
+
+
+def anchors(page):
+    """What a link may name after #, as GitHub makes it of a page's headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_a_file_and_a_heading(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)\s]+)\)", text) + re.findall(r'src="(.*?)"', text)
+    for link in links:
+        path, _, anchor = link.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there), link
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\((\w[\w-]*\.md)\)", index))
+    assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
