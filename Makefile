@@ -20,7 +20,7 @@ PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadfile
 BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: env bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability lint format lock
+.PHONY: env bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability rulegraph lint format lock
 
 demo: CONFIG := configs/demo.yaml
 demo: $(ENV) # the whole DAG on a synthetic corpus, in minutes
@@ -74,6 +74,11 @@ bench-all: bench # and what lies around training, on an idle machine; tells whic
 	@for each in $(BENCHES); do rm -f results/benchmark/$$each.tsv; \
 	    python -m tests.benchmark.$$each || echo "$$each failed or misses a bar"; \
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
+
+rulegraph: $(ENV) # which rule waits for which, as Mermaid, which GitHub draws: docs/rulegraph.md
+	graph=$$(snakemake --quiet all --rulegraph mermaid-js) && \
+	    printf '# Which rule waits for which\n\nMade by `make rulegraph`.\n\n```mermaid\n%s\n```\n' \
+	    "$$graph" > docs/rulegraph.md
 
 lint: $(DEV)
 	ruff check .

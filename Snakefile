@@ -4,12 +4,14 @@
 #            -> predictions -> evaluation -> Tables 1, 3, 4 and Fig. 3
 #
 # `snakemake --cores 8` makes the paper; config.yaml says what that is.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.20")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: str(Path(workflow.current_basedir, "config.yaml"))
 
 
 report: "rules/report/workflow.rst"
@@ -32,6 +34,7 @@ include: "rules/estimate.smk"  #     what it costs
 
 
 rule all:
+    """Everything of the paper: tables, figures, the report, and a detector of the best students."""
     default_target: True
     input:
         f"{RESULTS}/annotations/audit.tsv",
@@ -50,7 +53,7 @@ onerror:
 
 
 onstart:
-    if workflow.local_exec:  # a cluster's jobs outlive this process, as they should
+    if runs_here():
         end_tidily_on_hangup()
     if not makes_nothing():
         require_consent()

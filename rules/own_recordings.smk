@@ -69,8 +69,8 @@ rule predict_recording:
         "../workflow_scripts/predict_recording.py"
 
 
-# Snakemake tells its targets only after this is read; an input function's refusal is a traceback.
-if "predict" in sys.argv and workflow.is_main_process:
+# An input function's refusal is a traceback.
+if asked_for("predict") and workflow.is_main_process:
     if not OWN_RECORDINGS:
         raise WorkflowError(WHICH_RECORDINGS)
     if LEFT_OUT:
@@ -78,5 +78,6 @@ if "predict" in sys.argv and workflow.is_main_process:
 
 
 rule predict:
+    """What the best students find in recordings of your own: --config input=FOLDER."""
     input:
         own_results,

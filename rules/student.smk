@@ -26,7 +26,7 @@ rule train_student:
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
         # No output: Snakemake deletes those of a job that failed.
-        checkpoint=f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors",
+        checkpoint=placed(f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors"),
         objective=scene_objective,
         features=config["features"],
         clip_frames=config["clips"]["frames"],

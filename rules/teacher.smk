@@ -33,7 +33,7 @@ rule train_teacher:
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
         # No output: Snakemake deletes those of a job that failed.
-        checkpoint=f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors",
+        checkpoint=placed(f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors"),
         features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=network("channels", "dropout"),
