@@ -20,7 +20,7 @@ BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env checked bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability lint format lock
+.PHONY: help env checked bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability rulegraph lint format lock
 
 help: # this list
 	@echo 'make TARGET [CORES=2] [CONFIG=FILE] [ARGS="more options"]; the environment is made first if it is missing'
@@ -88,6 +88,11 @@ bench-all: bench # and all else of docs/performance.md that is measured, on an i
 	@for each in $(BENCHES); do rm -f results/benchmark/$$each.tsv; \
 	    python -m tests.benchmark.$$each || echo "$$each failed or misses a goal"; \
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
+
+rulegraph: $(ENV) # draw docs/rulegraph.md: which rule waits for which
+	graph=$$(snakemake --quiet all --rulegraph mermaid-js) && \
+	    printf '# Which rule waits for which\n\nMade by `make rulegraph`.\n\n```mermaid\n%s\n```\n' \
+	    "$$graph" > docs/rulegraph.md
 
 lint: $(DEV) # all linters
 	ruff check .

@@ -29,6 +29,7 @@ include: "rules/estimate.smk"  #     what it costs
 
 
 rule all:
+    """Everything of the paper: tables, figures, the report, and a detector of the best students."""
     default_target: True
     input:
         f"{RESULTS}/annotations/audit.tsv",
@@ -47,7 +48,7 @@ onerror:
 
 
 onstart:
-    if workflow.local_exec:  # a cluster's jobs outlive this process, as they should
+    if runs_here():
         end_tidily_on_hangup()
     if not makes_nothing():
         require_consent()

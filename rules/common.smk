@@ -2,15 +2,22 @@
 import os
 import re
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+
+include: "internals.smk"
+
+
 # Jobs and this file use the library beside the Snakefile, whatever the environment has installed.
-SCRIPTS = str(Path(workflow.basedir) / "workflow_scripts")
+HERE = Path(workflow.current_basedir).parent  # workflow.basedir is the main workflow's
+SCRIPTS = str(HERE / "workflow_scripts")
 sys.path.insert(0, SCRIPTS)
-os.environ.update(PYTHONPATH=SCRIPTS)
+OTHERS = os.environ.get("PYTHONPATH", "").split(os.pathsep) if IN_MODULE else []
+os.environ.update(PYTHONPATH=os.pathsep.join([SCRIPTS, *filter(None, OTHERS)]))
 
 from softscene.config.checks import check
 from softscene.config.labels import read_labels
@@ -25,9 +32,8 @@ from softscene.detect.recordings import is_dated_ahead, recordings_of
 
 
 def workflow_path(path):
-    """A file of the workflow itself, wherever it runs (snakemake -s, -d)."""
-    here = Path(workflow.basedir)
-    return path if here == Path.cwd() else str(here / path)
+    """A file of the workflow itself, wherever it runs (snakemake -s, -d), or as a module."""
+    return path if Path.cwd() == HERE and not IN_MODULE else str(HERE / path)
 
 
 def configured_path(path):
@@ -36,7 +42,26 @@ def configured_path(path):
     All other paths of a configuration are used as they are, so they begin where the run is.
     """
     shipped = Path(path).parts[:1] == ("resources",) and not Path(path).exists()
-    return workflow_path(path) if shipped else path
+    return workflow_path(path) if shipped else from_here(path)
+
+
+def from_here(path):
+    """A path of the configuration. A module's prefix is for what the workflow makes, and an absolute
+    path gets none."""
+    return os.path.abspath(path) if IN_MODULE else path
+
+
+def with_paths_from_here(config):
+    """The configuration, with all that it names found where the run is."""
+    config = deepcopy(config)
+    data, own = config["data"], config["data"]["own"] or {}
+    found = [(config, "input"), (data, "folder"), (config["synthetic"] or {}, "annotations")]
+    found += [(own, key) for key in ("audio", "annotations", "folds")]  # folds: or their number
+    found += [(method, "code") for method in config["methods"].values()]
+    for each, key in found:
+        if isinstance(each.get(key), str):
+            each[key] = from_here(each[key])
+    return config
 
 
 class Name(str):
@@ -52,21 +77,25 @@ class Name(str):
 # Claims are about the students with its weights; what is measured here chooses nothing.
 PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
 try:  # Snakemake says that a file is no YAML, but not which file or where
-    if workflow.is_main_process:
-        read_yaml(f"{workflow.basedir}/config.yaml", "configuration")
+    DEFAULT = read_yaml(workflow_path("config.yaml"), "configuration")
 except SoftSceneError as error:
     raise WorkflowError(str(error))
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: workflow_path("config.yaml")
 
 
-update_config(config, typed(workflow.config_settings.config))
+if IN_MODULE:  # whose user gives it a configuration, and Snakemake reads none beside it
+    given, config = config, DEFAULT
+    update_config(config, given)
+update_config(config, typed(given_on_command_line()))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
-    for path in workflow.configfiles if workflow.is_main_process else []:
+    for path in workflow.configfiles if workflow.is_main_process and not IN_MODULE else []:
         read_yaml(path, "configuration")  # Snakemake takes the last of two equal keys
     check(config, read_schema(workflow_path("rules/schemas/config.schema.yaml")))
+    if IN_MODULE:
+        config = with_paths_from_here(config)
     config["methods"] = with_controls(config)
     for method in config["methods"].values():
         method["name"] = Name(method["name"])
@@ -85,7 +114,7 @@ except SoftSceneError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{config['run']}"
-RUNNING = f"{RESULTS}/.running"  # locked by the process that makes the run
+RUNNING = placed(f"{RESULTS}/.running")  # locked by the process that makes the run
 SYNTHETIC = config["synthetic"] is not None
 OWN = config["data"]["own"]
 DOWNLOADED = not (SYNTHETIC or OWN)
@@ -100,7 +129,7 @@ CORPUS = f"{RESULTS}/corpus"
 REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else workflow_path("resources/archives.yaml")
 # How to download is a resource and no parameter: another mirror gives the same files.
 DOWNLOAD = {
-    "mirror": CORPUS if SYNTHETIC else config["download"]["mirror"] or "",
+    "mirror": placed(CORPUS) if SYNTHETIC else config["download"]["mirror"] or "",
     "mode": config["download"]["mode"],
     "attempts": config["download"]["attempts"],
     "timeout": str(config["download"]["timeout"]),
@@ -122,7 +151,7 @@ WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDE
 GPUS = int(config["compute"]["device"] == "cuda")
 
 if workflow.is_main_process and (other := claimant(RUNNING)):
-    print(f"{RESULTS} is being made by {other}", file=sys.stderr)
+    print(f"{placed(RESULTS)} is being made by {other}", file=sys.stderr)
 
 
 def one_of(values):
@@ -131,25 +160,27 @@ def one_of(values):
 
 
 # Run where snakemake runs: they take seconds, or need the internet, which nodes may not have.
-localrules:
-    make_fold,
-    make_inner_fold,
-    smooth_labels,
-    shuffle_labels,
-    average_labels,
-    join_held_out_labels,
-    make_table1,
-    make_table3,
-    make_table4,
-    plot_figure3,
-    compare_methods,
-    plot_table1,
-    plot_learning_curves,
-    plot_confusion,
-    plot_soft_labels,
-    make_report,
-    export_detector,
-    estimate,
+if not IN_MODULE:  # where rules have other names, and these are jobs like the others
+
+    localrules:
+        make_fold,
+        make_inner_fold,
+        smooth_labels,
+        shuffle_labels,
+        average_labels,
+        join_held_out_labels,
+        make_table1,
+        make_table3,
+        make_table4,
+        plot_figure3,
+        compare_methods,
+        plot_table1,
+        plot_learning_curves,
+        plot_confusion,
+        plot_soft_labels,
+        make_report,
+        export_detector,
+        estimate,
 
 
 wildcard_constraints:
@@ -214,9 +245,9 @@ def own_results(wildcards):
 
 def tell_predictions():
     """At the end of a prediction, say where the results are and how many files were left out."""
-    if OWN_RECORDINGS and "predict" in sys.argv:
+    if OWN_RECORDINGS and asked_for("predict"):
         others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
-        print(f"see {RESULTS}/own{others}", file=sys.stderr)
+        print(f"see {placed(RESULTS)}/own{others}", file=sys.stderr)
 
 
 def scene_loss(wildcards):
@@ -282,23 +313,27 @@ def grown(mem_mb):
     return lambda wildcards, attempt: round(mem_mb * 1.5 ** (attempt - 1))
 
 
+CLAIMS = []  # which are held as long as this process lives
+
+
 def claim_run():
     """Be the only process that makes this run; Snakemake's own lock may be stale or broken."""
     made, used = planned_data()
-    claims = {Path(RUNNING).resolve(): RESULTS}
+    data = placed(DATA)
+    claims = {Path(RUNNING).resolve(): placed(RESULTS)}
     if made:
-        claims[Path(DATA, ".running").resolve()] = DATA
-    try:  # claims are kept as long as this process lives
-        workflow.claims = [claim(path, what) for path, what in claims.items()]
+        claims[Path(data, ".running").resolve()] = data
+    try:
+        CLAIMS.extend(claim(path, what) for path, what in claims.items())
         if SYNTHETIC and not used and not config["data"]["folder"]:
             from softscene.data.data_folder import require_data  # slow to load
 
-            require_data(DATA, wanted_data())
+            require_data(data, wanted_data())
         if used and not OWN:
             from softscene.data.data_folder import prepare_data_folder  # slow to load
 
             prepare_data_folder(
-                DATA,
+                data,
                 wanted_data(),
                 PUBLISHED,
                 made,
@@ -307,26 +342,27 @@ def claim_run():
             )
     except (SoftSceneError, OSError) as error:
         raise WorkflowError(str(error))
-    if workflow.local_exec:  # a cluster's jobs outlive this process, as they should
+    if runs_here():
         announce(os.environ)
 
 
 def planned_data():
     """Of the data folder: what the planned jobs make, and what they read or make."""
-    folders = [Path(DATA, name, kind) for name in DATASETS for kind in ("audio", "meta")]
-    ours = {Path(DATA, "annotations"), *folders, *map(Path, RECORDINGS)}
-    jobs = list(workflow.dag.needrun_jobs())
+    data = placed(DATA)
+    folders = [Path(data, name, kind) for name in DATASETS for kind in ("audio", "meta")]
+    ours = {Path(data, "annotations"), *folders, *map(Path, map(placed, RECORDINGS))}
+    jobs = needed_jobs()
     made = ours & {Path(path) for job in jobs for path in job.output}
     return made, made | ours & {Path(path) for job in jobs for path in job.input}
 
 
 def lacks_sound():
     """Whether the explorer is planned and recordings that it needs were deleted."""
-    if "fetch_sound" not in {job.rule.name for job in workflow.dag.needrun_jobs()}:
+    if called("fetch_sound") not in {job.rule.name for job in needed_jobs()}:
         return False
     from softscene.data.fetching import deleted_recordings  # slow to load
 
-    return any(map(deleted_recordings, RECORDINGS, AUDIO))
+    return any(map(deleted_recordings, map(placed, RECORDINGS), map(placed, AUDIO)))
 
 
 def wanted_data():
@@ -340,11 +376,19 @@ def wanted_data():
 
 def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
-    if not DOWNLOADED or not (planned_data()[0] or lacks_sound()):
-        return
+    if DOWNLOADED and (planned_data()[0] or lacks_sound()):
+        print(accepted_terms(), "These terms were accepted.", sep="\n", file=sys.stderr)
+
+
+def accepted_terms():
+    """The data's terms, if the user has accepted them."""
     terms = Path(workflow_path("resources/data_terms.txt")).read_text(encoding="utf-8")
     try:
         require_licence(config["download"]["accept_licence"], os.environ, terms)
     except SoftSceneError as error:
         raise WorkflowError(str(error))
-    print(terms, "These terms were accepted.", sep="\n", file=sys.stderr)
+    return terms
+
+
+if IN_MODULE and DOWNLOADED and workflow.is_main_process:
+    accepted_terms()  # already now, as a module's hooks only run if the main workflow calls them

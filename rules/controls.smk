@@ -113,7 +113,7 @@ use rule train_teacher as train_inner_teacher with:
     benchmark:
         f"{RESULTS}/benchmarks/train_inner_teacher/{INNER_TEACHER}.tsv"
     params:
-        checkpoint=f"{RESULTS}/checkpoints/inner_teachers/{INNER_TEACHER}.safetensors",
+        checkpoint=placed(f"{RESULTS}/checkpoints/inner_teachers/{INNER_TEACHER}.safetensors"),
 
 
 rule dump_held_out_labels:

@@ -112,6 +112,6 @@ else:
             mem_mb=grown(1000),
             runtime=24 * 60,
         params:
-            cache=f"{DATA}/cache",
+            cache=placed(f"{DATA}/cache"),
         script:
             "../workflow_scripts/download_dataset.py"

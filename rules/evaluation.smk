@@ -135,6 +135,7 @@ rule make_table4:
 
 
 rule tables:
+    """Tables 1, 3 and 4, as tab-separated text, Markdown and HTML."""
     input:
         expand(
             f"{RESULTS}/tables/table{{number}}.{{form}}",

@@ -33,10 +33,10 @@ if not OWN:
             mem_mb=grown(1000),
             runtime=24 * 60,
         params:
-            registry=REGISTRY,
+            registry=placed(REGISTRY),
             datasets=DATASETS,
-            audio=AUDIO,
-            cache=f"{RESULTS}/sound/cache",
+            audio=[*map(placed, AUDIO)],
+            cache=placed(f"{RESULTS}/sound/cache"),
             number=config["explorer"]["recordings"],
         script:
             "../workflow_scripts/fetch_sound.py"
@@ -88,5 +88,6 @@ rule make_explorer:
 
 
 rule explorer:
+    """A page to see and hear what was detected: results/<run>/explorer.html."""
     input:
         rules.make_explorer.output,

@@ -61,9 +61,8 @@ rule predict_recording:
         "../workflow_scripts/predict_recording.py"
 
 
-# Checked here because Snakemake does not know its targets yet, and an error in an input function
-# prints a traceback.
-if "predict" in sys.argv and workflow.is_main_process:
+# Checked here because an error in an input function prints a traceback.
+if asked_for("predict") and workflow.is_main_process:
     if not OWN_RECORDINGS:
         raise WorkflowError(WHICH_RECORDINGS)
     if LEFT_OUT:
@@ -71,5 +70,6 @@ if "predict" in sys.argv and workflow.is_main_process:
 
 
 rule predict:
+    """What the best students find in recordings of your own: --config input=FOLDER."""
     input:
         own_results,

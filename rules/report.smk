@@ -219,6 +219,7 @@ rule make_report:
 
 
 rule figures:
+    """All figures, as PDF and PNG."""
     input:
         rules.plot_figure3.output,
         rules.plot_table1.output,

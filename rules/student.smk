@@ -26,7 +26,7 @@ rule train_student:
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
         # Not an output, because Snakemake deletes the outputs of a failed job.
-        checkpoint=f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors",
+        checkpoint=placed(f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors"),
         objective=scene_objective,
         features=config["features"],
         clip_frames=config["clips"]["frames"],

@@ -33,7 +33,7 @@ rule train_teacher:
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
     params:
         # Not an output, because Snakemake deletes the outputs of a failed job.
-        checkpoint=f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors",
+        checkpoint=placed(f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors"),
         features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=network("channels", "dropout"),

@@ -57,7 +57,7 @@ def typed(command, **instead):
 def test_the_page_has_these_files_and_commands():
     assert list(FILES) == [
         "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "quick.yaml", "mine/folds.tsv",
-        "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml",
+        "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml", "Snakefile",
     ]  # fmt: skip
     assert len(COMMANDS) == 4
     assert list(TAUGHT) == ["methods/hinton.py", "hinton.yaml", "seeds.yaml"]

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from softscene.analysis.comparisons import compare_methods
 from softscene.config.checks import faults
+from softscene.config.labels import SCHEMA as LABEL_SCHEMA
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema
 from softscene.config.variants import Variant
@@ -63,7 +64,7 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path, rows, scene):
 
 
 def test_names_have_no_control_characters():
-    labels = read_schema(ROOT / "rules" / "schemas" / "labels.schema.yaml")
+    labels = read_schema(LABEL_SCHEMA)
     for name in ("a\tb", "a\nb", "a\x1b[2J", "\x9b2J", "a\x7f"):
         assert faults({"scenes": [name], "events": ["a"]}, labels)
         assert faults({"scenes": ["a"], "events": [name]}, labels)

@@ -7,7 +7,7 @@ from softscene.config.checks import faults
 from softscene.config.reading import read_schema, read_yaml
 from softscene.core.errors import ConfigurationError
 
-SCHEMA = Path(__file__).parents[3] / "rules" / "schemas" / "labels.schema.yaml"
+SCHEMA = Path(__file__).with_name("labels.schema.yaml")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 PLAIN = {0, stat.S_IFREG, stat.S_IFLNK}
 LICENCE_KEY = "download.accept_licence"
 LICENCE_VARIABLE = "SOFTSCENE_ACCEPT_LICENCE"
-SCHEMA = Path(__file__).parents[3] / "rules" / "schemas" / "archives.schema.yaml"
+SCHEMA = Path(__file__).with_name("archives.schema.yaml")
 
 
 class DamagedError(DownloadError):
@@ -95,7 +95,7 @@ def read_registry(path: str | Path) -> Registry:
     Parameters
     ----------
     path
-        A YAML file of the form that ``rules/schemas/archives.schema.yaml`` gives.
+        A YAML file of the form that ``archives.schema.yaml`` gives.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from softscene.config.reading import read_schema
 from softscene.models.networks import NetworkParameters, Student
 
 FORMAT = 1  # one more with each change of what the file holds, or of what that means
-SCHEMA = Path(__file__).parents[3] / "rules" / "schemas" / "detector.schema.yaml"
+SCHEMA = Path(__file__).with_name("detector.schema.yaml")
 LENGTHS = {"mean": "bands", "deviation": "bands", "thresholds": "events"}  # of a student's arrays
 SHOWN = 3  # of many faults, so many are told
 

@@ -1,0 +1,38 @@
+# All that the workflow asks of Snakemake's inside, where Snakemake documents no way to ask (tried
+# with 9.27). If a newer Snakemake breaks it, this file is where to look.
+import sys
+
+# Whether another workflow uses this one as a module.
+MODULE = workflow.modifier
+IN_MODULE = not MODULE.is_main_snakefile()
+
+
+def placed(path):
+    """Where a rule's file lies: with the prefix that a module's user gives. Snakemake puts it before
+    inputs, outputs, logs and benchmarks by itself, and before nothing else."""
+    return str(MODULE.path_modifier.replace_prefix(path))
+
+
+def called(rule):
+    """What a rule of this file's workflow is called in the main one, and so in jobs."""
+    return MODULE.modify_rulename(rule)
+
+
+def given_on_command_line():
+    """What ``--config`` says, as it stands there."""
+    return {} if IN_MODULE else workflow.config_settings.config
+
+
+def asked_for(target):
+    """Whether a target was typed, also while this is read: Snakemake tells its targets later."""
+    return target in sys.argv and not IN_MODULE
+
+
+def needed_jobs():
+    """The jobs that are still to run; in the hooks, when Snakemake knows them."""
+    return list(workflow.dag.needrun_jobs())
+
+
+def runs_here():
+    """Whether jobs run on this machine; a cluster's outlive this process, as they should."""
+    return workflow.local_exec

@@ -1,0 +1,60 @@
+"""What Snakemake's users look for: targets that say what they are, and a graph of the rules."""
+
+import re
+import subprocess
+import sys
+
+import yaml
+
+from tests.conftest import ROOT
+
+GRAPH = ROOT / "docs" / "rulegraph.md"
+# Attributes of Snakemake's inside, which the next version may call otherwise.
+INSIDE = r"workflow\.(?:dag|modifier|local_exec|\w*settings|_\w+)\b|sys\.argv"
+ITS_OWN = {"internals.smk", "costs.smk", "estimate.smk"}
+
+
+def snakemake(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def rules_and_edges(mermaid):
+    names = dict(re.findall(r"^\t(id\d+)\[(\w+)\]$", mermaid, re.MULTILINE))
+    edges = re.findall(r"^\t(id\d+) --> (id\d+)$", mermaid, re.MULTILINE)
+    return set(names.values()), {(names[one], names[other]) for one, other in edges}
+
+
+def test_the_rule_graph_of_the_docs_is_the_workflows():
+    drawn = rules_and_edges(GRAPH.read_text(encoding="utf-8"))
+    assert {("train_teacher", "dump_soft_labels"), ("train_student", "predict_student")} <= drawn[1]
+    now = rules_and_edges(snakemake("--quiet", "all", "--rulegraph", "mermaid-js"))
+    assert drawn == now, "run `make rulegraph`"
+
+
+def test_each_target_says_what_it_is():
+    """Rules without a script are what users type; the rest of the list are jobs."""
+    told = dict(re.findall(r"^(\w+) \((.+\.)\)$", snakemake("--list"), re.MULTILINE))
+    assert {"all", "tables", "figures", "explorer", "predict"} <= told.keys()
+
+
+def test_snakemakes_inside_is_used_in_one_file():
+    used = {
+        path.name: found
+        for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+        if path.name not in ITS_OWN
+        and (found := re.findall(INSIDE, path.read_text(encoding="utf-8")))
+    }
+    assert used == {}
+
+
+def test_the_catalog_is_told_what_the_workflow_can_do():
+    text = (ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8")
+    usage = yaml.safe_load(text)["usage"]
+    assert usage["software-stack-deployment"]["conda"]
+    assert usage["report"]
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    assert rules.count("conda:") >= rules.count("script:"), "or that is not so"
+    assert "report(" in rules

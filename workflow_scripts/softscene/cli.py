@@ -1,0 +1,217 @@
+"""The command ``softscene``, for those who have the library and no workflow."""
+
+import argparse
+import io
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from softscene.core.errors import AudioError, ResultError, SoftSceneError, printable
+from softscene.detect.recordings import RESULTS, find_recordings, too_long
+
+PURPOSE = "Find sound events and the scene in recordings of your own, with trained students."
+BAR = (
+    "{desc}: {percentage:3.0f} %|{bar}| {n:.0f} of {total:.0f} s, {elapsed} gone, {remaining} left"
+)
+EPILOG = """\
+Each recording gets, below the output folder: NAME.events.tsv (onset, offset, event, confidence),
+NAME.audacity.txt (in Audacity: File > Import > Labels), NAME.scenes.tsv and NAME.png.
+Exit code: 0, or 1 if a recording could not be used. docs/own-recordings.md says more."""
+
+
+def main(arguments: Sequence[str] | None = None, runs: Path = Path("results")) -> int:
+    """Run the command; gives its exit code.
+
+    Parameters
+    ----------
+    arguments
+        What follows the command's name; those of this process if none are given.
+    runs
+        The folder of finished runs, whose newest detector is used unless one is named.
+    """
+    for stream in (sys.stdout, sys.stderr):  # which may know fewer letters than names have
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    given = _parser().parse_args(arguments)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    try:
+        _require_folder(given.output)
+        found = find_recordings(given.recordings)
+        _say(*found.foreign, file=sys.stderr)
+        detector = _load(given, runs)
+        not_done = _detect_all(found.recordings, detector, given)
+    except (SoftSceneError, OSError) as error:
+        _say(*f"{type(error).__name__}: {error}".split("\n"), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        _say("interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    done, number = len(found.recordings) - len(not_done), len(found.recordings)
+    _say(f"{done} of {number} recordings done; see {given.output}")
+    problems = [*found.problems, *not_done]
+    if problems:
+        _say("not done:", *(f"  {problem}" for problem in problems), file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _say(*lines: str, file: TextIO | None = None) -> None:
+    """Write lines, of which names may hold anything, to the terminal."""
+    for line in lines:
+        print(printable(line), file=file)
+
+
+class _Plain(logging.Formatter):
+    """Messages alone, as all else that is said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    program = argparse.ArgumentParser(prog="softscene")
+    commands = program.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parser = commands.add_parser(
+        "detect", help=PURPOSE, description=PURPOSE, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument(
+        "recordings", nargs="+", metavar="FILE", type=Path,
+        help="a file that soundfile reads (WAV, FLAC, OGG, MP3 ...), or a folder of such files",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", type=Path, default=Path("detections"), metavar="FOLDER",
+        help="where results go (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--detector", type=Path, metavar="FILE",
+        help="detector.safetensors of a finished run (default: the newest in results/*/)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--student", action="append", default=[], metavar="NAME",
+        help="use this student alone, e.g. fold-1_seed-0; again for the average of several "
+        "(default: the average of all in the detector)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold", type=_probability, metavar="P",
+        help="of all events (default: each event's own, chosen on the development part)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=_positive, default=1, metavar="N",
+        help="of the computation; may change the last digits (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto",
+        help="auto: CUDA where there is one (default: %(default)s)",
+    )  # fmt: skip
+    return program
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 expected")
+    return value
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} given, a whole number from 1 expected")
+    return int(text)
+
+
+def _require_folder(output: Path) -> None:
+    """Refuse what can be no folder of results, before anything is loaded."""
+    if output.exists() and not output.is_dir():
+        raise ResultError(f"--output {output} is a file; a folder is expected, new or not")
+
+
+def _load(given: argparse.Namespace, runs: Path) -> Any:
+    # These take seconds to load, which --help and a wrong option need not wait for.
+    from softscene.detect.detector import load_detector  # noqa: PLC0415
+    from softscene.training.runtime import prepare  # noqa: PLC0415
+
+    path = given.detector or _newest_detector(runs)
+    device = prepare(given.threads, given.device, "--device")
+    detector = load_detector(path, device, given.student)
+    about, number = detector.about, len(detector.members)
+    students = "1 student" if number == 1 else f"the average of {number} students"
+    _say(f"{path}: {students}, {about.kind} of run {about.run}, trained on {about.trained_on}")
+    return detector
+
+
+def _newest_detector(runs: Path) -> Path:
+    found = sorted(runs.glob("*/detector.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise ResultError(
+            f"there is no detector in {runs}/*/: finish a run, e.g. the demo (make demo), or name "
+            "a detector.safetensors with --detector"
+        )
+    return found[-1]
+
+
+def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Namespace) -> list[str]:
+    """Go through all recordings; gives what was wrong with those that could not be used."""
+    from softscene.detect.detection import detect  # noqa: PLC0415
+
+    problems = []
+    for name, path in recordings.items():
+        try:
+            words = _detect(detect, name, path, detector, given)
+        except Exception as error:  # whatever it is, the others can be used
+            problems.append(_reason(name, error))
+            _say(f"{name}: not done", file=sys.stderr)
+        else:
+            _say(f"{name}: {words}")
+    return problems
+
+
+def _reason(name: str, error: Exception) -> str:
+    """What to say of a failure, and of one that should not be, also where it was."""
+    if isinstance(error, SoftSceneError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{name}: {error}"
+    place, words = traceback.extract_tb(error.__traceback__)[-1], str(error).replace("\n", " ")
+    return (
+        f"{name}: this should not have happened, please report it: {type(error).__name__}: {words} "
+        f"({Path(place.filename).name}, line {place.lineno})"
+    )
+
+
+def _detect(
+    detect: Callable[..., Any], name: str, path: Path, detector: Any, given: argparse.Namespace
+) -> str:
+    """Write one recording's results; gives them in a few words."""
+    if fault := too_long(name):
+        raise AudioError(f"{path}: {fault}")
+    results = {key: given.output / f"{name}{ending}" for key, ending in RESULTS.items()}
+    bar = tqdm(desc=printable(name), bar_format=BAR, delay=0.1, disable=None, leave=False)
+    with bar, logging_redirect_tqdm():
+
+        def advance(seconds: float, total: float) -> None:
+            bar.total = total
+            bar.update(seconds)
+
+        found = detect(path, detector, results, given.threshold, advance)
+    number = len(found.events)
+    noun = "event" if number == 1 else "events"
+    words = [f"{number} {noun} in {found.seconds:.{1 if found.seconds >= 1 else 2}f} s"]
+    if detector.knows_scenes:
+        scene = found.scenes.argmax()
+        words.append(f"scene {detector.about.scenes[scene]} ({found.scenes[scene]:.2f})")
+    return ", ".join(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
