@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from softscene.config.controls import need_inner_teachers
 from softscene.core.errors import ResultError, how_to_remake
 from softscene.core.tsv import read_table
 from softscene.data.annotations import happenings
@@ -221,9 +222,7 @@ def require_configured(
                 other.setdefault(fault, []).append(str(path))
     if other:
         rules = {f"train_{fault.split(':')[0]}" for fault in other}
-        if "train_teacher" in rules and any(
-            method.get("labels") == "cross_fitted" for method in configuration["methods"].values()
-        ):
+        if "train_teacher" in rules and need_inner_teachers(configuration["methods"]):
             rules.add("train_inner_teacher")
         raise ResultError.of(
             "results are of another configuration: give that one again, or another name by 'run', "
