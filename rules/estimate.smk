@@ -1,9 +1,6 @@
 # What a run costs: printed at any time, and made of the benchmarks that are there.
 
 
-include: "costs.smk"
-
-
 rule estimate:
     # No input that is made: what has run so far is looked up, and nothing is made for it. No
     # output and no benchmark: it runs each time.
