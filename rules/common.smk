@@ -22,6 +22,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join([SCRIPTS, *filter(None, OTHERS)]))
 from softscene.config.checks import check
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, read_yaml, typed
+from softscene.config.controls import CONTROLS
 from softscene.config.study import Study, with_controls, without_removed_methods
 from softscene.core import sources
 from softscene.core.errors import SoftSceneError
@@ -139,13 +140,8 @@ DOWNLOAD = {
 TEACHER = "fold-{fold}_seed-{seed}"
 INNER_TEACHER = f"{TEACHER}_without-{{part}}"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
-SOFT_LABELS = {
-    "teacher": f"{RESULTS}/soft_labels/{TEACHER}.tsv",
-    "smoothed": f"{RESULTS}/soft_labels/smoothed/T-{{temperature}}/{TEACHER}.tsv",
-    "shuffled": f"{RESULTS}/soft_labels/shuffled/{TEACHER}.tsv",
-    "cross_fitted": f"{RESULTS}/soft_labels/cross_fitted/{TEACHER}.tsv",
-    "scene_mean": f"{RESULTS}/soft_labels/scene_mean/T-{{temperature}}/{TEACHER}.tsv",
-}
+SOFT_LABELS = f"{RESULTS}/soft_labels/{TEACHER}.tsv"
+CONTROL_LABELS = f"{RESULTS}/soft_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
 LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDER"
 GPUS = int(config["compute"]["device"] == "cuda")
@@ -165,10 +161,7 @@ if not IN_MODULE:  # where rules have other names, and these are jobs like the o
     localrules:
         make_fold,
         make_inner_fold,
-        smooth_labels,
-        shuffle_labels,
-        average_labels,
-        join_held_out_labels,
+        make_control_labels,
         make_table1,
         make_table3,
         make_table4,
@@ -190,7 +183,8 @@ wildcard_constraints:
     method=one_of(variant.method for variant in STUDY.variants),
     alpha=one_of(variant.alpha for variant in STUDY.variants),
     beta=one_of(variant.beta for variant in STUDY.variants),
-    temperature=one_of(variant.temperature for variant in STUDY.variants),
+    temperature=one_of(["none", *(variant.temperature for variant in STUDY.variants)]),
+    control=one_of(CONTROLS),
     part=one_of(range(1, config["control_settings"]["parts"] + 1)),
 
 
@@ -261,7 +255,9 @@ def scene_objective(wildcards):
 def soft_labels(wildcards):
     """What the soft loss learns: the labels of the same (fold, seed)'s teacher, or a control's."""
     variant = STUDY.variant(wildcards)
-    return SOFT_LABELS[variant.labels] if variant.loss == "soft" else []
+    if variant.is_control:
+        return expand(CONTROL_LABELS, **variant.control_wildcards, allow_missing=True)
+    return SOFT_LABELS if variant.loss == "soft" else []
 
 
 def own_code(wildcards):

@@ -1,23 +1,32 @@
 # Controls: other labels in the same form as the teacher's soft labels, for the same student rule.
 
 INNER_FOLD = f"{RESULTS}/inner_folds/fold-{{fold}}_without-{{part}}"
+HELD_OUT = f"{RESULTS}/inner_teachers/{INNER_TEACHER}/held_out.tsv"
 INNER_FILES = FOLD_FILES | {
     "clips": f"{INNER_FOLD}/clips.tsv",
     "statistics": f"{INNER_FOLD}/statistics.tsv",
 }
 
 
-rule smooth_labels:
+def control_sources(wildcards):
+    """The logits that a control's labels are made of."""
+    if not CONTROLS[wildcards.control].held_out:
+        return SOFT_LABELS
+    parts = range(1, config["control_settings"]["parts"] + 1)
+    return expand(HELD_OUT, part=parts, allow_missing=True)
+
+
+rule make_control_labels:
     input:
         clips=FOLD_FILES["clips"],
-        soft_labels=SOFT_LABELS["teacher"],
+        soft_labels=control_sources,
         labels=LABELS,
     output:
-        SOFT_LABELS["smoothed"],
+        CONTROL_LABELS,
     log:
-        f"{RESULTS}/logs/smooth_labels/T-{{temperature}}/{TEACHER}.log",
+        f"{RESULTS}/logs/make_control_labels/{{control}}/T-{{temperature}}/{TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/smooth_labels/T-{{temperature}}/{TEACHER}.tsv"
+        f"{RESULTS}/benchmarks/make_control_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -25,49 +34,7 @@ rule smooth_labels:
         mem_mb=grown(500),
         runtime=10,
     script:
-        "../workflow_scripts/smooth_labels.py"
-
-
-rule shuffle_labels:
-    input:
-        clips=FOLD_FILES["clips"],
-        soft_labels=SOFT_LABELS["teacher"],
-        labels=LABELS,
-    output:
-        SOFT_LABELS["shuffled"],
-    log:
-        f"{RESULTS}/logs/shuffle_labels/{TEACHER}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/shuffle_labels/{TEACHER}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grown(500),
-        runtime=10,
-    script:
-        "../workflow_scripts/shuffle_labels.py"
-
-
-rule average_labels:
-    input:
-        clips=FOLD_FILES["clips"],
-        soft_labels=SOFT_LABELS["teacher"],
-        labels=LABELS,
-    output:
-        SOFT_LABELS["scene_mean"],
-    log:
-        f"{RESULTS}/logs/average_labels/T-{{temperature}}/{TEACHER}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/average_labels/T-{{temperature}}/{TEACHER}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grown(500),
-        runtime=10,
-    script:
-        "../workflow_scripts/average_labels.py"
+        "../workflow_scripts/make_control_labels.py"
 
 
 # Cross-fitting: split the development part; label each piece by a teacher trained on the others.
@@ -122,7 +89,7 @@ rule dump_held_out_labels:
         labels=LABELS,
         weights=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/weights.safetensors",
     output:
-        f"{RESULTS}/inner_teachers/{INNER_TEACHER}/held_out.tsv",
+        HELD_OUT,
     log:
         f"{RESULTS}/logs/dump_held_out_labels/{INNER_TEACHER}.log",
     benchmark:
@@ -142,27 +109,3 @@ rule dump_held_out_labels:
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_held_out_labels.py"
-
-
-rule join_held_out_labels:
-    input:
-        clips=FOLD_FILES["clips"],
-        held_out=[
-            f"{RESULTS}/inner_teachers/{TEACHER}_without-{part}/held_out.tsv"
-            for part in range(1, config["control_settings"]["parts"] + 1)
-        ],
-        labels=LABELS,
-    output:
-        SOFT_LABELS["cross_fitted"],
-    log:
-        f"{RESULTS}/logs/join_held_out_labels/{TEACHER}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/join_held_out_labels/{TEACHER}.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=grown(500),
-        runtime=10,
-    script:
-        "../workflow_scripts/join_held_out_labels.py"

@@ -1,9 +1,6 @@
 # What a run costs, from the benchmarks of finished jobs; can be asked at any time.
 
 
-include: "costs.smk"
-
-
 rule estimate:
     # No input that would have to be made: it only looks at what has run. No output and no
     # benchmark, so that it runs each time.

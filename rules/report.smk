@@ -127,7 +127,7 @@ rule plot_confusion:
 
 rule plot_soft_labels:
     input:
-        soft_labels=of_teachers(f"{RESULTS}/soft_labels/{TEACHER}.tsv"),
+        soft_labels=of_teachers(SOFT_LABELS),
         labels=LABELS,
         code=library_files("plot_soft_labels"),
         style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),

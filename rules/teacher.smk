@@ -49,7 +49,7 @@ rule dump_soft_labels:
         labels=LABELS,
         weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
     output:
-        f"{RESULTS}/soft_labels/{TEACHER}.tsv",
+        SOFT_LABELS,
     log:
         f"{RESULTS}/logs/dump_soft_labels/{TEACHER}.log",
     benchmark:

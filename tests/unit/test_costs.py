@@ -163,16 +163,18 @@ def test_controls_wait_for_the_labels_that_they_learn():
     methods = with_controls({**PAPER, "controls": controls})
     found = planned_jobs({**PAPER, "methods": methods}, DATASETS, PUBLISHED)
     jobs, count = {each.name: each for each in found}, Counter(each.rule for each in found)
-    rules = ["smooth_labels 1.0", "shuffle_labels", "join_held_out_labels", "average_labels 1.0"]
-    for control, rule in zip(controls, rules, strict=True):
+    labels = [f"make_control_labels {each}" for each in
+              ("smoothed 1.0", "shuffled none", "cross_fitted none", "scene_mean 1.0")]  # fmt: skip
+    for control, name in zip(controls, labels, strict=True):
         student = jobs[f"train_student {control} none 1.0 1.0 2 1"]
-        assert student.after == ("make_fold 2", f"{rule} 2 1")
+        assert student.after == ("make_fold 2", f"{name} 2 1")
         evaluated = f"evaluate_student {control} none 1.0 1.0 2 1"
         assert evaluated in jobs["make_table3"].after
         assert evaluated not in jobs["export_detector"].after, "no detector is made of controls"
     assert len(jobs["export_detector"].after) == 252
     parts = [f"dump_held_out_labels 2 1 {part}" for part in (1, 2, 3, 4)]
-    assert jobs["join_held_out_labels 2 1"].after == tuple(parts)
+    assert jobs["make_control_labels cross_fitted none 2 1"].after == tuple(parts)
+    assert jobs["make_control_labels shuffled none 2 1"].after == ("dump_soft_labels 2 1",)
     assert jobs["train_inner_teacher 2 1 3"].after == ("make_inner_fold 2 3",)
     assert (count["make_inner_fold"], count["train_inner_teacher"]) == (4 * 4, 4 * 3 * 4)
     methods = {"crnn": methods["crnn"], "cross_fitted": methods["cross_fitted"]}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from scipy.special import softmax
-from softscene.config.study import CONTROLS
+from softscene.config.controls import CONTROLS
 from softscene.core.tsv import read_table
 from softscene.data.splits import whole_recordings
 
@@ -20,8 +20,8 @@ RUN = "fold-1_seed-0"
 STUDENT = f"alpha-none_beta-1.0_T-1.0/{RUN}"
 LABELS = {
     "smoothed": f"smoothed/T-1.0/{RUN}.tsv",
-    "shuffled": f"shuffled/{RUN}.tsv",
-    "cross_fitted": f"cross_fitted/{RUN}.tsv",
+    "shuffled": f"shuffled/T-none/{RUN}.tsv",
+    "cross_fitted": f"cross_fitted/T-none/{RUN}.tsv",
     "scene_mean": f"scene_mean/T-1.0/{RUN}.tsv",
 }
 
@@ -44,9 +44,7 @@ def logits_of(table):
 
 def test_controls_train_nothing_of_a_finished_run_again(controlled):
     own = {"train_student": 4, "predict_student": 4, "evaluate_student": 4, **CHAIN, **CURVES}
-    labels = dict.fromkeys(
-        ("smooth_labels", "shuffle_labels", "average_labels", "join_held_out_labels"), 1
-    )
+    labels = {"make_control_labels": 4}
     inner = dict.fromkeys(("make_inner_fold", "train_inner_teacher", "dump_held_out_labels"), 2)
     del own["export_detector"]  # which is of no control
     assert controlled.before == own | labels | inner
@@ -55,8 +53,8 @@ def test_controls_train_nothing_of_a_finished_run_again(controlled):
 def test_each_control_is_a_row_of_table_3(controlled):
     table = read_table(controlled.path("tables/table3.tsv"))
     assert len(table) == 7 * 2 * 3
-    for control, name in CONTROLS.items():
-        rows = table[table.method == name]
+    for control, about in CONTROLS.items():
+        rows = table[table.method == about.name]
         assert (len(rows), set(rows.beta), set(rows.temperature)) == (6, {1.0}, {1.0})
         assert rows.published_f_score.isna().all()
         own = read_table(controlled.path("evaluation", control, STUDENT, "overall.tsv"))

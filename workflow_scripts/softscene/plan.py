@@ -7,17 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softscene.config.variants import TEACHER, canonical, choose, variants_of
+from softscene.config.controls import CONTROLS
+from softscene.config.variants import canonical, choose, variants_of
 
 _FOLD, _TEACHER = ("fold",), ("fold", "seed")
 _STUDENT = ("method", "alpha", "beta", "temperature", "fold", "seed")
-_LABELS = {
-    TEACHER: "dump_soft_labels",
-    "smoothed": "smooth_labels",
-    "shuffled": "shuffle_labels",
-    "scene_mean": "average_labels",
-    "cross_fitted": "join_held_out_labels",
-}
 ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "make_corpus": ((), ()),
     "import_data": ((), ()),
@@ -30,14 +24,13 @@ ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "make_fold": (_FOLD, ("extract_features",)),
     "train_teacher": (_TEACHER, ("make_fold",)),
     "dump_soft_labels": (_TEACHER, ("train_teacher",)),
-    "smooth_labels": (("temperature", *_TEACHER), ("dump_soft_labels",)),
-    "shuffle_labels": (_TEACHER, ("dump_soft_labels",)),
-    "average_labels": (("temperature", *_TEACHER), ("dump_soft_labels",)),
     "make_inner_fold": (("fold", "part"), ("make_fold",)),
     "train_inner_teacher": ((*_TEACHER, "part"), ("make_inner_fold",)),
     "dump_held_out_labels": ((*_TEACHER, "part"), ("train_inner_teacher",)),
-    "join_held_out_labels": (_TEACHER, ("dump_held_out_labels",)),
-    "train_student": (_STUDENT, ("make_fold", *_LABELS.values())),
+    "make_control_labels": (
+        ("control", "temperature", *_TEACHER), ("dump_soft_labels", "dump_held_out_labels"),
+    ),
+    "train_student": (_STUDENT, ("make_fold", "dump_soft_labels", "make_control_labels")),
     "predict_student": (_STUDENT, ("train_student",)),
     "evaluate_student": (_STUDENT, ("predict_student",)),
     "make_table3": ((), ("evaluate_student",)),
@@ -188,9 +181,8 @@ def _runs(config: Mapping[str, Any], published: str | Path) -> list[dict[str, An
     drawn = set(choose(kinds, published))
     exported = {each for each in kinds if not each.is_control}
     for kind in kinds:
-        method = config["methods"][kind.method]
-        labels = method.get("labels", TEACHER) if method["scene_loss"] == "soft" else None
-        what = {"loss": method["scene_loss"], "labels": labels}
+        what = {"loss": kind.loss, "soft": kind.loss == "soft" and not kind.is_control}
+        what["labels"] = kind.control_wildcards if kind.is_control else None
         what |= {"plot_learning_curves": kind in drawn, "export_detector": kind in exported}
         for fold, seed in itertools.product(config["folds"], config["seeds"]):
             runs.append({**kind.wildcards, "fold": str(fold), "seed": str(seed), **what})
@@ -213,8 +205,10 @@ def _places(
     if names == ("dataset",):
         return {(name,): {} for name in datasets}
     if rule in _TEACHING:  # a teacher is trained where a student learns from it
-        runs = [run for run in runs if rule in _before(_LABELS.get(run["labels"]))]
-    if rule in _OF_TEACHERS and not any(run["labels"] == TEACHER for run in runs):
+        runs = [run for run in runs if rule in _labelling(run)]
+    if rule == "make_control_labels":
+        runs = [{**run, **run["labels"]} for run in runs]
+    if rule in _OF_TEACHERS and not any(run["soft"] for run in runs):
         return {}
     if not names:
         return {(): {}}
@@ -228,7 +222,20 @@ def _before(rule: str | None) -> set[str]:
     return {rule}.union(*(_before(each) for each in ORDER[rule][1])) if rule else set()
 
 
-_TEACHING = set().union(*map(_before, _LABELS.values())) - _before("make_fold")
+_TEACHING = _before("make_control_labels") - _before("make_fold")
+
+
+def _labelling(run: Mapping[str, Any]) -> set[str]:
+    """The rules that make the labels that a student learns, and all before them."""
+    if run["soft"]:
+        return _before("dump_soft_labels")
+    if not run["labels"]:
+        return set()
+    return {"make_control_labels", *_before(_source(run["labels"]["control"]))}
+
+
+def _source(control: str) -> str:
+    return "dump_held_out_labels" if CONTROLS[control].held_out else "dump_soft_labels"
 
 
 def _earlier(
@@ -241,8 +248,12 @@ def _earlier(
     """The jobs that one waits for."""
     before = ORDER[rule][1]
     if rule == "train_student":
-        before = [each for each in ("make_fold", _LABELS.get(run["labels"])) if each]
-    found = [job for each in before for job in _agreeing(jobs[each], each, wildcards)]
+        before = ["make_fold", *["dump_soft_labels"] * run["soft"]]
+        before += ["make_control_labels"] if run["labels"] else []
+    if rule == "make_control_labels":
+        before = [_source(wildcards["control"])]
+    shared = wildcards | (run.get("labels") or {}) if rule == "train_student" else wildcards
+    found = [job for each in before for job in _agreeing(jobs[each], each, shared)]
     if rule in _OF_SOME:
         wanted = {tuple(each[name] for name in _STUDENT) for each in runs if each[rule]}
         others = jobs[_OF_SOME[rule]].keys() - wanted

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from softscene.config.controls import CONTROLS
 from softscene.core.errors import FeatureError
 from softscene.core.tsv import write_table
 from softscene.models.losses import soft_scene_loss
 from softscene.training.controls import (
-    join_held_out_labels,
     make_control_labels,
     mean_entropy,
     scene_mean_labels,
@@ -131,22 +131,23 @@ def fold(tmp_path, labels):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("control", "expected"),
-    [
-        ("smoothed", lambda: smoothed_labels(LOGITS, TRUTH, 2.0)),
-        ("shuffled", lambda: shuffled_labels(LOGITS, 9)),
-        ("scene_mean", lambda: scene_mean_labels(LOGITS, TRUTH, 2.0)),
-    ],
-)
-def test_files_of_controls_are_read_as_a_teachers(fold, labels, control, expected):
+MADE = {
+    "smoothed": lambda: smoothed_labels(LOGITS, TRUTH, 2.0),
+    "shuffled": lambda: shuffled_labels(LOGITS, 9),
+    "cross_fitted": lambda: LOGITS,
+    "scene_mean": lambda: scene_mean_labels(LOGITS, TRUTH, 2.0),
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_files_of_controls_are_read_as_a_teachers(fold, labels, control):
     make_control_labels(
         control, fold / "clips.tsv", fold / "teacher.tsv", fold / "labels.yaml", fold / "made.tsv",
         temperature=2.0, seed=9,
     )  # fmt: skip
     table = pd.read_csv(fold / "clips.tsv", sep="\t")[:CLIPS]
     read = read_soft_labels(fold / "made.tsv", table, labels.scenes)
-    np.testing.assert_array_equal(read, expected().astype(np.float32))
+    np.testing.assert_array_equal(read, MADE[control]().astype(np.float32))
 
 
 def test_labels_of_other_clips_are_refused(fold, labels):
@@ -155,7 +156,7 @@ def test_labels_of_other_clips_are_refused(fold, labels):
     with pytest.raises(FeatureError, match="are not the fold's 40 development clips"):
         make_control_labels(
             "shuffled", fold / "clips.tsv", fold / "teacher.tsv", fold / "labels.yaml",
-            fold / "made.tsv",
+            fold / "made.tsv", temperature=None, seed=9,
         )  # fmt: skip
 
 
@@ -165,10 +166,10 @@ def test_held_out_labels_are_joined_in_the_folds_order(fold, labels):
     files = [fold / f"part{i}.tsv" for i in range(3)]
     for i, path in enumerate(files):
         write_soft_labels(table[part == i], LOGITS[part == i], labels.scenes, path)
-    join_held_out_labels(fold / "clips.tsv", files, fold / "labels.yaml", fold / "joined.tsv")
+    names = {"clips": fold / "clips.tsv", "labels": fold / "labels.yaml"}
+    given = names | {"target": fold / "joined.tsv", "temperature": None, "seed": 9}
+    make_control_labels("cross_fitted", soft_labels=files, **given)
     read = read_soft_labels(fold / "joined.tsv", table, labels.scenes)
     np.testing.assert_array_equal(read, LOGITS)
     with pytest.raises(FeatureError, match="are not the fold's 40 development clips"):
-        join_held_out_labels(
-            fold / "clips.tsv", files[1:], fold / "labels.yaml", fold / "joined.tsv"
-        )
+        make_control_labels("cross_fitted", soft_labels=files[1:], **given)

@@ -8,8 +8,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from softscene.config.controls import CONTROLS
 from softscene.config.study import with_controls
-from softscene.config.variants import WEIGHTS_OF, canonical, variants_of
+from softscene.config.variants import TEACHER, WEIGHTS_OF, canonical, variants_of
 from softscene.core.errors import ConfigurationError
 
 
@@ -39,6 +40,9 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     ConfigurationError
         Lists everything that is wrong: key path, value given, and what is allowed.
     """
+    # The schema alone does not know which controls there are.
+    known = {"control": {"enum": [*CONTROLS]}, "soft_labels": {"enum": [TEACHER, *CONTROLS]}}
+    schema = {**schema, "$defs": {**schema["$defs"], **known}}
     problems = faults(config, schema) or list(_contradictions(config))
     if problems:
         raise ConfigurationError.of("the configuration cannot be used:", problems)

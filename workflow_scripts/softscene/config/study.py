@@ -6,18 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from softscene.config.controls import CONTROLS
 from softscene.config.own_code import code_faults, has_network
 from softscene.config.variants import ROW, WEIGHTS_OF, Chosen, Variant, choose, variants_of
 from softscene.core.errors import ConfigurationError
 
 BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # of the paper's Table 3
 MOST_EXPLORED = 6  # students on the explorer's page, as many as its colours tell apart; see schema
-CONTROLS = {  # what the soft loss learns in place of the teacher's labels, and the method's name
-    "smoothed": "MTL with smoothed labels",
-    "shuffled": "MTL with shuffled soft labels",
-    "cross_fitted": "MTL with cross-fitted soft labels",
-    "scene_mean": "MTL with scene-mean soft labels",
-}
 
 
 Run = tuple[Variant, int, int]  # a student: its variant, fold and seed
@@ -133,7 +128,12 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = config["control_settings"]
     weights = {key: settings[key] for key in WEIGHTS_OF["soft"]}
     return config["methods"] | {
-        control: {"name": CONTROLS[control], "scene_loss": "soft", "labels": control, **weights}
+        control: {
+            "name": CONTROLS[control].name,
+            "scene_loss": "soft",
+            "labels": control,
+            **weights,
+        }
         for control in config["controls"]
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from softscene.config.controls import CONTROLS
 from softscene.core.tsv import read_table
 
 NONE = "none"  # stands in a student's path for a weight that its method does not have
@@ -61,8 +62,8 @@ class Variant:
     @property
     def weights(self) -> dict[str, float]:
         """The weights that the method has."""
-        found = without_none({key: getattr(self, key) for key in WEIGHTS})
-        return {key: float(value) for key, value in found.items()}
+        found = {key: number_of(getattr(self, key)) for key in WEIGHTS}
+        return {key: value for key, value in found.items() if value is not None}
 
     @property
     def row(self) -> tuple:
@@ -85,6 +86,17 @@ class Variant:
     def is_control(self) -> bool:
         """Whether it learns soft labels that are not the teacher's own."""
         return self.loss == "soft" and self.labels != TEACHER
+
+    @property
+    def control_wildcards(self) -> dict[str, str]:
+        """Of a control, what its labels' paths have for ``control`` and ``temperature``."""
+        temperature = self.temperature if CONTROLS[self.labels].at_temperature else NONE
+        return {"control": self.labels, "temperature": temperature}
+
+
+def number_of(word: str) -> float | None:
+    """A weight as it stands in a path, as a number; None where the method does not have it."""
+    return None if word == NONE else float(word)
 
 
 def without_none(wildcards: Mapping[str, str]) -> dict[str, str]:

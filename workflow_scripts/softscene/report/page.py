@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from softscene.analysis.claims import BETTER, EVENTS, PER_DECADE, READING, SCALE, SETTINGS, joint
 from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
+from softscene.config.controls import need_inner_teachers
 from softscene.config.reading import read_yaml
 from softscene.config.variants import Chosen, Variant, choose, row_of
 from softscene.core.files import write_text
@@ -117,9 +118,7 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
     default = read_yaml(files["default"], "configuration")
     took = provenance.hours(study.benchmarks)
     places = len(configuration["folds"]) * len(configuration["seeds"])
-    crossed = any(
-        each.get("labels") == "cross_fitted" for each in configuration["methods"].values()
-    )
+    crossed = need_inner_teachers(configuration["methods"])
     return {
         "made": provenance.today(),
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),

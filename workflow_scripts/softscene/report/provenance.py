@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from softscene.config.controls import need_inner_teachers
 from softscene.core.errors import ResultError
 from softscene.core.origins import read_parameters
 from softscene.core.tsv import read_table
@@ -239,9 +240,7 @@ def require_configured(
         rules = {MADE_BY.get(role := fault.split(":")[0], role) for fault in other}
         if any("evaluation.adaptive_thresholds." in fault for fault in other):
             rules.add("predict_student")
-        if "train_teacher" in rules and any(
-            method.get("labels") == "cross_fitted" for method in configuration["methods"].values()
-        ):
+        if "train_teacher" in rules and need_inner_teachers(configuration["methods"]):
             rules.add("train_inner_teacher")
         raise ResultError.of(
             "results are of another configuration: give that one again, or another name by 'run', "

@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import entr, log_softmax, logsumexp
 
 from softscene.config.labels import read_labels
-from softscene.core.errors import FeatureError, how_to_remake
-from softscene.core.tsv import read_table
 from softscene.data.splits import DEVELOPMENT
 from softscene.features.folds import read_clips
 from softscene.training.soft_labels import read_soft_labels, write_soft_labels
@@ -114,31 +111,34 @@ def scene_mean_labels(logits: np.ndarray, truth: np.ndarray, temperature: float)
 def make_control_labels(
     control: str,
     clips: str | Path,
-    soft_labels: str | Path,
+    soft_labels: str | Path | Sequence[str | Path],
     labels: str | Path,
     target: str | Path,
-    temperature: float = 1.0,
-    seed: int = 0,
+    temperature: float | None,
+    seed: int,
 ) -> None:
     """Write a control's labels of every development clip, in the form of the teacher's.
 
     Parameters
     ----------
     control
-        ``smoothed``, ``shuffled`` or ``scene_mean``.
-    clips, soft_labels, labels
-        The fold's clips, the teacher's logits of its development part, and the label file.
+        One of :data:`softscene.config.controls.CONTROLS`.
+    clips, labels
+        The fold's clips, and the label file.
+    soft_labels
+        The teacher's logits of the development part; or, of each of its parts, those of a teacher
+        that did not see it.
     target
         Where to.
     temperature
-        T, which smoothed and mean labels depend on.
+        T, of labels that depend on it.
     seed
         Of the training; shuffled labels depend on it.
 
     Raises
     ------
     FeatureError
-        The teacher's logits are not those of the fold's development clips.
+        The logits are not those of the fold's development clips.
     """
     scenes = read_labels(labels).scenes
     table = read_clips(clips, DEVELOPMENT, training=True)
@@ -147,40 +147,7 @@ def make_control_labels(
     made = {
         "smoothed": lambda: smoothed_labels(logits, truth, temperature),
         "shuffled": lambda: shuffled_labels(logits, seed),
+        "cross_fitted": lambda: logits,
         "scene_mean": lambda: scene_mean_labels(logits, truth, temperature),
     }
     write_soft_labels(table, made[control](), scenes, target)
-
-
-def join_held_out_labels(
-    clips: str | Path, held_out: Sequence[str | Path], labels: str | Path, target: str | Path
-) -> None:
-    """Join what each inner teacher says of the part that it did not see.
-
-    Parameters
-    ----------
-    clips
-        The fold's.
-    held_out
-        Logits of each part's clips, in the order of the parts.
-    labels
-        The label file.
-    target
-        Where to.
-
-    Raises
-    ------
-    FeatureError
-        The parts together are not the fold's development clips.
-    """
-    scenes = read_labels(labels).scenes
-    table = read_clips(clips, DEVELOPMENT, training=True)
-    joined = pd.concat(map(read_table, held_out)).sort_values("clip", ignore_index=True)
-    keys = ["clip", "recording", "start"]
-    if not joined[keys].equals(table[keys]):
-        raise FeatureError(
-            f"{', '.join(map(str, held_out))}: their {len(joined)} clips are not the fold's "
-            f"{len(table)} development clips; {how_to_remake(held_out[0])}"
-        )
-    logits = joined[[f"logit_{scene}" for scene in scenes]].to_numpy()
-    write_soft_labels(table, logits, scenes, target)

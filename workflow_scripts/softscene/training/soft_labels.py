@@ -19,31 +19,46 @@ def write_soft_labels(
     write_table(table[keys].assign(**columns), target)
 
 
-def read_soft_labels(source: str | Path, table: pd.DataFrame, scenes: Sequence[str]) -> np.ndarray:
+def read_soft_labels(
+    source: str | Path | Sequence[str | Path], table: pd.DataFrame, scenes: Sequence[str]
+) -> np.ndarray:
     """The teacher's logits v for the clips of ``table``, clips x scenes, float32.
+
+    Parameters
+    ----------
+    source
+        A file of all clips, in their order; or files that have some each, in any order.
+    table
+        The clips.
+    scenes
+        Names of the scenes.
 
     Raises
     ------
     FeatureError
-        The file's clips are not those of the table, or its logits are no numbers.
+        The clips are not those of the table, or the logits are no numbers.
     """
-    logits = read_table(source)
+    files = [source] if isinstance(source, str | Path) else list(source)
+    logits = pd.concat(map(read_table, files), ignore_index=True)
+    source, first = ", ".join(map(str, files)), files[0]
     columns = [f"logit_{scene}" for scene in scenes]
     keys = ["clip", "recording", "start"]
     missing = [column for column in [*keys, *columns] if column not in logits.columns]
     if missing:
         raise FeatureError(
-            f"{source}: lacks the columns {', '.join(missing)}; {how_to_remake(source)}"
+            f"{source}: lacks the columns {', '.join(missing)}; {how_to_remake(first)}"
         )
+    if len(files) > 1:
+        logits = logits.sort_values("clip", ignore_index=True)
     if not logits[keys].equals(table[keys].reset_index(drop=True)):
         raise FeatureError(
             f"{source}: its {len(logits)} clips are not the fold's {len(table)} development clips; "
-            + how_to_remake(source)
+            + how_to_remake(first)
         )
     values = logits[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32, copy=True)
     if not np.isfinite(values).all():
         clip = int(np.argmin(np.isfinite(values).all(axis=1)))
         raise FeatureError(
-            f"{source}: the logits of clip {clip} are not all numbers; {how_to_remake(source)}"
+            f"{source}: the logits of clip {clip} are not all numbers; {how_to_remake(first)}"
         )
     return values
