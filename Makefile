@@ -76,7 +76,7 @@ bench-all: bench # and what lies around training, on an idle machine; tells whic
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
 
 rulegraph: $(ENV) # which rule waits for which, as Mermaid, which GitHub draws: docs/rulegraph.md
-	graph=$$(snakemake --quiet all --rulegraph mermaid-js) && \
+	graph=$$(PYTHONHASHSEED=0 snakemake --quiet all --rulegraph mermaid-js) && \
 	    printf '# Which rule waits for which\n\nMade by `make rulegraph`.\n\n```mermaid\n%s\n```\n' \
 	    "$$graph" > docs/rulegraph.md
 
