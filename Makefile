@@ -90,7 +90,7 @@ bench-all: bench # and all else of docs/performance.md that is measured, on an i
 	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
 
 rulegraph: $(ENV) # draw docs/rulegraph.md: which rule waits for which
-	graph=$$(snakemake --quiet all --rulegraph mermaid-js) && \
+	graph=$$(PYTHONHASHSEED=0 snakemake --quiet all --rulegraph mermaid-js) && \
 	    printf '# Which rule waits for which\n\nMade by `make rulegraph`.\n\n```mermaid\n%s\n```\n' \
 	    "$$graph" > docs/rulegraph.md
 

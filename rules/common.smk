@@ -16,6 +16,10 @@ include: "internals.smk"
 HERE = Path(workflow.current_basedir).parent  # workflow.basedir is the main workflow's
 SCRIPTS = str(HERE / "workflow_scripts")
 sys.path.insert(0, SCRIPTS)
+# Snakemake has loaded all logger plugins, and this project's with it the library that is installed.
+if not str(getattr(sys.modules.get("softscene"), "__file__", SCRIPTS)).startswith(SCRIPTS):
+    for name in [name for name in sys.modules if name.split(".")[0] == "softscene"]:
+        del sys.modules[name]
 OTHERS = os.environ.get("PYTHONPATH", "").split(os.pathsep) if IN_MODULE else []
 os.environ.update(PYTHONPATH=os.pathsep.join([SCRIPTS, *filter(None, OTHERS)]))
 

@@ -1,7 +1,10 @@
 """The workflow from another folder, and as a module of another workflow with a prefix."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -112,6 +115,22 @@ def test_a_module_is_refused_what_the_workflow_refuses(module):
     configured(module, synthetic=None, download={"accept_licence": True})
     planned = snakemake(module, "-n")
     assert planned.returncode == 0, planned.stdout
+
+
+def test_an_installed_library_is_never_used_for_the_one_beside_the_snakefile(elsewhere):
+    """Not even where it is loaded before, as Snakemake does with an installed logger plugin."""
+    other = elsewhere.folder / "installed"
+    for package in ("softscene", "snakemake_logger_plugin_softscene"):
+        shutil.copytree(ROOT / "workflow_scripts" / package, other / package)
+    (other / "softscene" / "config" / "checks.py").write_text("raise SystemExit('the wrong one')")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--snakefile", ROOT / "Snakefile",
+         "--configfile", "small.yaml"],
+        cwd=elsewhere.folder, env={**os.environ, "PYTHONPATH": str(other)}, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the wrong one" not in done.stderr
 
 
 @pytest.mark.slow
