@@ -1,7 +1,7 @@
 // What is selected, and the errors of the lanes that are shown: one after the other.
 
 function select(from, to) {
-  player.range = { from, to };
+  player.range = { from: milliseconds(from), to: milliseconds(to) };
   state.error = null;
   showSelection();
 }
@@ -31,7 +31,7 @@ function setEdge(edge) {
 /** Select a stretch, go to its beginning, and play it or not. */
 function goToStretch(from, to, play) {
   select(from, to);
-  player.seek(from);
+  player.seek(milliseconds(from));
   if (play) player.play();
   if (from < state.view.from || to > state.view.to) {
     const length = Math.max(state.view.to - state.view.from, (to - from) * 1.2);

@@ -96,7 +96,7 @@ async function choose(index) {
   const image = new Image();
   image.src = content.image;
   const read = await Promise.all([
-    unpack(content.reference, frames, false),
+    page.reference ? unpack(content.reference, frames, false) : page.events.map(() => new Uint8Array(frames)),
     ...content.codes.map((text) => unpack(text, frames, wide)),
     image.decode(),
   ]);
@@ -105,7 +105,7 @@ async function choose(index) {
   state.recording = {
     image,
     imageSeconds: image.width * content.frames_a_pixel * page.hop,
-    occurrences: content.occurrences,
+    occurrences: content.occurrences ?? [],
     reference: read[0],
     codes: read.slice(1, 1 + content.codes.length),
   };
@@ -349,7 +349,8 @@ const KEYS = {
   o: () => setMode("oracle"),
   "?": () => byId("help").showModal(),
 };
-const PRESSED_BY_SPACE = ["button", "summary", "input[type=checkbox]"].map((each) => `${each}:focus-visible`).join();
+const PRESSED_BY_SPACE = "button, summary, input[type=checkbox]";
+let clicked = null; // what was clicked last: the space bar plays, and does not press it again
 const OWN_KEYS = /^(Arrow|Home|End|Page)/; // of a slider, a list or a choice that has the focus
 
 function onKey(event) {
@@ -357,7 +358,7 @@ function onKey(event) {
   const focused = document.activeElement;
   if (focused.matches("input[type=range], input[type=radio]") && OWN_KEYS.test(event.key)) return;
   if (focused.matches("select")) return;
-  if (event.key === " " && focused.matches(PRESSED_BY_SPACE)) return;
+  if (event.key === " " && focused.matches(PRESSED_BY_SPACE) && focused !== clicked) return;
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act || !state.recording) return;
   event.preventDefault();
@@ -401,6 +402,12 @@ function listenToControls() {
   byId("speed").addEventListener("change", (event) => setSpeed(Number(event.target.value)));
   window.addEventListener("hashchange", openLink);
   document.addEventListener("keydown", onKey);
+  document.addEventListener("pointerdown", ({ target }) => {
+    clicked = target.closest("label")?.control ?? target.closest(PRESSED_BY_SPACE);
+  });
+  document.addEventListener("focusin", ({ target }) => {
+    if (target !== clicked) clicked = null;
+  });
   window.addEventListener("resize", () => state.recording && draw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.recording && draw());
 }

@@ -10,7 +10,7 @@ function linkWords() {
   const { view } = state;
   if (view.to - view.from < seconds() - 1e-6) words.set("view", stretchInWords(view));
   if (player.range) words.set("selection", stretchInWords(player.range));
-  if (player.time > 0) words.set("at", player.time.toFixed(2));
+  if (player.time > 0) words.set("at", milliseconds(player.time));
   if (player.loop) words.set("loop", "1");
   if (player.speed !== 1) words.set("speed", player.speed);
   if (state.order !== "scene") words.set("order", state.order);
@@ -20,7 +20,7 @@ function linkWords() {
 }
 
 function stretchInWords({ from, to }) {
-  return `${from.toFixed(2)}-${to.toFixed(2)}`;
+  return `${milliseconds(from)}-${milliseconds(to)}`;
 }
 
 /** Put what is shown into the address, soon; while it plays, when it stops. */
@@ -62,7 +62,7 @@ async function openLink() {
   state.hiddenLanes = new Set(hidden.filter((each) => allLanes().includes(each)));
   state.hiddenEvents = new Set(words.getAll("hide-event").filter((each) => page.events.includes(each)));
   state.order = orders().has(words.get("order")) ? words.get("order") : "scene";
-  setSpeed(Number(words.get("speed")) || 1);
+  setSpeed(SPEEDS.includes(Number(words.get("speed"))) ? Number(words.get("speed")) : 1);
   setLoop(words.get("loop") === "1");
   showOrder(page.recordings[index].part);
   await choose(index);

@@ -61,5 +61,6 @@ function make(name, properties = {}, ...children) {
 const percent = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)} %` : "–");
 const ratio = (value) => (Number.isFinite(value) ? value.toFixed(4) : "–");
 const spoken = (scene) => scene.replaceAll("_", " ");
+const milliseconds = (time) => Math.round(time * 1000) / 1000; // as precise as a link is
 const basename = (path) => path.split("/").at(-1);
 const colours = page.students.map((student) => student.colour);

@@ -97,7 +97,7 @@ function eventSwitch(name) {
     else state.hiddenEvents.add(name);
     showLanes();
   });
-  return make("label", {}, box, ` ${name}`);
+  return make("label", {}, box, name);
 }
 
 function eventCells(row, lane, student) {

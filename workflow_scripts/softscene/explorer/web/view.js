@@ -29,7 +29,7 @@ function drawCursor() {
 function setView(from, length) {
   const span = Math.min(Math.max(length, Math.min(SHORTEST, seconds())), seconds());
   const start = Math.min(Math.max(from, 0), seconds() - span);
-  state.view = { from: start, to: start + span };
+  state.view = { from: milliseconds(start), to: milliseconds(start + span) };
   draw();
   renewLink();
 }
