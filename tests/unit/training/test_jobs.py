@@ -136,7 +136,7 @@ def run_jobs(folder, labels):
     train_teacher(fold, TEACHING, 0, COMPUTE, {
         "weights": folder / "teacher.safetensors", "history": folder / "teacher_history.tsv",
         "parameters": folder / "teacher.json", "accuracy": folder / "accuracy.tsv",
-        "confusion": folder / "confusion.tsv",
+        "confusion": folder / "confusion.tsv", "logits": folder / "evaluation_logits.tsv",
     })  # fmt: skip
     soft = folder / "soft_labels.tsv"
     dump_soft_labels(fold, folder / "teacher.safetensors", COMPUTE, soft)

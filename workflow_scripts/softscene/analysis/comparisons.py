@@ -128,8 +128,14 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def pairs_of(contenders: Sequence[Contender], chosen: Chosen) -> list[tuple[Contender, Contender]]:
-    """Who is compared with whom: each with the baseline, and those that claims are about."""
+    """Who is compared with whom.
+
+    Those that claims are about with each other, one's own methods with the paper's of these, and
+    everyone with the baseline.
+    """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
+    papers = [each for each in chosen if not each.is_control]
+    pairs += [(each, other) for each in contenders if each.own for other in papers]
     if chosen.baseline:
         others = [(each, chosen.baseline) for each in contenders if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]
