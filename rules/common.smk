@@ -140,6 +140,7 @@ localrules:
     make_table4,
     plot_figure3,
     compare_methods,
+    plot_claims,
     plot_table1,
     plot_learning_curves,
     plot_confusion,

@@ -106,7 +106,7 @@ def test_a_run_without_soft_labels_has_a_report_without_teachers(scratch):
     planned = scratch.planned(*given)
     assert planned.keys() == {
         "make_table3", "make_table4", "plot_figure3", "compare_methods", "plot_learning_curves",
-        "make_report", "export_detector",
+        "plot_claims", "make_report", "export_detector",
     }  # fmt: skip
     done = scratch.snakemake(*given)
     assert done.returncode == 0, done.stdout

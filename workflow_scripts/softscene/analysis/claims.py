@@ -179,14 +179,14 @@ TREND = (
     "trend_of_alpha",
     "With one-hot scenes the F-score tends to decrease as alpha grows (how to measure it is our "
     "reading: the slope of a line through the F-scores over log10 alpha, in each fold and seed).",
-    "slope per decade of alpha",
+    "slope over alpha",
 )
 MANY = (
     "many_events",
     "Soft scene labels have a higher F-score and a lower error rate in many of the events than the "
     "other methods (how to measure it is our reading: the events at which they are the best, less "
     "those of each other method on average, in each fold and seed).",
-    "events at which soft is best",
+    "many events",
 )
 _CLAIMS = {each.key: each for each in (*OF_TABLE3, *OF_EVENTS, *READINGS)}
 LABELS = {key: each.label for key, each in _CLAIMS.items()}
