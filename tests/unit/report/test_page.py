@@ -73,7 +73,7 @@ def write_scores(folder):
 def write_inputs(folder):
     """All other files that the page reads, small."""
     files = {}
-    for name in ("fig3", "table1_map", "curves", "confusion", "soft_map"):
+    for name in ("forest", "fig3", "table1_map", "curves", "confusion", "soft_map"):
         files[name] = folder / f"{name}.png"
         Image.new("RGB", (2, 2), "white").save(files[name])
     tables = {
@@ -85,6 +85,9 @@ def write_inputs(folder):
         "soft_labels": {"temperature": [1.0], "scene": ["home"], "clips": [7],
                         **{f"posterior_{s}": [v]
                            for s, v in zip(SCENES, (0.1, 0.7, 0.15, 0.05), strict=True)}},
+        "softness": {"temperature": [1.0, 1.0], "part": ["development", "evaluation"],
+                     "clips": [7, 9], "largest_posterior": [0.9951, 0.8], "entropy": [0.02, 0.5],
+                     "accuracy": [1.0, 7 / 9]},
         "recordings": {"recording": ["a", "b"], "part": ["development", "evaluation"],
                        "scene": ["home", "office"], "frames": [3000, 6000]},
     }  # fmt: skip
