@@ -9,8 +9,10 @@ from softscene.analysis.claims import (
     EXPLAINS_PART,
     EXPLAINS_SOME,
     INCONCLUSIVE,
+    LABELS,
     NOT_REPRODUCED,
     REPRODUCED,
+    claimed_side,
     explain_gain,
     joint,
     judge,
@@ -142,6 +144,17 @@ def test_scores_as_published_reproduce_every_claim():
     assert units.pop("trend_of_alpha") == "score per decade"
     assert units.pop("many_events") == "events"
     assert set(units.values()) == {"score"}
+
+
+def test_every_claim_has_a_label_and_a_side():
+    """The side is that on which the paper has its own difference, where it has one."""
+    _, table = verdicts_of(PAPER)
+    assert set(LABELS) == set(table.claim)
+    assert len(set(LABELS.values())) == len(LABELS)
+    gains = table[(table.published_difference != 0) & ~table.claim.isin(NO_GAINS)]
+    for row in gains.itertuples():
+        assert claimed_side(row.claim, row.score) == np.sign(row.published_difference), row.claim
+    assert {claimed_side(claim, "f_score") for claim in NO_GAINS} == {-1}
 
 
 def test_published_differences_are_those_of_the_paper():
@@ -358,6 +371,16 @@ def test_a_method_of_ones_own_stands_for_no_method():
     own = [FOCAL, OWN_BASELINE, OWN_SOFT, OWN_CONTROL]
     assert list(choose(own, PUBLISHED["table3"])) == []
     assert choose([*own, CRNN, LIGHT, SOFT], PUBLISHED["table3"]) == Chosen(CRNN, LIGHT, None, SOFT)
+
+
+def test_ones_own_methods_are_compared_with_those_of_the_paper_and_no_control():
+    contenders = [CRNN, LIGHT, HEAVY, SOFT, SOFT5, SHUFFLED, FOCAL, OWN_SOFT]
+    pairs = pairs_of(contenders, choose(contenders, PUBLISHED["table3"]))
+    assert len(pairs) == len(set(pairs))
+    for mine in (FOCAL, OWN_SOFT):
+        others = [other for one, other in pairs if one == mine]
+        assert others == [CRNN, LIGHT, HEAVY, SOFT]
+        assert mine not in [other for _, other in pairs]
 
 
 def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():

@@ -184,7 +184,7 @@ TREND = (
 MANY = (
     "many_events",
     "Soft scene labels have a higher F-score and a lower error rate in many of the events than the "
-    "other methods (how to measure it is our reading: the events at which they are the best, less "
+    "other methods (how to measure it is our reading: the events at which they are the best, minus "
     "those of each other method on average, in each fold and seed).",
     "many events",
 )
