@@ -342,6 +342,12 @@ def test_scene_accuracy_is_counted_on_the_evaluation_clips(study, labels):
     for (name, *_), logits in zip(clips, forward(network, clips), strict=True):
         counts[RECORDINGS[name][1], labels.scenes[int(logits.argmax())]] += 1
 
+    made = read_table(study.folder / "evaluation_logits.tsv")
+    assert [*zip(made.recording, made.start, strict=True)] == [clip[:2] for clip in clips]
+    logits = torch.cat(forward(network, clips)).numpy()
+    np.testing.assert_allclose(made.filter(like="logit_"), logits, atol=1e-5)
+    assert list(made.scene) == [RECORDINGS[name][1] for name in made.recording]
+
     confusion = read_table(study.folder / "confusion.tsv").set_index("scene")
     assert list(confusion.columns) == [f"clips_{scene}" for scene in labels.scenes]
     confusion.columns = labels.scenes
