@@ -509,7 +509,7 @@ def test_a_control_that_is_worse_than_one_hot_scenes_does_not_explain_their_gain
     lacking = (scores.method == "Shuffled") & ~scores.fold.isin([1, 2])
     verdict, sentence = explained(scores[~lacking])
     assert verdict == EXPLAINS_NOT
-    assert sentence.startswith(" does not explain the gain: it is worse than one-hot scenes; so it")
+    assert sentence.startswith(" does not explain the gain: it is worse than one-hot scenes; also")
 
 
 def test_what_differs_from_neither_says_why():
@@ -523,7 +523,7 @@ def test_what_differs_from_neither_says_why():
 
 
 def test_folds_that_contradict_each_other_are_said_of_controls_too():
-    assert "; so it does with folds as the unit" in explained(scores_of(MEANS))[1]
+    assert "; also with folds as the unit" in explained(scores_of(MEANS))[1]
     scores = scores_of(MEANS, noise=0.001)
     scores.loc[(scores.method == "Soft") & (scores.fold == 1), "f_score"] += 0.3
     scores.loc[(scores.method == "Soft") & (scores.fold == 1), "error_rate"] -= 0.3

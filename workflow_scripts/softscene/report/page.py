@@ -417,7 +417,7 @@ def _judged_rows(chosen: Chosen) -> set[frozenset[tuple]]:
 
 
 def _controls(table: pd.DataFrame) -> list[dict]:
-    """Each control and score: the verdict, its sentence, and the differences behind it."""
+    """Each control and score: its sentence, and the differences that it follows from."""
     compared = {
         "gain": "soft labels vs one-hot",
         "control_hard": "control vs one-hot",
@@ -431,12 +431,14 @@ def _controls(table: pd.DataFrame) -> list[dict]:
             {
                 "title": row["control"],
                 "score": _score_name(score),
-                "verdict": row["verdict"],
                 "sentence": row["sentence"],
-                "share": MISSING if pd.isna(row["share"]) else f"{row['share']:.0%}",
+                "share": MISSING
+                if pd.isna(row["share"])
+                else f"{row['share']:.0%}".replace("-", MINUS),
                 "differences": [
                     {
                         "name": name,
+                        "is_control": key == "control_hard",
                         "difference": gap(row[key], score),
                         "interval": interval(
                             row[f"{key}_low"], row[f"{key}_high"], score, signed=True
