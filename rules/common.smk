@@ -171,6 +171,7 @@ if not IN_MODULE:  # where rules have other names, and these are jobs like the o
         make_table4,
         plot_figure3,
         compare_methods,
+        plot_claims,
         plot_table1,
         plot_learning_curves,
         plot_confusion,

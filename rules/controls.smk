@@ -75,6 +75,7 @@ use rule train_teacher as train_inner_teacher with:
         parameters=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/parameters.json",
         accuracy=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/scene_accuracy.tsv",
         confusion=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/confusion.tsv",
+        logits=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/evaluation_logits.tsv",
     log:
         f"{RESULTS}/logs/train_inner_teacher/{INNER_TEACHER}.log",
     benchmark:

@@ -18,6 +18,7 @@ rule train_teacher:
         parameters=f"{RESULTS}/teachers/{TEACHER}/parameters.json",
         accuracy=f"{RESULTS}/teachers/{TEACHER}/scene_accuracy.tsv",
         confusion=f"{RESULTS}/teachers/{TEACHER}/confusion.tsv",
+        logits=f"{RESULTS}/teachers/{TEACHER}/evaluation_logits.tsv",
     log:
         f"{RESULTS}/logs/train_teacher/{TEACHER}.log",
     benchmark:

@@ -1,6 +1,7 @@
-"""Average the teachers' soft labels over each true scene, for each T, and draw them."""
+"""Measure the teachers' soft labels for each T: means of each true scene, and how soft they are."""
 
 from job import run_job
+from softscene.analysis.softness import measure_softness
 from softscene.config.labels import read_labels
 from softscene.core.tsv import write_table
 from softscene.report.figures import mean_posteriors, plot_soft_labels
@@ -8,9 +9,15 @@ from softscene.report.figures import mean_posteriors, plot_soft_labels
 
 def main(snakemake) -> None:
     scenes = read_labels(snakemake.input.labels).scenes
-    table = mean_posteriors(snakemake.input.soft_labels, snakemake.params.temperatures, scenes)
+    temperatures = snakemake.params.temperatures
+    table = mean_posteriors(snakemake.input.soft_labels, temperatures, scenes)
+    logits = {
+        "development": snakemake.input.soft_labels,
+        "evaluation": snakemake.input.evaluation_logits,
+    }
     results = dict(snakemake.output.items())
     write_table(table, results.pop("tsv"))
+    write_table(measure_softness(logits, temperatures, scenes), results.pop("softness"))
     plot_soft_labels(table, results, snakemake.params.synthetic)
 
 

@@ -45,6 +45,7 @@ USED = {
     "make_table4": {"markdown_it"},
     "plot_figure3": {"PIL", "markdown_it", "matplotlib"},
     "compare_methods": {"markdown_it", "scipy"},
+    "plot_claims": {"PIL", "markdown_it", "matplotlib", "scipy"},
     "plot_table1": {"PIL", "matplotlib"},
     "plot_learning_curves": {"PIL", "matplotlib"},
     "plot_confusion": {"PIL", "matplotlib"},

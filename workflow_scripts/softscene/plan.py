@@ -37,6 +37,7 @@ ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "make_table4": ((), ("evaluate_student",)),
     "plot_figure3": ((), ("make_table3",)),
     "compare_methods": ((), ("evaluate_student",)),
+    "plot_claims": ((), ("compare_methods",)),
     "plot_table1": ((), ("make_table1",)),
     "plot_learning_curves": ((), ("train_teacher", "train_student")),
     "plot_confusion": ((), ("train_teacher",)),
@@ -45,7 +46,7 @@ ORDER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
         ("import_data", "extract_features", "train_teacher", "train_student",
          "audit_annotations", "make_table4", "plot_figure3", "compare_methods", "plot_table1",
-         "plot_learning_curves", "plot_confusion", "plot_soft_labels"),
+         "plot_learning_curves", "plot_confusion", "plot_soft_labels", "plot_claims"),
     ),
     "export_detector": ((), ("evaluate_student",)),
 }  # fmt: skip
@@ -71,6 +72,7 @@ TARGETS = (
     "make_table3",
     "make_table4",
     "plot_figure3",
+    "plot_claims",
     "plot_table1",
     "plot_learning_curves",
     "plot_confusion",
@@ -198,7 +200,7 @@ def _places(
 ) -> dict[tuple[str, ...], Mapping[str, Any]]:
     """Of each job of a rule: the values of its wildcards, and a student that it is made for."""
     own, synthetic = config["data"]["own"] is not None, config["synthetic"] is not None
-    if (rule in _DOWNLOADS and own) or (rule == "import_data" and not own):
+    if (rule in (*_DOWNLOADS, "plot_claims") and own) or (rule == "import_data" and not own):
         return {}
     if rule == "make_corpus" and not synthetic:
         return {}

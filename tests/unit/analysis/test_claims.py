@@ -8,9 +8,11 @@ from softscene.analysis.claims import (
     EXPLAINS_NOT,
     EXPLAINS_PART,
     EXPLAINS_SOME,
+    INCONCLUSIVE,
+    LABELS,
     NOT_REPRODUCED,
     REPRODUCED,
-    UNTOLD,
+    claimed_side,
     explain_gain,
     joint,
     judge,
@@ -52,20 +54,20 @@ OWN_CONTROL = Variant("noise", "Noise", "soft", **WEIGHTS, labels="shuffled", cu
         (0.01, 0.03, -1, NOT_REPRODUCED),
         (-0.03, -0.01, -1, REPRODUCED),
         (-0.03, -0.01, 1, NOT_REPRODUCED),
-        (-0.01, 0.03, 1, UNTOLD),
-        (0.0, 0.03, 1, UNTOLD),
-        (NO, NO, 1, UNTOLD),
+        (-0.01, 0.03, 1, INCONCLUSIVE),
+        (0.0, 0.03, 1, INCONCLUSIVE),
+        (NO, NO, 1, INCONCLUSIVE),
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side(low, high, wanted, expected):
     assert judge(Estimate(0.02, low, high, NO, NO, 12, 4), wanted) == expected
     assert judge(Estimate(0.02, low, high, -9, 9, 4, 3), wanted) == expected, "any second seed"
     assert judge(Estimate(0.02, NO, NO, low, high, 4, 4), wanted) == expected, "none: the folds"
-    assert judge(Estimate(0.02, NO, NO, low, high, 12, 4), wanted) == UNTOLD
+    assert judge(Estimate(0.02, NO, NO, low, high, 12, 4), wanted) == INCONCLUSIVE
 
 
-def test_what_was_not_run_cannot_be_told():
-    assert judge(None, 1) == UNTOLD
+def test_what_was_not_run_is_inconclusive():
+    assert judge(None, 1) == INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_what_was_not_run_cannot_be_told():
     [
         ([REPRODUCED, REPRODUCED], REPRODUCED),
         ([NOT_REPRODUCED, NOT_REPRODUCED], NOT_REPRODUCED),
-        ([REPRODUCED, UNTOLD], UNTOLD),
-        ([REPRODUCED, NOT_REPRODUCED], UNTOLD),
+        ([REPRODUCED, INCONCLUSIVE], INCONCLUSIVE),
+        ([REPRODUCED, NOT_REPRODUCED], INCONCLUSIVE),
     ],
 )
 def test_a_claim_has_a_verdict_where_its_scores_agree(verdicts, expected):
@@ -142,6 +144,17 @@ def test_scores_as_published_reproduce_every_claim():
     assert set(units.values()) == {"score"}
 
 
+def test_every_claim_has_a_label_and_a_side():
+    """The side is that on which the paper has its own difference, where it has one."""
+    _, table = verdicts_of(PAPER)
+    assert set(LABELS) == set(table.claim)
+    assert len(set(LABELS.values())) == len(LABELS)
+    gains = table[(table.published_difference != 0) & ~table.claim.isin(NO_GAINS)]
+    for row in gains.itertuples():
+        assert claimed_side(row.claim, row.score) == np.sign(row.published_difference), row.claim
+    assert {claimed_side(claim, "f_score") for claim in NO_GAINS} == {-1}
+
+
 def test_published_differences_are_those_of_the_paper():
     """As section 4 and its tables have them."""
     _, table = verdicts_of(PAPER)
@@ -197,14 +210,12 @@ def test_scores_the_other_way_round_reproduce_none():
     assert all(set(found) == {NOT_REPRODUCED} for found in verdicts.values()), verdicts
 
 
-def test_equal_methods_cannot_be_told():
+def test_equal_methods_are_inconclusive():
     equal = {each: dict.fromkeys(as_published()[SOFT], (0.4, 0.01)) for each in as_published()}
     verdicts, table = verdicts_of(dict.fromkeys(PAPER, 0.4), noise=0.0, events=equal)
-    assert all(set(found) == {UNTOLD} for found in verdicts.values()), verdicts
+    assert all(set(found) == {INCONCLUSIVE} for found in verdicts.values()), verdicts
     reason = table.set_index("claim").reason["soft_over_hard"].iloc[0]
-    assert reason == (
-        "in each fold all differences are equal, so nothing tells how far others would be"
-    )
+    assert reason == ("in each fold all differences are equal, so there is no interval")
 
 
 @pytest.mark.parametrize("places", [PLACES[:2], PLACES[:5], PLACES[:6], PLACES[::3]])
@@ -218,15 +229,14 @@ def test_few_pairs_tell_what_their_interval_tells(places):
     assert (row.pairs, np.isnan(row.low)) == (len(places), places == PLACES[::3])
     if places == PLACES[::3]:
         assert row.reason == (
-            "with one seed in each fold there is the interval over folds alone; it lies on the "
-            "claimed side of zero"
+            "the interval over folds (one seed in each) lies on the claimed side of zero"
         )
 
 
 def test_one_pair_tells_nothing():
     options = {"places": PLACES[:1], "noise": 1e-6}
     verdicts, table = verdicts_of(PAPER, places=PLACES[:1], event_options=options)
-    assert all(set(found) == {UNTOLD} for found in verdicts.values()), verdicts
+    assert all(set(found) == {INCONCLUSIVE} for found in verdicts.values()), verdicts
     reasons = table.reason.str.split(". In the means").str[0]
     assert (reasons == "there is one pair, and so no interval").all()
 
@@ -249,17 +259,17 @@ def test_the_trend_is_the_slope_over_the_decades_of_alpha():
     _, table = verdicts_of({CRNN: 0.42, **means})
     row = table[table.claim == "trend_of_alpha"].iloc[0]
     assert (row.verdict, row.reason) == (
-        UNTOLD, "the configuration lacks two values of alpha above 0"
+        INCONCLUSIVE, "the configuration lacks two values of alpha above 0"
     )  # fmt: skip
 
 
-def test_a_trend_that_seeds_contradict_cannot_be_told():
+def test_a_trend_that_seeds_contradict_is_inconclusive():
     scores = settings(PAPER)
     heavy = scores.alpha == 1
     scores.loc[heavy, "f_score"] += np.tile([0.4, -0.1, 0.2], 4 * 2)
     table = judge_claims(scores, both(events_of, as_published()), list(PAPER), PUBLISHED)
     row = table[table.claim == "trend_of_alpha"].iloc[0]
-    assert (row.verdict, row.reason) == (UNTOLD, "the interval holds zero")
+    assert (row.verdict, row.reason) == (INCONCLUSIVE, "the interval holds zero")
 
 
 def test_how_many_events_soft_labels_are_best_at_is_told_of_the_means_too():
@@ -268,11 +278,11 @@ def test_how_many_events_soft_labels_are_best_at_is_told_of_the_means_too():
     assert row.reason.endswith(
         "In the means of Table 4 they are the best at 7 of 25 events; published: 7 of 25"
     )
-    assert row.comparison == "Soft, beta = 1, T = 1 - mean of the other three"
+    assert row.comparison == "Soft, beta = 1, T = 1 vs mean of the other three"
     assert (row.pairs, row.folds) == (12, 4)
 
 
-def test_events_that_the_data_do_not_have_cannot_be_told():
+def test_events_that_the_data_do_not_have_are_inconclusive():
     events = {
         each: {event: scores for event, scores in table.items() if event not in ("dishes", "fan")}
         for each, table in as_published().items()
@@ -280,20 +290,20 @@ def test_events_that_the_data_do_not_have_cannot_be_told():
     verdicts, table = verdicts_of(PAPER, events=events)
     reasons = table.set_index("claim").reason
     for event in ("dishes", "fan"):
-        assert verdicts[f"soft_gains_{event}"] == [UNTOLD]
+        assert verdicts[f"soft_gains_{event}"] == [INCONCLUSIVE]
         assert set(reasons[f"soft_gains_{event}"]) == {f"there is no event {event} in these data"}
     assert verdicts["soft_gains_people_walking"] == [REPRODUCED]
     assert verdicts["many_events"] == [REPRODUCED, REPRODUCED]
 
 
-def test_an_event_that_occurs_in_no_evaluation_part_cannot_be_told():
+def test_an_event_that_occurs_in_no_evaluation_part_is_inconclusive():
     """Its F-score is 0 in all methods, which would be the claim. In some folds alone, it counts."""
-    for folds, expected in (([1, 2, 3, 4], UNTOLD), ([1, 2], REPRODUCED)):
+    for folds, expected in (([1, 2, 3, 4], INCONCLUSIVE), ([1, 2], REPRODUCED)):
         absent = [(fold, "wind blowing") for fold in folds]
         verdicts, table = verdicts_of(PAPER, event_options={"noise": 1e-6, "absent": absent})
         assert verdicts["no_gain_wind_blowing"] == [expected]
         row = table[table.claim == "no_gain_wind_blowing"].iloc[0]
-        assert ("occurs in no evaluation part" in row.reason) == (expected == UNTOLD)
+        assert ("occurs in no evaluation part" in row.reason) == (expected == INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +313,7 @@ def test_an_event_that_occurs_in_no_evaluation_part_cannot_be_told():
         (0.0, 0.0008, REPRODUCED, "none of 4 methods detects it (mean F-score 0.08% or less)"),
         (0.0, 0.2, REPRODUCED, "the interval lies on the claimed side of zero"),
         (0.2, 0.1, NOT_REPRODUCED, "the interval lies on the other side of zero"),
-        (0.1, 0.1, UNTOLD, "the interval holds zero"),
+        (0.1, 0.1, INCONCLUSIVE, "the interval holds zero"),
     ],
 )
 def test_an_event_does_not_improve_where_it_is_not_detected_or_gets_worse(
@@ -321,9 +331,9 @@ def test_an_event_does_not_improve_where_it_is_not_detected_or_gets_worse(
 def test_a_weight_that_is_not_configured_is_named():
     means = {each: mean for each, mean in PAPER.items() if each != LIGHT}
     verdicts, table = verdicts_of(means)
-    assert verdicts["soft_over_hard"] == [UNTOLD, UNTOLD]
+    assert verdicts["soft_over_hard"] == [INCONCLUSIVE, INCONCLUSIVE]
     assert verdicts["soft_over_crnn"] == [REPRODUCED, REPRODUCED]
-    assert verdicts["soft_gains_dishes"] == [UNTOLD]
+    assert verdicts["soft_gains_dishes"] == [INCONCLUSIVE]
     for claim in ("soft_over_hard", "soft_gains_dishes", "many_events"):
         rows = table[table.claim == claim]
         assert (rows.reason == "the configuration lacks MTL, alpha = 0.0001").all(), claim
@@ -334,7 +344,7 @@ def test_a_weight_that_is_not_configured_is_named():
 def test_a_control_is_never_taken_for_the_papers_method():
     means = {CRNN: 0.42, LIGHT: 0.46, SHUFFLED: 0.60}
     verdicts, table = verdicts_of(means)
-    assert verdicts["soft_over_crnn"] == [UNTOLD, UNTOLD]
+    assert verdicts["soft_over_crnn"] == [INCONCLUSIVE, INCONCLUSIVE]
     assert table[table.claim == "soft_over_crnn"].difference.isna().all()
 
 
@@ -349,7 +359,7 @@ def test_a_method_of_ones_own_is_never_taken_for_the_papers_method():
     )
     own = {FOCAL: 0.46, OWN_BASELINE: 0.42, OWN_SOFT: 0.5}
     verdicts, table = verdicts_of(own)
-    assert all(set(found) == {UNTOLD} for found in verdicts.values())
+    assert all(set(found) == {INCONCLUSIVE} for found in verdicts.values())
     assert table.reason.str.contains("the configuration lacks").all()
 
 
@@ -357,6 +367,16 @@ def test_a_method_of_ones_own_stands_for_no_method():
     own = [FOCAL, OWN_BASELINE, OWN_SOFT, OWN_CONTROL]
     assert list(choose(own, PUBLISHED["table3"])) == []
     assert choose([*own, CRNN, LIGHT, SOFT], PUBLISHED["table3"]) == Chosen(CRNN, LIGHT, None, SOFT)
+
+
+def test_ones_own_methods_are_compared_with_those_of_the_paper_and_no_control():
+    contenders = [CRNN, LIGHT, HEAVY, SOFT, SOFT5, SHUFFLED, FOCAL, OWN_SOFT]
+    pairs = pairs_of(contenders, choose(contenders, PUBLISHED["table3"]))
+    assert len(pairs) == len(set(pairs))
+    for mine in (FOCAL, OWN_SOFT):
+        others = [other for one, other in pairs if one == mine]
+        assert others == [CRNN, LIGHT, HEAVY, SOFT]
+        assert mine not in [other for _, other in pairs]
 
 
 def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():
@@ -388,10 +408,10 @@ def test_folds_that_contradict_each_other_are_said_to():
         (1, 1, 1, EXPLAINS_PART),
         (1, 0, 1, EXPLAINS_NOT),
         (1, -1, 1, EXPLAINS_NOT),
-        (1, 0, 0, UNTOLD),
+        (1, 0, 0, INCONCLUSIVE),
         (1, -1, 0, EXPLAINS_NOT),
-        (0, 1, 0, UNTOLD),
-        (-1, 1, 1, UNTOLD),
+        (0, 1, 0, INCONCLUSIVE),
+        (-1, 1, 1, INCONCLUSIVE),
     ],
 )
 def test_a_control_explains_what_it_gains_too(gain, control, rest, expected):
@@ -466,19 +486,17 @@ def test_a_noisy_control_with_a_third_of_the_gain_is_not_said_to_explain_it_all(
 
 
 def test_why_there_is_no_gain_to_explain_is_said():
-    start = ": cannot be told, as no gain of soft labels over one-hot scenes is seen: "
+    start = ": inconclusive, as no gain of soft labels over one-hot scenes is seen: "
     verdict, sentence = explained(scores_of(MEANS, places=PLACES[:1]))
-    assert verdict == UNTOLD
+    assert verdict == INCONCLUSIVE
     assert sentence == start + "there is one pair, and so no interval."
     verdict, sentence = explained(scores_of(MEANS, places=PLACES[::3], noise=0.1))
-    assert verdict == UNTOLD
-    assert sentence == (
-        start + "with one seed in each fold there is the interval over folds alone; it holds zero."
-    )
+    assert verdict == INCONCLUSIVE
+    assert sentence == (start + "the interval over folds (one seed in each) holds zero.")
     noise = np.array([0.2, -0.2] * 6)
     assert explained(added(scores_of(MEANS), SOFT, noise))[1] == start + "the interval holds zero."
     assert explained(scores_of({**MEANS, SOFT: 0.44}))[1] == (
-        ": cannot be told, as soft labels are worse than one-hot scenes here."
+        ": inconclusive, as soft labels are worse than one-hot scenes here."
     )
 
 
@@ -488,28 +506,28 @@ def test_a_control_that_is_worse_than_one_hot_scenes_does_not_explain_their_gain
     lacking = (scores.method == "Shuffled") & ~scores.fold.isin([1, 2])
     verdict, sentence = explained(scores[~lacking])
     assert verdict == EXPLAINS_NOT
-    assert sentence.startswith(" does not explain the gain: it is worse than one-hot scenes; so it")
+    assert sentence.startswith(" does not explain the gain: it is worse than one-hot scenes; also")
 
 
 def test_what_differs_from_neither_says_why():
     scores = added(scores_of(MEANS), SHUFFLED, np.array([0.2, -0.2] * 6))
     verdict, sentence = explained(scores)
-    assert verdict == UNTOLD
+    assert verdict == INCONCLUSIVE
     assert sentence == (
-        ": cannot be told, as it differs for sure neither from one-hot scenes (the interval holds "
+        ": inconclusive, as it is seen to differ neither from one-hot scenes (the interval holds "
         "zero) nor from the teacher's soft labels (the interval holds zero)."
     )
 
 
 def test_folds_that_contradict_each_other_are_said_of_controls_too():
-    assert "; so it does with folds as the unit" in explained(scores_of(MEANS))[1]
+    assert "; also with folds as the unit" in explained(scores_of(MEANS))[1]
     scores = scores_of(MEANS, noise=0.001)
     scores.loc[(scores.method == "Soft") & (scores.fold == 1), "f_score"] += 0.3
     scores.loc[(scores.method == "Soft") & (scores.fold == 1), "error_rate"] -= 0.3
     verdict, sentence = explained(scores)
     assert verdict == EXPLAINS_NOT
     assert sentence.endswith(
-        "; with folds as the unit it cannot be told: other recordings may differ."
+        "; with folds as the unit it is inconclusive: other recordings may differ."
     )
 
 

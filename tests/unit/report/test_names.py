@@ -168,7 +168,7 @@ def study(request, tmp_path_factory):
 def train(folder, job, fold, labels):
     """Teacher and students of all kinds; gives a folder for each loss."""
     compute, training = (1, "cpu"), TrainingParameters(epochs=1, batch_size=8, learning_rate=0.01)
-    results = ("history", "accuracy", "confusion", "parameters", "weights")
+    results = ("history", "accuracy", "confusion", "logits", "parameters", "weights")
     teacher = {name: folder / "teacher" / f"{name}.tsv" for name in results}
     train_teacher(job, training, 0, compute, teacher)
     soft = folder / "soft.tsv"

@@ -73,7 +73,7 @@ def write_scores(folder):
 def write_inputs(folder):
     """All other files that the page reads, small."""
     files = {}
-    for name in ("fig3", "table1_map", "curves", "confusion", "soft_map"):
+    for name in ("forest", "fig3", "table1_map", "curves", "confusion", "soft_map"):
         files[name] = folder / f"{name}.png"
         Image.new("RGB", (2, 2), "white").save(files[name])
     tables = {
@@ -85,6 +85,9 @@ def write_inputs(folder):
         "soft_labels": {"temperature": [1.0], "scene": ["home"], "clips": [7],
                         **{f"posterior_{s}": [v]
                            for s, v in zip(SCENES, (0.1, 0.7, 0.15, 0.05), strict=True)}},
+        "softness": {"temperature": [1.0, 1.0], "part": ["development", "evaluation"],
+                     "clips": [7, 9], "largest_posterior": [0.9951, 0.8], "entropy": [0.02, 0.5],
+                     "accuracy": [1.0, 7 / 9]},
         "recordings": {"recording": ["a", "b"], "part": ["development", "evaluation"],
                        "scene": ["home", "office"], "frames": [3000, 6000]},
     }  # fmt: skip
@@ -148,14 +151,16 @@ def page(study):
 def test_the_page_needs_no_other_file_and_its_images_are_described(page):
     assert all(source.startswith("data:image/png;base64,") for source in page.loaded)
     assert "default-src 'none'" in page.policy, "the browser would refuse to load anything else"
-    assert len(page.images) == 5
+    assert len(page.images) == 6
     assert all(len(image["alt"]) > 20 for image in page.images)
     assert all(scope in ("col", "row", "colgroup") for scope in page.scopes)
     inside = [link[1:] for link in page.links if link.startswith("#")]
     assert set(inside) <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
     outside = [link for link in page.links if not link.startswith("#")]
-    assert outside == ["https://arxiv.org/abs/2002.05848"]
+    beside = [link for link in outside if not link.startswith("https:")]
+    assert [link for link in outside if link not in beside] == ["https://arxiv.org/abs/2002.05848"]
+    assert {"tables/", "figures/", "explorer.html", "workflow.html"} <= set(beside)
 
 
 @pytest.mark.parametrize(
@@ -169,35 +174,73 @@ def test_tables_of_comparisons_say_that_a_corpus_is_synthetic(study, name):
 
 def test_each_claim_has_its_verdict_and_its_comparison(study, page):
     verdicts = [badge.removeprefix("badge ") for badge in page.badges]
-    told = ["reproduced"] * 3 + ["cannot-be-told"]  # soft labels are always best at both events
-    of_events = ["cannot-be-told", "reproduced", *["cannot-be-told"] * 4]  # a fan, and no others
-    assert verdicts[:13] == [*told, *of_events, *["reproduced"] * 3]
-    assert "7 of 13: reproduced; 6 of 13: cannot be told" in page.text
-    assert "there is no event dishes in these data" in page.text
-    assert "(published +14.05): reproduced" in page.text
-    assert f"(published {MINUS}4.19): reproduced" in page.text
+    told = ["reproduced"] * 3 + ["inconclusive"]  # soft labels are always best at both events
+    of_events = ["inconclusive", "reproduced", *["inconclusive"] * 4]  # a fan, and no others
+    assert verdicts[0] == "reproduced", "the answer is the first claim's verdict"
+    assert verdicts[1:14] == [*told, *of_events, *["reproduced"] * 3]
+    assert "All 13 claims 7 reproduced, 6 inconclusive" in page.text
+    assert "Reason: there is no event dishes in these data." in page.text
+    assert "(published +14.05)" in page.text
+    assert f"(published {MINUS}4.19)" in page.text
     slope = read_table(study[1]["claims"]).set_index(["claim", "threshold"]).difference
     slope = f"{100 * slope['trend_of_alpha', 'adaptive']:+.2f}".replace("-", MINUS)
     assert f"F-score {slope} points per decade" in page.text
     assert "F-score +2.0 events" in page.text
     assert page.text.count("(Our reading of the numbers; no sentence of the paper.)") == 3
-    compared = f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"
-    assert f"Compared: {compared}." in page.text
+    assert "Compared MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001 F-" in page.text
     assert "(published +3.80)" in page.text
+    kinds = page.rows("Paired differences behind the verdicts")
+    assert kinds["6: F-score, adaptive"][-1] == "reproduced"
+    assert len(kinds) == 1 + 2 * (13 + 6), "adaptive and oracle, 6 claims with two scores"
+
+
+def test_the_first_screen_answers_the_main_claim(study, page):
+    claims = read_table(study[1]["claims"])
+    own = claims[(claims.claim == "soft_over_hard") & (claims.threshold == "adaptive")]
+    f_score = own[own.score == "f_score"].iloc[0]
+    bounds = f"[{100 * f_score.low:+.2f}, {100 * f_score.high:+.2f}]"
+    answer = f"F-score {100 * f_score.difference:+.2f} points {bounds} (published +3.80)"
+    assert "Does the paper's main claim hold? reproduced" in page.text
+    assert page.text.index(answer) < page.text.index("What was run")
+    assert "TUT Acoustic Scenes 2016: 2 recordings, 3.0 minutes; 4 folds with 3 seeds each" in (
+        page.text
+    )
+
+
+def test_a_reason_of_most_claims_is_given_once(study, page):
+    reason = "the interval lies on the claimed side of zero; also with folds as the unit"
+    claims = read_table(study[1]["claims"])
+    own = claims[claims.threshold == "adaptive"]
+    assert own[own.reason.str.startswith(reason)].claim.nunique() == 7
+    assert page.text.count(reason) == 2, "the answer's, and that of all claims without another"
+    assert f"Where no reason is given: {reason}" in page.text
+
+
+def test_what_all_claims_lack_is_said_once(study, tmp_path):
+    claims = read_table(study[1]["claims"])
+    lacking = claims.assign(reason=[f"the configuration lacks {i}" for i in range(len(claims))])
+    write_table(lacking, tmp_path / "claims.tsv")
+    page = page_of((study[0], study[1] | {"claims": tmp_path / "claims.tsv"}))
+    assert page.text.count("the configuration lacks") == 3, "once, and two of the answer's scores"
+    assert (
+        "Where no reason is given: the configuration lacks one of the two that are compared."
+        in (page.text)
+    )
 
 
 def test_real_recordings_are_never_called_synthetic(page):
-    assert "Synthetic" not in page.text
+    assert "ynthetic" not in page.text.replace("synthetic none", "")
     assert "Synthetic" not in page.title
     assert not any("ynthetic" in text for text in [*page.tables, *(i["alt"] for i in page.images)])
 
 
-def test_a_synthetic_corpus_is_named_wherever_numbers_stand(study):
+def test_a_synthetic_corpus_is_named_once_and_first(study):
     page = page_of(study, synthetic=True)
     assert page.title.startswith("Synthetic corpus")
-    assert all("Synthetic corpus." in caption for caption in page.tables)
-    assert all("Synthetic corpus." in image["alt"] for image in page.images)
-    assert page.text.count("Synthetic, says nothing of the paper:") == 13
+    told = "Synthetic corpus: no verdict here is about the paper's data."
+    assert page.text.removeprefix(page.title).strip().startswith(told)
+    assert page.text.replace("synthetic none", "").lower().count("synthetic") == 2, "with the title"
+    assert "Does the paper's main claim hold on generated sound?" in page.text
     html = (study[0] / "report.html").read_text(encoding="utf-8")
     assert '@bottom-center { content: "Synthetic corpus: says nothing of the paper"' in html
 
@@ -251,14 +294,14 @@ def test_comparisons_are_paired_and_say_who_is_better(study, page):
     )
     pairs = [(light, crnn), (heavy, crnn), (shuffled, crnn), (soft, crnn), (shuffled, light),
              (soft, light), (soft, heavy), (soft, shuffled)]  # fmt: skip
-    titles = {f"{one} {MINUS} {other}" for one, other in pairs}
-    assert {title for title in rows if MINUS in title} == titles
+    titles = {f"{one} vs {other}" for one, other in pairs}
+    assert {title for title in rows if " vs " in title} == titles
     html = (study[0] / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"<th scope=\"row\">[^<]* = ", html), "no weight breaks across lines"
     html = html.replace("\N{NO-BREAK SPACE}", " ")
     blocks = re.findall(r"<summary>(.*?): F-score better at", html)
     assert (len(blocks), set(blocks)) == (8, titles), "and of each event the same"
-    cells = rows[f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"]
+    cells = rows["MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001"]
     difference, mark = cells[0].split()
     assert float(difference) == pytest.approx(4.0, abs=0.3)
     assert mark == "better"
@@ -266,17 +309,17 @@ def test_comparisons_are_paired_and_say_who_is_better(study, page):
     assert float(cells[4].split()[0].replace(MINUS, "-")) < 0
     assert (cells[1], cells[5]) == ("+3.80", f"{MINUS}0.0330"), "published"
     assert cells[8] == "12 in 4 folds"
-    turned = rows[f"MTL, alpha = 1 {MINUS} CNN-BiGRU"]
+    turned = rows["MTL, alpha = 1 vs CNN-BiGRU"]
     assert turned[0].endswith("worse")
     assert turned[4].endswith("worse")
     low, high = (float(value.replace(MINUS, "-")) for value in cells[2].strip("[]").split(", "))
     assert 3.5 < low < float(difference) < high < 4.5
-    assert rows[f"{shuffled} {MINUS} {crnn}"][1] == MISSING, "the paper has no controls"
+    assert rows[f"{shuffled} vs {crnn}"][1] == MISSING, "the paper has no controls"
 
 
 def test_comparisons_of_events_have_the_published_difference(study, page):
     """Of Table 4: fan +14.05, car -0.61 points; error rates 0.1363 - 0.1570, 0.1467 - 0.1493."""
-    title = f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"
+    title = "MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001"
     rows = page.rows(f"{title}, each event")
     assert [rows[event][1] for event in EVENTS] == [f"{MINUS}0.61", "+0.00", "+14.05"]
     assert (rows["fan"][5], rows["car"][5]) == (f"{MINUS}0.0207", f"{MINUS}0.0026")
@@ -309,15 +352,16 @@ def test_data_of_ones_own_have_no_claims_and_no_published_numbers(tmp_path):
         assert table[columns].isna().all(axis=None), name
     given = {"audio": "mine/audio", "annotations": "mine/list.tsv", "folds": 4}
     page = page_of((folder, files), data={**PAPER["data"], "own": given})
-    assert page.badges == [badge for badge in page.badges if "explain" in badge], (
-        "of controls alone"
-    )
+    answer, *others = page.badges
+    assert answer == "badge better"
+    assert "Do soft scene labels beat one-hot ones on these data? better" in page.text
+    assert others == []
     assert "so its claims have no verdicts here" in page.text
     for published in ("Published", "published value", "stars", "+3.80", "(58.87)", "192 minutes"):
         assert published not in page.text, published
     assert not any("ublished" in caption or "stars" in caption for caption in page.tables)
     rows = page.rows("Pairs that a claim or a control is judged by")
-    cells = rows[f"MTL with soft labels, beta = 1, T = 1 {MINUS} MTL, alpha = 0.0001"]
+    cells = rows["MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001"]
     assert (len(cells), cells[6]) == (7, "12 in 4 folds")
 
 
@@ -338,19 +382,21 @@ def test_controls_have_a_sentence_and_their_differences(study, page):
     assert "Error rate: Shuffled, beta = 1, T = 1 does not explain the gain" in page.text
     assert "controls" in page.ids
     table = read_table(study[1]["controls"]).set_index("score")
-    heads, *rows = next(
-        tables[0] for caption, tables in page.tables.items() if "behind it" in caption
+    _, *rows = next(
+        tables[0] for caption, tables in page.tables.items() if "of the controls" in caption
     )
-    assert heads[3::3] == ["soft labels less one-hot", "control less one-hot",
-                           "soft labels less control", "control less no scene branch"]  # fmt: skip
+    pairs = ["soft labels vs one-hot", "control vs one-hot", "soft labels vs control",
+             "control vs no scene branch"]  # fmt: skip
     keys = ("gain", "control_hard", "soft_control", "control_baseline")
-    for row, score, scale, digits in zip(
-        rows, ("f_score", "error_rate"), (100, 1), (2, 4), strict=True
-    ):
-        shown = [cell.replace(MINUS, "-") for cell in row[3::3]]
+    for score, own, scale, digits in (
+        ("f_score", rows[:4], 100, 2), ("error_rate", rows[4:], 1, 4)
+    ):  # fmt: skip
+        assert [row[2] for row in own] == pairs
+        shown = [row[3].replace(MINUS, "-") for row in own]
         assert shown == [f"{table.loc[score, key] * scale:+.{digits}f}" for key in keys]
-        assert row[2] == f"{table.share[score]:.0%}"
-        assert row[5::3] == ["12"] * 4
+        assert [row[5] for row in own] == ["12"] * 4
+        share = f"{table.share[score]:.0%}".replace("-", MINUS)
+        assert [row[6] for row in own] == ["", share, "", ""]
 
 
 def test_the_best_method_of_each_event_is_marked(study, page):
@@ -360,7 +406,8 @@ def test_the_best_method_of_each_event_is_marked(study, page):
     own = table[(table.convention == "frame") & (table.threshold == "adaptive")]
     (car,) = own[(own.event == "car") & (own.beta == 1) & (own.temperature == 1)
                  & (own.method == "MTL with soft labels")].itertuples()  # fmt: skip
-    assert rows["car"][-2] == f"{car.f_score_mean * 100:.2f} (58.87)"
+    mean, spread = 100 * car.f_score_mean, 100 * car.f_score_std
+    assert rows["car"][-2] == f"{mean:.2f} ± {spread:.2f} (58.87)"
     assert rows["Events it is best at"] == ["0", "0", "0", "0", "2", ""], "nobody detects drawers"
     assert page.rows("Error rate (the event")["Events it is best at"][-2] == "2"
     assert html.count('<td class="best">') == 4
@@ -419,13 +466,27 @@ def test_teachers_and_their_soft_labels_are_shown_with_numbers(page):
     assert page.rows("Clips of each true scene")["office"] == ["0", "0", "9", "0"]
     table = page.rows("Mean soft labels")
     assert table["1"] == ["home", "7", "0.100", "0.700", "0.150", "0.050"]
+    softness = page.rows("Mean largest posterior")
+    assert softness["1, trained on"] == ["7", "0.9951", "0.0200", "100.0%"]
+    assert softness["1, not seen"] == ["9", "0.8000", "0.5000", "77.8%"]
+    assert any("equal ones 0.25 and 1.3863." in caption for caption in page.tables)
+
+
+@pytest.mark.parametrize(("largest", "told"), [(0.9899, False), (0.9901, True)])
+def test_soft_labels_that_are_nearly_one_hot_are_called_so(study, tmp_path, largest, told):
+    table = read_table(study[1]["softness"])
+    write_table(table.assign(largest_posterior=[largest, 0.5]), tmp_path / "softness.tsv")
+    page = page_of((study[0], study[1] | {"softness": tmp_path / "softness.tsv"}))
+    words = f"Nearly one-hot at T = 1 (mean largest posterior {largest})."
+    assert (words in page.text) == told
+    assert ("can hardly differ from one-hot ones" in page.text) == told
 
 
 def test_a_study_without_teachers_has_a_page_without_them(study):
     page = page_of(study, without=("confusions", "confusion", "soft_labels", "soft_map"))
     assert "teachers" not in page.ids
     assert "Soft labels: what" not in page.text
-    assert len(page.images) == 3
+    assert len(page.images) == 4
 
 
 def test_names_cannot_break_the_page(study):
@@ -442,3 +503,14 @@ def test_the_configuration_stands_resolved_on_the_page(study, page):
     assert shown["synthetic"] == ["none"]
     other = page_of(study, features={**PAPER["features"], "bands": 40})
     assert other.rows("Configuration as resolved")["features.bands"] == ["40"]
+
+
+def test_pairs_of_events_without_a_difference_are_one_sentence(study, tmp_path):
+    table = read_table(study[1]["event_comparisons"])
+    pair = (table.method == "MTL") & (table.alpha == 0.0001)
+    table.loc[pair, ["low", "high", "fold_low", "fold_high"]] = np.nan
+    write_table(table, tmp_path / "events.tsv")
+    page = page_of((study[0], study[1] | {"event_comparisons": tmp_path / "events.tsv"}))
+    assert "No event is seen to differ: MTL, alpha = 0.0001 vs CNN-BiGRU." in page.text
+    assert "F-score better at 0, worse at 0; error rate better at 0, worse at 0" not in page.text
+    assert page.text.count(": F-score better at") == 7

@@ -136,7 +136,7 @@ def run_jobs(folder, labels):
     train_teacher(fold, TEACHING, 0, COMPUTE, {
         "weights": folder / "teacher.safetensors", "history": folder / "teacher_history.tsv",
         "parameters": folder / "teacher.json", "accuracy": folder / "accuracy.tsv",
-        "confusion": folder / "confusion.tsv",
+        "confusion": folder / "confusion.tsv", "logits": folder / "evaluation_logits.tsv",
     })  # fmt: skip
     soft = folder / "soft_labels.tsv"
     dump_soft_labels(fold, folder / "teacher.safetensors", COMPUTE, soft)
@@ -342,6 +342,15 @@ def test_scene_accuracy_is_counted_on_the_evaluation_clips(study, labels):
     counts = {(a, b): 0 for a in labels.scenes for b in labels.scenes}
     for (name, *_), logits in zip(clips, forward(network, clips), strict=True):
         counts[RECORDINGS[name][1], labels.scenes[int(logits.argmax())]] += 1
+
+    made = read_table(study.folder / "evaluation_logits.tsv")
+    logits = torch.cat(forward(network, clips)).numpy()
+    expected = dict(zip([clip[:2] for clip in clips], logits, strict=True))
+    assert len(made) == len(expected)
+    for row in made.itertuples():
+        own = [getattr(row, f"logit_{scene}") for scene in labels.scenes]
+        np.testing.assert_allclose(own, expected[row.recording, row.start], atol=1e-5)
+    assert list(made.scene) == [RECORDINGS[name][1] for name in made.recording]
 
     confusion = read_table(study.folder / "confusion.tsv").set_index("scene")
     assert list(confusion.columns) == [f"clips_{scene}" for scene in labels.scenes]

@@ -12,7 +12,7 @@ from softscene.config.variants import TEACHER, WEIGHTS, Chosen, Variant, title_o
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import HEADLINE, best_of
 
-REPRODUCED, NOT_REPRODUCED, UNTOLD = "reproduced", "not reproduced", "cannot be told"
+REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
 EXPLAINS, EXPLAINS_PART = "explains the gain", "explains a part of the gain"
 EXPLAINS_SOME = "explains the gain or a part of it"
 EXPLAINS_NOT = "does not explain the gain"
@@ -36,6 +36,8 @@ class Claim:
         Short name.
     text
         The claim as a sentence.
+    label
+        The same in a few words, for figures.
     better, worse
         Loss and weights of the two students, as published.
     origin
@@ -48,6 +50,7 @@ class Claim:
 
     key: str
     text: str
+    label: str
     better: Student
     worse: Student
     origin: str = PAPERS
@@ -58,6 +61,10 @@ class Claim:
     def scores(self) -> Sequence[str]:
         """What it is about: of single events the paper names F-scores alone."""
         return SCORES[:1] if self.event else SCORES
+
+    def side(self, score: str) -> int:
+        """Side of zero on which the claim has the difference of a score."""
+        return BETTER[score] if self.gains else -BETTER[score]
 
 
 @dataclass(frozen=True)
@@ -101,12 +108,14 @@ OF_TABLE3 = (
         "soft_over_hard",
         "MTL gets better with soft scene labels (beta = 1, T = 1) than it is with one-hot ones at "
         "their best published weight (alpha = 0.0001).",
+        "soft vs one-hot",
         SOFT,
         LIGHT,
     ),
     Claim(
         "hard_over_crnn",
         "MTL with one-hot scenes and a small weight (alpha = 0.0001) is better than CNN-BiGRU.",
+        "one-hot vs CNN-BiGRU",
         LIGHT,
         CRNN,
     ),
@@ -117,6 +126,7 @@ OF_EVENTS = (
             f"soft_gains_{event.replace(' ', '_')}",
             f"Soft scene labels (beta = 1, T = 1) have a higher F-score of {event} than one-hot "
             "ones (alpha = 0.0001).",
+            f"{event}: soft vs one-hot",
             SOFT,
             LIGHT,
             event=event,
@@ -128,6 +138,7 @@ OF_EVENTS = (
             f"no_gain_{event.removeprefix('(object) ').replace(' ', '_')}",
             f"{event[0].upper() + event[1:]} does not improve with soft scene labels: F = 0 in all "
             "methods.",
+            f"{event.removeprefix('(object) ')}: no gain",
             SOFT,
             LIGHT,
             event=event,
@@ -141,6 +152,7 @@ READINGS = (
         "soft_over_crnn",
         "MTL with soft scene labels (beta = 1, T = 1) is better than CNN-BiGRU, which has no "
         "scene branch.",
+        "soft vs CNN-BiGRU",
         SOFT,
         CRNN,
         READING,
@@ -148,6 +160,7 @@ READINGS = (
     Claim(
         "heavy_under_crnn",
         "MTL with one-hot scenes and a large weight (alpha = 1) is worse than CNN-BiGRU.",
+        "CNN-BiGRU vs alpha = 1",
         CRNN,
         HEAVY,
         READING,
@@ -156,6 +169,7 @@ READINGS = (
         "soft_over_heavy",
         "With a large weight, soft labels do not hurt as one-hot scenes do (Fig. 3): MTL is better "
         "at beta = 1, T = 1 than at alpha = 1.",
+        "soft vs alpha = 1",
         SOFT,
         HEAVY,
         READING,
@@ -165,13 +179,18 @@ TREND = (
     "trend_of_alpha",
     "With one-hot scenes the F-score tends to decrease as alpha grows (how to measure it is our "
     "reading: the slope of a line through the F-scores over log10 alpha, in each fold and seed).",
+    "slope over alpha",
 )
 MANY = (
     "many_events",
     "Soft scene labels have a higher F-score and a lower error rate in many of the events than the "
-    "other methods (how to measure it is our reading: the events at which they are the best, less "
+    "other methods (how to measure it is our reading: the events at which they are the best, minus "
     "those of each other method on average, in each fold and seed).",
+    "many events",
 )
+_CLAIMS = {each.key: each for each in (*OF_TABLE3, *OF_EVENTS, *READINGS)}
+LABELS = {key: each.label for key, each in _CLAIMS.items()}
+LABELS |= {key: label for key, _, label in (TREND, MANY)}
 COLUMNS = (
     "claim", "text", "origin", "convention", "threshold", "score", "unit", "comparison",
     "published_difference", "difference", "low", "high", "fold_low", "fold_high", "pairs", "folds",
@@ -179,15 +198,22 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def claimed_side(key: str, score: str) -> int:
+    """Side of zero on which a claim has its difference: 1 or -1."""
+    if key in _CLAIMS:
+        return _CLAIMS[key].side(score)
+    return -1 if key == TREND[0] else 1
+
+
 def judge(found: Estimate | None, wanted: int) -> str:
     """Verdict on a claim that a difference lies on one side of zero (1 or -1)."""
     side = 0 if found is None else found.side()
-    return {wanted: REPRODUCED, -wanted: NOT_REPRODUCED}.get(side, UNTOLD)
+    return {wanted: REPRODUCED, -wanted: NOT_REPRODUCED}.get(side, INCONCLUSIVE)
 
 
 def joint(verdicts: Sequence[str]) -> str:
     """Verdict on a claim about several scores: theirs where they agree."""
-    return verdicts[0] if len(set(verdicts)) == 1 else UNTOLD
+    return verdicts[0] if len(set(verdicts)) == 1 else INCONCLUSIVE
 
 
 def judge_claims(
@@ -241,15 +267,14 @@ def _judge_all(evidence: Evidence) -> Iterator[dict]:
 def _judge_one(claim: Claim, evidence: Evidence) -> Iterator[dict]:
     pair = (claim.better, claim.worse)
     one, other = (evidence.find(each) for each in pair)
-    comparison = " - ".join(_title(*each) for each in zip((one, other), pair, strict=True))
+    comparison = " vs ".join(_title(*each) for each in zip((one, other), pair, strict=True))
     scores, paper = evidence.of(claim.event)
     why = _lacking([_words(each) for each in pair if not evidence.find(each)])
     why = why or _unheard(claim.event, scores)
     for score in claim.scores:
         published = _published(paper, claim.better, score) - _published(paper, claim.worse, score)
         found = None if why else compare(scores, one, other, score)
-        wanted = BETTER[score] if claim.gains else -BETTER[score]
-        row = _row(found, published, wanted, why)
+        row = _row(found, published, claim.side(score), why)
         if found and not claim.gains and found.pairs > 1:
             row |= _undetected(scores, evidence)
         names = {"claim": claim.key, "text": claim.text, "origin": claim.origin}
@@ -283,7 +308,7 @@ def _undetected(scores: pd.DataFrame, evidence: Evidence) -> dict[str, str]:
 
 def _judge_trend(evidence: Evidence) -> Iterator[dict]:
     """F-score against alpha; one row."""
-    key, text = TREND
+    key, text, _ = TREND
     students = {
         each.weights["alpha"]: each
         for each in evidence.variants
@@ -303,7 +328,7 @@ def _judge_trend(evidence: Evidence) -> Iterator[dict]:
     comparison = f"slope of MTL over alpha = {weights or 'none'}"
     names = {"claim": key, "text": text, "origin": PAPERS}
     names |= {"score": "f_score", "unit": PER_DECADE, "comparison": comparison}
-    yield names | _row(found, published, -1, why)
+    yield names | _row(found, published, claimed_side(key, "f_score"), why)
 
 
 def _slopes(scores: pd.DataFrame) -> pd.Series:
@@ -325,7 +350,7 @@ def _side_by_side(
 
 def _judge_many(evidence: Evidence) -> Iterator[dict]:
     """At how many events soft labels are the best of Table 4's methods; a row for each score."""
-    key, text = MANY
+    key, text, _ = MANY
     students = [evidence.find(each) for each in STUDENTS]
     why = _lacking([_words(each) for each in STUDENTS if not evidence.find(each)])
     printed = {
@@ -337,7 +362,7 @@ def _judge_many(evidence: Evidence) -> Iterator[dict]:
     for score in SCORES:
         published = best_events(printed, score)
         found = None if why else estimate(_lead(best_events(ours, score)), folds)
-        row = _row(found, float(_lead(published)), 1, why)
+        row = _row(found, float(_lead(published)), claimed_side(key, score), why)
         if found:
             means = {name: values.mean(axis=0) for name, values in ours.items()}
             best = best_events(means, score)[-1]
@@ -345,7 +370,7 @@ def _judge_many(evidence: Evidence) -> Iterator[dict]:
                 f". In the means of Table 4 they are the best at {best} of {len(means[score])} "
                 f"events; published: {published[-1]} of {len(printed[score])}"
             )
-        comparison = f"{_title(students[-1], SOFT)} - mean of the other three"
+        comparison = f"{_title(students[-1], SOFT)} vs mean of the other three"
         names = {"claim": key, "text": text, "origin": PAPERS, "score": score, "unit": EVENTS}
         yield names | {"comparison": comparison} | row
 
@@ -408,13 +433,13 @@ def _reason(found: Estimate, wanted: int) -> str:
         return _unseen(found)
     where = "on the claimed side of zero" if found.side() == wanted else "on the other side of zero"
     if not found.has_seeds:
-        return f"with one seed in each fold there is the interval over folds alone; it lies {where}"
+        return f"the interval over folds (one seed in each) lies {where}"
     folds = {
-        found.side(): "so it does with folds as the unit: it would be expected of other recordings",
+        found.side(): "also with folds as the unit: it would be expected of other recordings",
         0: "with folds as the unit the interval holds zero: other recordings may differ",
     }
     if np.isnan(found.fold_low):
-        return f"the interval lies {where}; of other recordings nothing can be told"
+        return f"the interval lies {where}; this says nothing about other recordings"
     return f"the interval lies {where}; {folds.get(found.fold_side(), 'folds contradict it')}"
 
 
@@ -424,9 +449,9 @@ def _unseen(found: Estimate) -> str:
         return "there is one pair, and so no interval" if found.pairs else "there is no pair"
     if np.isnan(found.bounds()[0]):
         where = "in each fold " if found.has_seeds and found.folds > 1 else ""
-        return f"{where}all differences are equal, so nothing tells how far others would be"
+        return f"{where}all differences are equal, so there is no interval"
     if not found.has_seeds:
-        return "with one seed in each fold there is the interval over folds alone; it holds zero"
+        return "the interval over folds (one seed in each) holds zero"
     return "the interval holds zero"
 
 
@@ -515,13 +540,13 @@ def judge_control(gain: int, control: int, rest: int) -> str:
     ----------
     gain, control, rest
         Sides on which the intervals lie of (soft - hard), (control - hard), (soft - control):
-        1 better, -1 worse, 0 neither can be told.
+        1 better, -1 worse, 0 neither.
     """
     if gain != 1:
-        return UNTOLD  # there is no gain to be explained
+        return INCONCLUSIVE  # there is no gain to be explained
     if control == 1:  # that the rest is not seen does not say that there is none
         return {1: EXPLAINS_PART, 0: EXPLAINS_SOME, -1: EXPLAINS}[rest]
-    return EXPLAINS_NOT if rest == 1 or control == -1 else UNTOLD
+    return EXPLAINS_NOT if rest == 1 or control == -1 else INCONCLUSIVE
 
 
 def _judge_control(name: str, found: Mapping[str, Estimate], better: int) -> dict[str, object]:
@@ -531,27 +556,27 @@ def _judge_control(name: str, found: Mapping[str, Estimate], better: int) -> dic
     verdict = judge_control(*sides)
     share = asked[1].mean / asked[0].mean if sides[0] == 1 else float("nan")
     sentence = f"{name}{_explained(verdict, sides, asked, share)}"
-    if verdict != UNTOLD:
+    if verdict != INCONCLUSIVE:
         of_folds = judge_control(*(each.fold_side() * better for each in asked))
         folds = {
-            verdict: "so it does with folds as the unit: it would be expected of other recordings",
-            UNTOLD: "with folds as the unit it cannot be told: other recordings may differ",
+            verdict: "also with folds as the unit: it would be expected of other recordings",
+            INCONCLUSIVE: "with folds as the unit it is inconclusive: other recordings may differ",
         }
         sentence += f"; {folds.get(of_folds, f'with folds as the unit it {of_folds}')}"
     return {"share": share, "verdict": verdict, "sentence": f"{sentence}."}
 
 
 def _explained(verdict: str, sides: Sequence[int], asked: Sequence[Estimate], share: float) -> str:
-    """What the pairs say of a control, behind its name."""
+    """What the pairs say of a control, after its name."""
     gain, control, rest = asked
     if sides[0] == -1:
-        return ": cannot be told, as soft labels are worse than one-hot scenes here"
+        return ": inconclusive, as soft labels are worse than one-hot scenes here"
     if sides[0] == 0:
         why = _unseen(gain)
-        return f": cannot be told, as no gain of soft labels over one-hot scenes is seen: {why}"
-    if verdict == UNTOLD:
+        return f": inconclusive, as no gain of soft labels over one-hot scenes is seen: {why}"
+    if verdict == INCONCLUSIVE:
         return (
-            f": cannot be told, as it differs for sure neither from one-hot scenes "
+            f": inconclusive, as it is seen to differ neither from one-hot scenes "
             f"({_unseen(control)}) nor from the teacher's soft labels ({_unseen(rest)})"
         )
     gained = f"it gains over one-hot scenes too ({share:.0%} of the gain)"

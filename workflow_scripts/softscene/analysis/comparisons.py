@@ -114,8 +114,14 @@ def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.Da
 
 
 def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant, Variant]]:
-    """Who is compared with whom: each with the baseline, and those that claims are about."""
+    """Who is compared with whom.
+
+    Those that claims are about with each other, one's own methods with the paper's of these, and
+    everyone with the baseline.
+    """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
+    papers = [each for each in chosen if not each.is_control]
+    pairs += [(each, other) for each in variants if each.own for other in papers]
     if chosen.baseline:
         others = [(each, chosen.baseline) for each in variants if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]

@@ -1,16 +1,29 @@
 """The report: one page that says what was run, and what it says of the paper."""
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from softscene.analysis.claims import BETTER, EVENTS, PER_DECADE, READING, SCALE, SETTINGS, joint
+from softscene.analysis.claims import (
+    BETTER,
+    EVENTS,
+    INCONCLUSIVE,
+    OF_TABLE3,
+    PER_DECADE,
+    READING,
+    SCALE,
+    SETTINGS,
+    joint,
+)
 from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
+from softscene.analysis.softness import PARTS, nearly_one_hot
 from softscene.config.controls import need_inner_teachers
 from softscene.config.reading import read_yaml
 from softscene.config.variants import Chosen, Variant, choose, row_of
@@ -25,6 +38,7 @@ DIGITS = {"f_score": 2, "error_rate": 4, EVENTS: 1}
 FACTORS = SCALE | {EVENTS: 1.0}
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+LACKING = "the configuration lacks "  # how such a reason of softscene.analysis.claims begins
 UNBROKEN_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 
@@ -64,8 +78,8 @@ def make_report(study: Study, files: Mapping[str, str | Sequence[str]], target: 
         ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
         ``controls``, ``events``, ``audit``, ``recordings`` (of each fold), ``published``,
         ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
-        there are teachers, ``confusions``, ``soft_labels``, and the figures ``confusion`` and
-        ``soft_map``.
+        there are claims, the figure ``forest``; where there are teachers, ``confusions``,
+        ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``.
     target
         Of the page.
     """
@@ -92,21 +106,25 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
     variants = [Variant(**each) for each in study.variants]
     chosen = choose(variants, files["published"])
     claims = read_table(files["claims"])
+    compared = headline(read_table(files["comparisons"]))
     return {
         "run": configuration["run"],
         "synthetic": study.synthetic,
         "confidence": f"{CONFIDENCE:.0%}",
+        "answer": _answer(claims) or _own_answer(compared, chosen),
         "claims": _claims(claims),
+        "shared_reason": _in_words(_shared_reason(claims)),
         "summary": _summary(claims),
+        "pairs": _pairs(compared),
         "table3": _table3(files, variants, configuration["evaluation"]["conventions"]),
-        "comparisons": _comparisons(files, variants, chosen),
+        "comparisons": _comparisons(compared, variants, chosen),
         "controls": _controls(read_table(files["controls"])),
         "table4": _table4(read_table(files["table4"]), list(chosen)),
         "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
         "teachers": _teachers(files),
         "figures": {
             name: _image(str(files[name]))
-            for name in ("fig3", "table1_map", "curves", "confusion", "soft_map")
+            for name in ("forest", "fig3", "table1_map", "curves", "confusion", "soft_map")
             if name in files
         },
     } | _what_was_run(study, files)
@@ -123,6 +141,7 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
         "made": provenance.today(),
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
         "audit": _records(provenance.count_audit(files["audit"])),
+        "data_name": _data_name(study),
         "source": configuration["annotations"]["source"],
         "own": configuration["data"]["own"],
         "folds": configuration["folds"],
@@ -145,6 +164,14 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
         "hours": f"{took.hours.sum():.2f}",
         "cpu_hours": f"{took.cpu_hours.sum():.2f}",
     }
+
+
+def _data_name(study: Study) -> str:
+    if study.synthetic:
+        return "generated sound"
+    if own := study.configuration["data"]["own"]:
+        return f"{own['annotations']}, {own['audio']}"
+    return "TUT Sound Events 2016 and 2017, TUT Acoustic Scenes 2016"
 
 
 def _plain(value: object) -> str:
@@ -179,21 +206,113 @@ def interval(low: float, high: float, score: str, signed: bool = False) -> str:
     return f"[{shown(low, score)}, {shown(high, score)}]"
 
 
+def _answer(claims: pd.DataFrame) -> dict | None:
+    """What the first screen says of the paper's main claim; None of data of one's own."""
+    rows = headline(claims[claims.claim == OF_TABLE3[0].key])
+    if rows.empty:
+        return None
+    return {
+        "verdict": joint(list(rows.verdict)),
+        "comparison": rows.comparison.iloc[0],
+        "scores": [_claim_row(row) for row in rows.itertuples()],
+        "reasons": _reasons(rows),
+    }
+
+
+def _reasons(rows: pd.DataFrame) -> list[str]:
+    """Reasons of a claim's verdicts: one where its scores have the same."""
+    reasons = rows.reason.unique()
+    if len(reasons) == 1:
+        return list(reasons)
+    return [f"{_score_name(row.score)}: {row.reason}" for row in rows.itertuples()]
+
+
+def _own_answer(compared: pd.DataFrame, chosen: Chosen) -> dict | None:
+    """The same of data of one's own: soft labels vs one-hot scenes, without a verdict's words."""
+    if chosen.soft is None or chosen.hard is None:
+        return None
+    rows = of(compared, chosen.soft)
+    against = dict(zip(AGAINST, chosen.hard.row, strict=True))
+    for column, value in against.items():
+        rows = rows[rows[column].isna() if value is None else rows[column] == value]
+    differences = {row.score: _difference(row) for row in rows.itertuples()}
+    sides = {each["side"] for each in differences.values()}
+    return {
+        "verdict": sides.pop() if len(sides) == 1 and "" not in sides else INCONCLUSIVE,
+        "comparison": f"{chosen.soft.title} vs {chosen.hard.title}",
+        "scores": [
+            {
+                "score": _score_name(score),
+                "difference": each["difference"] + " points" * (score == "f_score"),
+                "bounds": each["bounds"],
+                "published": MISSING,
+            }
+            for score, each in differences.items()
+        ],
+        "reasons": [],
+    }
+
+
+def _pairs(compared: pd.DataFrame) -> dict[str, object]:
+    """In how many (fold, seed) methods are compared, and whether folds have more than one seed."""
+    if compared.empty:
+        return {"pairs": 0, "folds": 0, "seeds": False}
+    most = compared.loc[compared.pairs.idxmax()]
+    return {
+        "pairs": int(most.pairs),
+        "folds": int(most.folds),
+        "seeds": bool(most.pairs > most.folds),
+    }
+
+
 def _claims(claims: pd.DataFrame) -> list[dict]:
     """Each claim: its sentence, its verdict in the headline's setting, and all comparisons."""
+    shared = _shared_reason(claims)
     found = []
     for (_, text), rows in claims.groupby(["claim", "text"], sort=False):
         own = headline(rows)
+        reasons = {row.score: _without(shared, row.reason) for row in own.itertuples()}
         found.append(
             {
                 "text": text,
                 "reading": own.origin.iloc[0] == READING,
-                "comparison": own.comparison.iloc[0].replace(" - ", f" {MINUS} "),
+                "comparison": own.comparison.iloc[0],
                 "verdict": joint(list(own.verdict)),
+                "scores": [
+                    _claim_row(row) | {"reason": reasons[row.score]} for row in own.itertuples()
+                ],
+                "reason": reasons.popitem()[1] if len(set(reasons.values())) == 1 else None,
                 "rows": [_claim_row(row) for row in rows.itertuples()],
             }
         )
     return found
+
+
+def _parts(reason: str) -> list[str]:
+    """The sentences of a reason; which of the needed weights a run lacks is left out."""
+    return [LACKING if each.startswith(LACKING) else each for each in reason.split(". ")]
+
+
+def _shared_reason(claims: pd.DataFrame) -> str | None:
+    """The reason that most claims have, and at least half of them: the page gives it once."""
+    reasons = Counter(
+        part
+        for _, rows in headline(claims).groupby("claim")
+        for part in {part for reason in rows.reason for part in _parts(reason)}
+    )
+    for reason, claimed in reasons.most_common(1):
+        return reason if 2 * claimed >= claims.claim.nunique() else None
+    return None
+
+
+def _in_words(shared: str | None) -> str | None:
+    return f"{LACKING}one of the two that are compared" if shared == LACKING else shared
+
+
+def _without(shared: str | None, reason: str) -> str:
+    """A reason without what the page says once."""
+    kept = zip(_parts(reason), reason.split(". "), strict=True)
+    return ". ".join(text for part, text in kept if part != shared)
 
 
 def _claim_row(row: tuple) -> dict:
@@ -208,6 +327,7 @@ def _claim_row(row: tuple) -> dict:
         "difference": gap(row.difference, kind) + unit * pd.notna(row.difference),
         "interval": interval(row.low, row.high, kind, signed=True),
         "fold_interval": interval(row.fold_low, row.fold_high, kind, signed=True),
+        "bounds": interval(*_bounds(row), kind, signed=True),
         "published": gap(row.published_difference, kind),
         "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
     }
@@ -268,25 +388,26 @@ def _bounds(mean: tuple) -> tuple[float, float]:
 
 
 def _comparisons(
-    files: Mapping, variants: Sequence[Variant], chosen: Chosen
+    table: pd.DataFrame, variants: Sequence[Variant], chosen: Chosen
 ) -> dict[str, list[dict]]:
-    """Paired differences in the headline's setting: judged ones, and of others with the baseline.
+    """Paired differences: judged ones, of one's own methods, and of others with the baseline.
 
     Others of the chosen, such as a control with another, are in the table alone.
     """
-    table = headline(read_table(files["comparisons"]))
     titles = {each.row: each.title for each in variants}
     known = {each.row for each in chosen}
+    mine = {each.row for each in variants if each.own}
     judged = _judged_rows(chosen)
-    found = {"judged": [], "others": []}
+    found = {"judged": [], "own": [], "others": []}
     for _, rows in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
         one, other = row_of(rows.iloc[0][ROW]), row_of(rows.iloc[0][AGAINST])
         if {one, other} <= known and {one, other} not in judged:
             continue
-        cells = {"title": f"{titles[one]} {MINUS} {titles[other]}"}
+        cells = {"title": f"{titles[one]} vs {titles[other]}"}
         for row in rows.itertuples():
             cells[row.score] = _difference(row)
-        found["judged" if {one, other} in judged else "others"].append(cells)
+        kind = "judged" if {one, other} in judged else "own" if one in mine else "others"
+        found[kind].append(cells)
     return found
 
 
@@ -295,12 +416,12 @@ def _judged_rows(chosen: Chosen) -> set[frozenset[tuple]]:
 
 
 def _controls(table: pd.DataFrame) -> list[dict]:
-    """Each control and score: the verdict, its sentence, and the differences behind it."""
+    """Each control and score: its sentence, and the differences that it follows from."""
     compared = {
-        "gain": "soft labels less one-hot",
-        "control_hard": "control less one-hot",
-        "soft_control": "soft labels less control",
-        "control_baseline": "control less no scene branch",
+        "gain": "soft labels vs one-hot",
+        "control_hard": "control vs one-hot",
+        "soft_control": "soft labels vs control",
+        "control_baseline": "control vs no scene branch",
     }
     rows = []
     for row in _records(table):
@@ -309,12 +430,14 @@ def _controls(table: pd.DataFrame) -> list[dict]:
             {
                 "title": row["control"],
                 "score": _score_name(score),
-                "verdict": row["verdict"],
                 "sentence": row["sentence"],
-                "share": MISSING if pd.isna(row["share"]) else f"{row['share']:.0%}",
+                "share": MISSING
+                if pd.isna(row["share"])
+                else f"{row['share']:.0%}".replace("-", MINUS),
                 "differences": [
                     {
                         "name": name,
+                        "is_control": key == "control_hard",
                         "difference": gap(row[key], score),
                         "interval": interval(
                             row[f"{key}_low"], row[f"{key}_high"], score, signed=True
@@ -336,6 +459,7 @@ def _difference(row: tuple) -> dict:
         "difference": gap(row.difference, row.score),
         "interval": interval(row.low, row.high, row.score, signed=True),
         "fold_interval": interval(row.fold_low, row.fold_high, row.score, signed=True),
+        "bounds": interval(*_bounds(row), row.score, signed=True),
         "pairs": row.pairs,
         "folds": row.folds,
         "side": {1: "better", -1: "worse"}.get(off, ""),
@@ -355,12 +479,15 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Variant]) -> dict[str, object]
         for score in BETTER:
             values = [each[f"{score}_mean"].squeeze() for each in found]
             detected = f_scores if score == "error_rate" else None
-            published = [each[f"published_{score}"].squeeze() for each in found]
+            best = best_of(values, BETTER[score], detected)
             cells[score] = [
-                {"mean": number(value, score), "published": number(paper, score), "best": best}
-                for value, paper, best in zip(
-                    values, published, best_of(values, BETTER[score], detected), strict=True
-                )
+                {
+                    "mean": number(value, score),
+                    "spread": number(each[f"{score}_std"].squeeze(), score),
+                    "published": number(each[f"published_{score}"].squeeze(), score),
+                    "best": wins,
+                }
+                for value, each, wins in zip(values, found, best, strict=True)
             ]
         rows.append(cells)
     wins = {
@@ -391,8 +518,10 @@ def _event_comparisons(table: pd.DataFrame, chosen: Chosen) -> list[dict]:
             for score in BETTER
             for side in ("better", "worse")
         }
-        title = f"{titles[one]} {MINUS} {titles[other]}"
-        found.append({"title": title, "rows": rows, "counts": counts})
+        title = f"{titles[one]} vs {titles[other]}"
+        found.append(
+            {"title": title, "rows": rows, "counts": counts, "differs": any(counts.values())}
+        )
     return found
 
 
@@ -408,4 +537,30 @@ def _teachers(files: Mapping) -> dict[str, object] | None:
         "scenes": list(counts.columns),
         "confusion": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)),
         "posteriors": read_table(files["soft_labels"]).to_numpy().tolist(),
+    } | _softness(read_table(files["softness"]), len(counts.columns))
+
+
+def _softness(table: pd.DataFrame, scenes: int) -> dict[str, object]:
+    """How soft the soft labels are, by T, and at which T they are nearly one-hot."""
+    learnt = table[table.part == PARTS[0]].set_index("temperature")
+    return {
+        "softness": [
+            {
+                "temperature": f"{row.temperature:g}",
+                "clips": {PARTS[0]: "trained on", PARTS[1]: "not seen"}[row.part],
+                "number": row.clips,
+                "largest": f"{row.largest_posterior:.4f}",
+                "entropy": f"{row.entropy:.4f}",
+                "accuracy": f"{row.accuracy:.1%}",
+            }
+            for row in table.itertuples()
+        ],
+        "most_entropy": f"{np.log(scenes):.4f}",
+        "nearly_one_hot": [
+            {
+                "temperature": f"{temperature:g}",
+                "largest": f"{learnt.largest_posterior[temperature]:.4f}",
+            }
+            for temperature in nearly_one_hot(table)
+        ],
     }

@@ -105,7 +105,7 @@ def train_teacher(
     results: Paths,
     checkpoint: tuple[str | Path, float] | None = None,
 ) -> None:
-    """Train a teacher; write ``weights``, ``history``, ``parameters``, ``accuracy``, ``confusion``.
+    """Train a teacher; write its weights, and what it makes of the evaluation part.
 
     Parameters
     ----------
@@ -118,7 +118,8 @@ def train_teacher(
     compute
         Threads and device, see :func:`softscene.training.runtime.prepare`.
     results
-        Target of each result.
+        Targets: ``weights``, ``history``, ``parameters``; of the evaluation part ``logits``,
+        ``accuracy`` and ``confusion``.
     checkpoint
         File to go on from and to note the progress in, and seconds between two of them.
     """
@@ -131,9 +132,9 @@ def train_teacher(
         development, size, parameters, seed, device, fold.name, checkpoints
     )
     scenes = fold.vocabulary().scenes
-    confusion = inference.confusion(
-        evaluation, inference.scene_logits(network.eval(), evaluation, device), scenes
-    )
+    logits = inference.scene_logits(network.eval(), evaluation, device)
+    write_soft_labels(evaluation.table, logits, scenes, results["logits"])
+    confusion = inference.confusion(evaluation, logits, scenes)
     write_table(confusion, results["confusion"])
     write_table(_accuracy(confusion, scenes), results["accuracy"])
     origin = fold.origin(development)

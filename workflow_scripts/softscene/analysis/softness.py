@@ -1,0 +1,65 @@
+"""How far the teachers' soft labels are from one-hot ones."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from softscene.core.tsv import read_table
+
+NEARLY_ONE_HOT = 0.99  # mean largest posterior from which on soft labels are called so
+PARTS = ("development", "evaluation")
+COLUMNS = ("temperature", "part", "clips", "largest_posterior", "entropy", "accuracy")
+
+
+def measure_softness(
+    logits: Mapping[str, Sequence[str | Path]],
+    temperatures: Sequence[float],
+    scenes: Sequence[str],
+) -> pd.DataFrame:
+    """Mean largest posterior and entropy of the teachers' labels softmax(v / T) (eq. 5).
+
+    Parameters
+    ----------
+    logits
+        For each of :data:`PARTS`, a file of logits v of each teacher: of the clips that it was
+        trained on, whose labels students learn, and of clips that it has not seen.
+    temperatures
+        Values of T.
+    scenes
+        Names of the classes.
+
+    Returns
+    -------
+    DataFrame
+        A row for each T and part with :data:`COLUMNS`: ``clips`` over all teachers, the means
+        over them of ``largest_posterior`` and ``entropy`` (nats; log of the number of scenes where
+        all are equal), and ``accuracy``, the share at which the true scene has the largest.
+    """
+    columns = [f"logit_{scene}" for scene in scenes]
+    rows = []
+    for part in PARTS:
+        table = pd.concat([read_table(path) for path in logits[part]], ignore_index=True)
+        values = table[columns].to_numpy()
+        correct = np.array(scenes)[values.argmax(axis=1)] == table.scene.to_numpy()
+        for temperature in temperatures:
+            logs = _log_posteriors(values, temperature)
+            posteriors = np.exp(logs)
+            largest, entropy = posteriors.max(axis=1), -(posteriors * logs).sum(axis=1)
+            means = (each.mean() for each in (largest, entropy, correct))
+            rows.append((temperature, part, len(table), *means))
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    return found.sort_values("temperature", kind="stable", ignore_index=True)
+
+
+def _log_posteriors(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Logarithms of softmax(v / T) of each row; finite, however far the logits are apart."""
+    scaled = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+
+
+def nearly_one_hot(table: pd.DataFrame) -> list[float]:
+    """The T at which the labels that students learn are nearly one-hot."""
+    learnt = table[(table.part == PARTS[0]) & (table.largest_posterior >= NEARLY_ONE_HOT)]
+    return list(learnt.temperature)

@@ -1,0 +1,139 @@
+"""A forest plot: the paired difference of each claim, its intervals, and the published one."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from softscene.analysis.claims import (
+    EVENTS,
+    INCONCLUSIVE,
+    LABELS,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    SCALE,
+    claimed_side,
+)
+from softscene.analysis.comparisons import headline
+from softscene.core.tsv import read_table
+from softscene.report.style import COLOURS, LEVEL, STYLE, save
+
+COLUMN = 3.46  # inches, 88 mm
+ROW, HEAD = 0.17, 0.45  # inches of a claim, and of a panel's axis and title
+OURS, PUBLISHED = 0.2, -0.2  # where they stand in a row, so that neither hides the other
+CLAIMED = "#e4edf5"  # behind the side of zero that is claimed
+# Colour, marker and filling of a verdict: they differ in grey too.
+LOOKS = {
+    REPRODUCED: (COLOURS[0], "o", COLOURS[0]),
+    NOT_REPRODUCED: (COLOURS[5], "X", COLOURS[5]),
+    INCONCLUSIVE: (LEVEL, "s", "white"),
+}
+PANELS = (
+    ("F-score: difference in points", lambda row: row.score == "f_score" and row.unit != EVENTS),
+    ("Error rate: difference", lambda row: row.score == "error_rate" and row.unit != EVENTS),
+    ("Number of events: difference", lambda row: row.unit == EVENTS),
+)
+SCORE_NAMES = {"f_score": "F-score", "error_rate": "error rate"}
+
+
+def plot_claims(claims: str | Path, results: Mapping[str, str | Path], synthetic: bool) -> None:
+    """Draw the paired differences behind all verdicts, from ``claims.tsv``, to each of results.
+
+    A row for each claim and score, numbered as the report does; frames, adaptive thresholds. The
+    thick line is the interval within folds, the thin one that over folds, which alone is there of
+    one seed in each fold; it may leave the axes. Published differences stand a little higher.
+    """
+    table = headline(read_table(claims))
+    numbers = {key: place for place, key in enumerate(table.claim.unique(), start=1)}
+    rows = list(table.itertuples())
+    parts = [(title, [row for row in rows if belongs(row)]) for title, belongs in PANELS]
+    parts = [(title, here) for title, here in parts if here]
+    heights = [HEAD + ROW * len(here) for _, here in parts]
+    with plt.style.context(STYLE):
+        figure, panels = plt.subplots(
+            len(parts), squeeze=False, layout="constrained",
+            figsize=(COLUMN, sum(heights) + 0.7), height_ratios=heights,
+        )  # fmt: skip
+        for axes, (title, here) in zip(panels[:, 0], parts, strict=True):
+            _draw_panel(axes, here, numbers)
+            axes.set_xlabel(title)
+        figure.legend(handles=_legend(table), loc="outside lower center", ncols=2, handlelength=2.2)
+        save(figure, results, synthetic)
+
+
+def _draw_panel(axes: Axes, rows: Sequence[tuple], numbers: Mapping[str, int]) -> None:
+    """One score's differences, the first claim on top."""
+    limits = _limits(rows)
+    for place, row in enumerate(rows):
+        scale = _scale(row)
+        side = claimed_side(row.claim, row.score)
+        axes.barh(place, limits[side > 0], height=0.84, color=CLAIMED, zorder=0)
+        colour, marker, filling = LOOKS[row.verdict]
+        for low, high, width in ((row.low, row.high, 2.4), (row.fold_low, row.fold_high, 0.8)):
+            if pd.notna(low):
+                axes.plot([low * scale, high * scale], [place + OURS] * 2, "-", color=colour,
+                          linewidth=width, solid_capstyle="butt", zorder=2)  # fmt: skip
+        if pd.notna(row.published_difference):
+            axes.plot(
+                row.published_difference * scale, place + PUBLISHED, marker="*", zorder=3,
+                markersize=6.5, markerfacecolor="white", markeredgecolor="black",
+                markeredgewidth=0.6,
+            )  # fmt: skip
+        if pd.notna(row.difference):
+            axes.plot(row.difference * scale, place + OURS, marker=marker, markersize=4, zorder=4,
+                      color=colour, markerfacecolor=filling)  # fmt: skip
+        else:
+            right = row.published_difference * scale < sum(limits) / 2  # the star is at the left
+            axes.text(limits[right], place, "no data ", va="center", color=LEVEL, fontsize=6.5,
+                      ha="right" if right else "left")  # fmt: skip
+    axes.axvline(0, color="black", linewidth=0.8, zorder=1)
+    axes.set_xlim(limits)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [_name(row, numbers) for row in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def _scale(row: tuple) -> float:
+    return 1.0 if row.unit == EVENTS else SCALE[row.score]
+
+
+def _limits(rows: Sequence[tuple]) -> tuple[float, float]:
+    """What the axis reaches: all but intervals over folds where there are others, and zero."""
+    values = []
+    for row in rows:
+        bounds = (row.low, row.high) if pd.notna(row.low) else (row.fold_low, row.fold_high)
+        ends = (row.difference, row.published_difference, *bounds)
+        values += [end * _scale(row) for end in ends if pd.notna(end)]
+    low, high = min([*values, 0.0]), max([*values, 0.0])
+    margin = 0.12 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _name(row: tuple, numbers: Mapping[str, int]) -> str:
+    score = f", {SCORE_NAMES[row.score]}" if row.unit == EVENTS else ""
+    return f"{LABELS[row.claim]}{score}  {numbers[row.claim]}"
+
+
+def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
+    """What is drawn, and nothing else."""
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, markersize=4, color=colour,
+               markerfacecolor=filling, label=verdict)
+        for verdict, (colour, marker, filling) in LOOKS.items()
+        if (table.verdict[table.difference.notna()] == verdict).any()
+    ]  # fmt: skip
+    if table.published_difference.notna().any():
+        handles.append(
+            Line2D([], [], linestyle="", marker="*", markersize=6.5, markerfacecolor="white",
+                   markeredgecolor="black", label="published")
+        )  # fmt: skip
+    for low, width, label in (("low", 2.4, "95 %, seeds"), ("fold_low", 0.8, "95 %, folds")):
+        if table[low].notna().any():
+            handles.append(Line2D([], [], color=LEVEL, linewidth=width, label=label))
+    return [*handles, Patch(color=CLAIMED, label="the claimed side")]
