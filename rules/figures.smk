@@ -15,9 +15,9 @@ rule plot_figure3:
             labels={"figure": "3: weight of the scene loss"},
         ),
     log:
-        f"{RESULTS}/logs/plot_figure3.log",
+        "<logs>/plot_figure3.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_figure3.tsv"
+        "<benchmarks>/plot_figure3.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

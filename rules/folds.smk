@@ -12,9 +12,9 @@ rule make_fold:
         clips=f"{RESULTS}/folds/fold-{{fold}}/clips.tsv",
         statistics=f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv",
     log:
-        f"{RESULTS}/logs/make_fold/fold-{{fold}}.log",
+        "<logs>/make_fold/fold-{fold}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_fold/fold-{{fold}}.tsv"
+        "<benchmarks>/make_fold/fold-{fold}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -19,9 +19,9 @@ rule train_teacher:
         accuracy=f"{RESULTS}/teachers/{TEACHER}/scene_accuracy.tsv",
         confusion=f"{RESULTS}/teachers/{TEACHER}/confusion.tsv",
     log:
-        f"{RESULTS}/logs/train_teacher/{TEACHER}.log",
+        f"<logs>/train_teacher/{TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_teacher/{TEACHER}.tsv"
+        f"<benchmarks>/train_teacher/{TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
@@ -51,9 +51,9 @@ rule dump_soft_labels:
     output:
         SOFT_LABELS,
     log:
-        f"{RESULTS}/logs/dump_soft_labels/{TEACHER}.log",
+        f"<logs>/dump_soft_labels/{TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/dump_soft_labels/{TEACHER}.tsv"
+        f"<benchmarks>/dump_soft_labels/{TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
