@@ -16,9 +16,9 @@ if not OWN:
             changes=f"{RESULTS}/annotations/changes.tsv",
             parameters=f"{RESULTS}/annotations/parameters.json",
         log:
-            f"{RESULTS}/logs/merge_annotations.log",
+            "<logs>/merge_annotations.log",
         benchmark:
-            f"{RESULTS}/benchmarks/merge_annotations.tsv"
+            "<benchmarks>/merge_annotations.tsv"
         localrule: True
         conda:
             "../envs/environment.yaml"
@@ -43,9 +43,9 @@ if not OWN:
             audit=f"{RESULTS}/annotations/audit.tsv",
             parameters=f"{RESULTS}/annotations/audit_parameters.json",
         log:
-            f"{RESULTS}/logs/audit_annotations.log",
+            "<logs>/audit_annotations.log",
         benchmark:
-            f"{RESULTS}/benchmarks/audit_annotations.tsv"
+            "<benchmarks>/audit_annotations.tsv"
         localrule: True
         conda:
             "../envs/environment.yaml"
@@ -74,9 +74,9 @@ rule make_table1:
             labels={"table": "1: events in scenes"},
         ),
     log:
-        f"{RESULTS}/logs/make_table1.log",
+        "<logs>/make_table1.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_table1.tsv"
+        "<benchmarks>/make_table1.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

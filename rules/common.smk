@@ -120,6 +120,13 @@ except SoftSceneError as error:
 
 RESULTS = f"results/{config['run']}"
 RUNNING = placed(f"{RESULTS}/.running")  # locked by the process that makes the run
+
+
+pathvars:
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
+
+
 SYNTHETIC = config["synthetic"] is not None
 OWN = config["data"]["own"]
 DOWNLOADED = not (SYNTHETIC or OWN)

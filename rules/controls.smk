@@ -24,9 +24,9 @@ rule make_control_labels:
     output:
         CONTROL_LABELS,
     log:
-        f"{RESULTS}/logs/make_control_labels/{{control}}/T-{{temperature}}/{TEACHER}.log",
+        f"<logs>/make_control_labels/{{control}}/T-{{temperature}}/{TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_control_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
+        f"<benchmarks>/make_control_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -49,9 +49,9 @@ rule make_inner_fold:
         clips=f"{INNER_FOLD}/clips.tsv",
         statistics=f"{INNER_FOLD}/statistics.tsv",
     log:
-        f"{RESULTS}/logs/make_inner_fold/fold-{{fold}}_without-{{part}}.log",
+        "<logs>/make_inner_fold/fold-{fold}_without-{part}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_inner_fold/fold-{{fold}}_without-{{part}}.tsv"
+        "<benchmarks>/make_inner_fold/fold-{fold}_without-{part}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -77,9 +77,9 @@ use rule train_teacher as train_inner_teacher with:
         confusion=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/confusion.tsv",
         logits=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/evaluation_logits.tsv",
     log:
-        f"{RESULTS}/logs/train_inner_teacher/{INNER_TEACHER}.log",
+        f"<logs>/train_inner_teacher/{INNER_TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_inner_teacher/{INNER_TEACHER}.tsv"
+        f"<benchmarks>/train_inner_teacher/{INNER_TEACHER}.tsv"
     params:
         checkpoint=placed(f"{RESULTS}/checkpoints/inner_teachers/{INNER_TEACHER}.safetensors"),
 
@@ -92,9 +92,9 @@ rule dump_held_out_labels:
     output:
         HELD_OUT,
     log:
-        f"{RESULTS}/logs/dump_held_out_labels/{INNER_TEACHER}.log",
+        f"<logs>/dump_held_out_labels/{INNER_TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/dump_held_out_labels/{INNER_TEACHER}.tsv"
+        f"<benchmarks>/dump_held_out_labels/{INNER_TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]

@@ -18,9 +18,9 @@ if SYNTHETIC:
                 name for each in PUBLISHED.datasets.values() for name in each.archives
             ),
         log:
-            f"{RESULTS}/logs/make_corpus.log",
+            "<logs>/make_corpus.log",
         benchmark:
-            f"{RESULTS}/benchmarks/make_corpus.tsv"
+            "<benchmarks>/make_corpus.tsv"
         conda:
             "../envs/environment.yaml"
         threads: 8
@@ -49,9 +49,9 @@ if OWN:
             recordings=RECORDINGS[0],
             annotations=directory(f"{DATA}/annotations"),
         log:
-            f"{RESULTS}/logs/import_data.log",
+            "<logs>/import_data.log",
         benchmark:
-            f"{RESULTS}/benchmarks/import_data.tsv"
+            "<benchmarks>/import_data.tsv"
         localrule: True
         conda:
             "../envs/environment.yaml"
@@ -76,9 +76,9 @@ else:
         output:
             directory(f"{DATA}/annotations"),
         log:
-            f"{RESULTS}/logs/download_annotations.log",
+            "<logs>/download_annotations.log",
         benchmark:
-            f"{RESULTS}/benchmarks/download_annotations.tsv"
+            "<benchmarks>/download_annotations.tsv"
         localrule: True
         conda:
             "../envs/environment.yaml"
@@ -100,9 +100,9 @@ else:
             meta=directory(f"{DATA}/{{dataset}}/meta"),
             recordings=f"{DATA}/{{dataset}}/recordings.tsv",
         log:
-            f"{RESULTS}/logs/download_dataset/{{dataset}}.log",
+            "<logs>/download_dataset/{dataset}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/download_dataset/{{dataset}}.tsv"
+            "<benchmarks>/download_dataset/{dataset}.tsv"
         localrule: True
         conda:
             "../envs/environment.yaml"

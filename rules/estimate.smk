@@ -10,7 +10,7 @@ rule estimate:
         scene_statistics=workflow_path("resources/scene_statistics.tsv"),
         published=PAPER_TABLE3,
     log:
-        f"{RESULTS}/logs/estimate.log",
+        "<logs>/estimate.log",
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]

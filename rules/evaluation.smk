@@ -16,9 +16,9 @@ rule predict_student:
         probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
         sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",
     log:
-        f"{RESULTS}/logs/predict_student/{STUDENT}.log",
+        f"<logs>/predict_student/{STUDENT}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/predict_student/{STUDENT}.tsv"
+        f"<benchmarks>/predict_student/{STUDENT}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
@@ -55,9 +55,9 @@ rule evaluate_student:
         overall=f"{RESULTS}/evaluation/{STUDENT}/overall.tsv",
         parameters=f"{RESULTS}/evaluation/{STUDENT}/parameters.json",
     log:
-        f"{RESULTS}/logs/evaluate_student/{STUDENT}.log",
+        f"<logs>/evaluate_student/{STUDENT}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate_student/{STUDENT}.tsv"
+        f"<benchmarks>/evaluate_student/{STUDENT}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -85,9 +85,9 @@ rule make_table3:
             labels={"table": "3: methods"},
         ),
     log:
-        f"{RESULTS}/logs/make_table3.log",
+        "<logs>/make_table3.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_table3.tsv"
+        "<benchmarks>/make_table3.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -117,9 +117,9 @@ rule make_table4:
             labels={"table": "4: events"},
         ),
     log:
-        f"{RESULTS}/logs/make_table4.log",
+        "<logs>/make_table4.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_table4.tsv"
+        "<benchmarks>/make_table4.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -21,9 +21,9 @@ if not OWN:
         output:
             [temp(directory(path)) for path in SOUND],
         log:
-            f"{RESULTS}/logs/fetch_sound.log",
+            "<logs>/fetch_sound.log",
         benchmark:
-            f"{RESULTS}/benchmarks/fetch_sound.tsv"
+            "<benchmarks>/fetch_sound.tsv"
         localrule: True
         conda:
             "../envs/environment.yaml"
@@ -58,9 +58,9 @@ rule make_explorer:
     output:
         f"{RESULTS}/explorer.html",
     log:
-        f"{RESULTS}/logs/make_explorer.log",
+        "<logs>/make_explorer.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_explorer.tsv"
+        "<benchmarks>/make_explorer.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

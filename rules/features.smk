@@ -10,9 +10,9 @@ rule extract_features:
     output:
         f"{RESULTS}/features.h5",
     log:
-        f"{RESULTS}/logs/extract_features.log",
+        "<logs>/extract_features.log",
     benchmark:
-        f"{RESULTS}/benchmarks/extract_features.tsv"
+        "<benchmarks>/extract_features.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 8

@@ -18,9 +18,9 @@ rule plot_figure3:
         wide_pdf=f"{RESULTS}/figures/fig3_wide.pdf",
         wide_png=f"{RESULTS}/figures/fig3_wide.png",
     log:
-        f"{RESULTS}/logs/plot_figure3.log",
+        "<logs>/plot_figure3.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_figure3.tsv"
+        "<benchmarks>/plot_figure3.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

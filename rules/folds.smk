@@ -13,9 +13,9 @@ rule make_fold:
         statistics=f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv",
         parameters=f"{RESULTS}/folds/fold-{{fold}}/parameters.json",
     log:
-        f"{RESULTS}/logs/make_fold/fold-{{fold}}.log",
+        "<logs>/make_fold/fold-{fold}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_fold/fold-{{fold}}.tsv"
+        "<benchmarks>/make_fold/fold-{fold}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -13,9 +13,9 @@ rule export_detector:
     output:
         f"{RESULTS}/detector.safetensors",
     log:
-        f"{RESULTS}/logs/export_detector.log",
+        "<logs>/export_detector.log",
     benchmark:
-        f"{RESULTS}/benchmarks/export_detector.tsv"
+        "<benchmarks>/export_detector.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -42,9 +42,9 @@ rule predict_recording:
     output:
         **{name: f"{RESULTS}/own/{{recording}}{ending}" for name, ending in DETECTIONS.items()},
     log:
-        f"{RESULTS}/logs/predict_recording/{{recording}}.log",
+        "<logs>/predict_recording/{recording}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/predict_recording/{{recording}}.tsv"
+        "<benchmarks>/predict_recording/{recording}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]

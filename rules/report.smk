@@ -15,9 +15,9 @@ rule compare_methods:
         claims=f"{RESULTS}/tables/claims.tsv",
         controls=f"{RESULTS}/tables/controls.tsv",
     log:
-        f"{RESULTS}/logs/compare_methods.log",
+        "<logs>/compare_methods.log",
     benchmark:
-        f"{RESULTS}/benchmarks/compare_methods.tsv"
+        "<benchmarks>/compare_methods.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -77,9 +77,9 @@ rule plot_table1:
             labels={"figure": "Table 1: events in scenes"},
         ),
     log:
-        f"{RESULTS}/logs/plot_table1.log",
+        "<logs>/plot_table1.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_table1.tsv"
+        "<benchmarks>/plot_table1.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -107,9 +107,9 @@ rule plot_learning_curves:
             labels={"figure": "Learning curves"},
         ),
     log:
-        f"{RESULTS}/logs/plot_learning_curves.log",
+        "<logs>/plot_learning_curves.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_learning_curves.tsv"
+        "<benchmarks>/plot_learning_curves.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -139,9 +139,9 @@ rule plot_confusion:
             labels={"figure": "Teachers: confusion"},
         ),
     log:
-        f"{RESULTS}/logs/plot_confusion.log",
+        "<logs>/plot_confusion.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_confusion.tsv"
+        "<benchmarks>/plot_confusion.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -172,9 +172,9 @@ rule plot_soft_labels:
             labels={"figure": "Teachers: mean soft labels"},
         ),
     log:
-        f"{RESULTS}/logs/plot_soft_labels.log",
+        "<logs>/plot_soft_labels.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_soft_labels.tsv"
+        "<benchmarks>/plot_soft_labels.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -235,9 +235,9 @@ rule make_report:
     output:
         f"{RESULTS}/report.html",
     log:
-        f"{RESULTS}/logs/make_report.log",
+        "<logs>/make_report.log",
     benchmark:
-        f"{RESULTS}/benchmarks/make_report.tsv"
+        "<benchmarks>/make_report.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

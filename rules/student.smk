@@ -12,9 +12,9 @@ rule train_student:
         history=f"{RESULTS}/students/{STUDENT}/history.tsv",
         parameters=f"{RESULTS}/students/{STUDENT}/parameters.json",
     log:
-        f"{RESULTS}/logs/train_student/{STUDENT}.log",
+        f"<logs>/train_student/{STUDENT}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_student/{STUDENT}.tsv"
+        f"<benchmarks>/train_student/{STUDENT}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]

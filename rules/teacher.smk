@@ -20,9 +20,9 @@ rule train_teacher:
         confusion=f"{RESULTS}/teachers/{TEACHER}/confusion.tsv",
         logits=f"{RESULTS}/teachers/{TEACHER}/evaluation_logits.tsv",
     log:
-        f"{RESULTS}/logs/train_teacher/{TEACHER}.log",
+        f"<logs>/train_teacher/{TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train_teacher/{TEACHER}.tsv"
+        f"<benchmarks>/train_teacher/{TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
@@ -52,9 +52,9 @@ rule dump_soft_labels:
     output:
         SOFT_LABELS,
     log:
-        f"{RESULTS}/logs/dump_soft_labels/{TEACHER}.log",
+        f"<logs>/dump_soft_labels/{TEACHER}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/dump_soft_labels/{TEACHER}.tsv"
+        f"<benchmarks>/dump_soft_labels/{TEACHER}.tsv"
     conda:
         "../envs/environment.yaml"
     threads: config["compute"]["threads"]
