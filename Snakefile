@@ -27,6 +27,7 @@ include: "rules/report.smk"  #       paired comparisons, claims, the page
 include: "rules/explorer.smk"  #     a page to see and hear what was detected, on demand
 include: "rules/own_recordings.smk"  # what the best students find in recordings of your own
 include: "rules/estimate.smk"  #     what it costs
+include: "rules/dry_run.smk"  #      what snakemake -n prints
 
 
 rule all:
@@ -42,6 +43,7 @@ rule all:
 
 onsuccess:
     tell_predictions()
+    tell_results()
 
 
 onerror:

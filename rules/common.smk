@@ -249,6 +249,13 @@ def own_results(wildcards):
     ]
 
 
+def tell_results():
+    """Where the results of the whole study are, after a run that made them."""
+    if "make_report" in {job.rule.name for job in workflow.dag.finished_jobs}:
+        line = f"see {RESULTS}/report.html, {RESULTS}/tables and {RESULTS}/figures/fig3.png"
+        logger.info(line, extra={"event": "results"})
+
+
 def tell_predictions():
     """At the end of a prediction, say where the results are and how many files were left out."""
     if OWN_RECORDINGS and asked_for("predict"):

@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 from snakemake_logger_plugin_softscene import screen
-from snakemake_logger_plugin_softscene.estimate import Estimate
-from snakemake_logger_plugin_softscene.screen import Screen, clock_text, label, log_tail
+from snakemake_logger_plugin_softscene.estimate import Estimate, Job
+from snakemake_logger_plugin_softscene.screen import Screen, clock_text, label, log_tail, progress
+from softscene.core.progress import Progress
 
 SOURCES = Path(__file__).parents[2] / "workflow_scripts"
 
@@ -270,6 +272,62 @@ def test_control_characters_of_logs_messages_and_names_do_not_reach_a_terminal(
     assert own.isprintable(), own
 
 
+def test_a_running_training_shows_its_epochs(tmp_path, run, clock, monkeypatch, caplog):
+    """What the library writes to a log is what the screen reads from it."""
+    log, stream = tmp_path / "train.log", io.StringIO()
+    told = Progress("training, mtl", 300, "epoch", interval=0)
+    with caplog.at_level("INFO"):
+        for _ in range(12):
+            told.advance(note="loss 0.1")
+    log.write_text(caplog.text)
+    (job, *_) = run.running
+    run.start(job, "train", {"alpha": "0.1"}, ["missing.log", str(log)])
+    clock.now += 600  # the log was written in that time
+    monkeypatch.setattr(screen, "INTERVAL", 0)
+    shown = Screen(stream)
+    shown.show(run)
+    assert stream.getvalue().endswith("; now: train alpha=0.1, 12 of 300 epochs (+1 more)\n")
+    shown.live = True
+    shown.show(run)
+    assert "  train alpha=0.1  10:00  12 of 300 epochs\n" in stream.getvalue()
+
+
+def test_progress_of_an_earlier_try_is_not_shown(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("12:00:00 training, mtl: 100 % (300 of 300 epochs), 00:10 gone\n")
+    job = Job("train", {}, [str(log)], since=1000.0)
+    assert progress(job, now=1060.0) == "300 of 300 epochs"
+    os.utime(log, (time.time() - 61, time.time() - 61))
+    assert progress(job, now=1060.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("unit", "total", "says"),
+    [("epoch", 30, "10 of 30 epochs"), ("epoch", 1, "1 of 1 epoch"), ("s", 30, "10 of 30 s"),
+     ("B", 3000, "10.0 of 3.00k"), ("recording", 12, "10 of 12 recordings")],
+)  # fmt: skip
+def test_progress_is_counted_in_its_unit(unit, total, says, caplog, tmp_path):
+    with caplog.at_level("INFO"):
+        Progress("work", total, unit, interval=0).advance(min(10, total))
+    assert f"({says}), " in caplog.text
+    (tmp_path / "log").write_text(caplog.text)
+    assert progress(Job("work", {}, [str(tmp_path / "log")], since=0.0), now=60.0) == says
+
+
+def test_one_job_is_not_jobs(snakemake):
+    ran = snakemake('rule all:\n    output: "a"\n    shell: "touch a"')
+    start, _, end = ran.stderr.splitlines()
+    assert start == "1 job: 1 all"
+    assert end.startswith("1 job done in 00:0")
+
+
+def test_a_finished_run_says_where_to_look(snakemake):
+    tells = 'onsuccess: logger.info("see results", extra={"event": "results"})'
+    ran = snakemake(TRAIN.replace('onstart: print("printed by others")', tells))
+    assert ran.stderr.splitlines()[-2].startswith("4 jobs done in 00:0")
+    assert ran.stderr.splitlines()[-1] == "see results"
+
+
 def test_lines_of_a_file(run, clock, monkeypatch):
     stream = io.StringIO()
     shown = Screen(stream)
@@ -295,7 +353,10 @@ def test_the_workflow_may_say_what_jobs_take(snakemake):
     assert ran.returncode == 0
     start, line, whole = ran.stderr.splitlines()[:3]
     assert (start, line) == ("4 jobs: 3 train, 1 all", "an estimate")
-    assert re.match(r"\[0/4   0 %\] 00:1\d gone, about 04:[34]\d left", whole)
+    times = re.match(r"\[0/4   0 %\] 00:(\d\d) gone, about 0(\d):(\d\d) left", whole)
+    gone, minutes, seconds = map(int, times.groups())
+    # Of 300 s two jobs have done at most what is gone; each time is rounded.
+    assert 300 - 2 * gone - 2 <= 60 * minutes + seconds < 300
 
 
 def test_success_of_parallel_jobs(snakemake):
@@ -403,4 +464,4 @@ def test_interrupt_gives_the_cursor_back(on_terminal):
     assert status == 1
     assert "Terminating processes" in written
     assert "\x1b[?25l" not in written.rpartition("\x1b[?25h")[2]
-    assert "stopped: 0 of 1 jobs done" in written.rpartition("\x1b[?25h")[2]
+    assert "stopped: 0 of 1 job done" in written.rpartition("\x1b[?25h")[2]

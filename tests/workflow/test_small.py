@@ -88,7 +88,11 @@ def test_every_result_of_the_readme_is_there(finished):
 
 def test_the_terminal_tells_how_far_it_is(finished):
     assert re.search(r"\[ *\d+/\d+ +100 %\]", finished.printed), finished.printed
-    assert "jobs done in" in finished.printed
+    end, where = finished.printed.splitlines()[-2:]
+    assert "jobs done in" in end
+    assert where == (
+        "see results/small/report.html, results/small/tables and results/small/figures/fig3.png"
+    )
     assert len(finished.printed.splitlines()) < 40, "quiet enough to read"
 
 

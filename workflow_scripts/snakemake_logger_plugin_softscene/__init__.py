@@ -12,7 +12,7 @@ import snakemake
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
 from .estimate import Estimate
-from .screen import Screen, clock_text, label, log_tail
+from .screen import Screen, clock_text, count_text, label, log_tail
 
 # What Snakemake itself says of a run is chatter, but for these, and its slow deployments.
 KEPT = ("Nothing to be done", "Terminating processes", "Will exit after")
@@ -42,6 +42,7 @@ class LogHandler(LogHandlerBase):
         self._screen = Screen(sys.stderr, colour=not self.common_settings.nocolor)
         self._executing, self._closed = False, threading.Event()
         self._run: Estimate | None = None
+        self._where = ""  # the results are
         self._planned: dict[str, int] = {}  # a dry run's jobs of each rule
         self._failed: set[int] = set()
         # What is to be said of a failed job: only a moment later it is known to be tried again.
@@ -85,8 +86,8 @@ class LogHandler(LogHandlerBase):
             self._screen.print("\n".join(["", *(f"{rule:<{width}}  {n:>6}" for rule, n in rows)]))
         if (run := self._run) and not self._is_quiet("PROGRESS"):
             failed = f", {len(self._failed)} failed" if self._failed else ""
-            ended = f"stopped: {run.done} of {run.total} jobs done{failed}"
-            done = f"{run.done} jobs done in {clock_text(run.gone)}"
+            ended = f"stopped: {run.done} of {count_text(run.total)} done{failed}"
+            done = f"{count_text(run.done)} done in {clock_text(run.gone)}{self._where}"
             self._screen.print(done if run.done >= run.total else ended)
 
     def _on_workflow_started(self, record: LogRecord) -> None:
@@ -101,14 +102,17 @@ class LogHandler(LogHandlerBase):
         if not self._is_quiet("PROGRESS"):
             parts = [f"{counts[rule]} {rule}" for rule in sorted(counts, key=lambda r: -counts[r])]
             more = ", ..." if len(parts) > 6 else ""
-            noun = "job" if self._run.total == 1 else "jobs"
-            self._screen.print(f"{self._run.total} {noun}: {', '.join(parts[:6])}{more}")
+            self._screen.print(f"{count_text(self._run.total)}: {', '.join(parts[:6])}{more}")
         threading.Thread(target=self._tick, daemon=True).start()
 
     def _on_costs(self, record: LogRecord) -> None:
         """What the workflow says of a run before it starts."""
         self._run.expect(record.seconds, record.at_once)
         self._on_message(record)
+
+    def _on_results(self, record: LogRecord) -> None:
+        """Where the results are: told after the last job is."""
+        self._where = f"\n{record.getMessage()}"
 
     def _on_job_info(self, record: LogRecord) -> None:
         if self._run:

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
@@ -14,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 from softscene.core.errors import printable
 
-from .estimate import Estimate
+from .estimate import Estimate, Job
 
 INTERVAL, SILENCE = 10.0, 300.0  # seconds between a file's lines, with and without news
+TAIL = 2**12  # bytes of a log in which its progress is looked for
 ROWS = 4  # lines of a terminal with what runs
 
 
@@ -46,6 +48,28 @@ def log_tail(path: str, lines: int = 25) -> str:
     # A progress bar overwrites its line again and again: only its last state is of use.
     last = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")[-lines:]]
     return f"  the end of {path}:\n    " + "\n    ".join(last) if text else f"  {path} is empty"
+
+
+def count_text(number: int, noun: str = "job") -> str:
+    """``1 job`` or ``2 jobs``."""
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
+def progress(job: Job, now: float) -> str:
+    """How far a running job is by the last such line of its log, e.g. ``12 of 300 epochs``.
+
+    Empty where there is none, or the log is of an earlier try.
+    """
+    begun = time.time() - (now - job.since)
+    for path in map(Path, job.logs):
+        with suppress(OSError), path.open("rb") as file:
+            if path.stat().st_mtime < begun:
+                continue
+            file.seek(max(0, path.stat().st_size - TAIL))
+            text = file.read(TAIL).decode("utf-8", errors="replace")
+            if found := re.findall(r": +\d+ % \(([\w.]+ of [\w.]+(?: \w+)?)\), ", text):
+                return found[-1]
+    return ""
 
 
 class Screen:
@@ -86,23 +110,29 @@ class Screen:
     def _line(self, run: Estimate) -> str:
         done = f"{run.done:>{len(str(run.total))}}/{run.total} {100 * run.done // run.total:>3} %"
         left = f", about {clock_text(run.left)} left" if run.done < run.total else ""
-        jobs = [label(job.rule, job.wildcards) for job in run.running.values()]
-        now = f"; now: {jobs[0]}" if jobs else ""
+        jobs = list(run.running.values())
+        now = f"; now: {label(jobs[0].rule, jobs[0].wildcards)}" if jobs else ""
+        far = f", {text}" if jobs and (text := progress(jobs[0], run.clock())) else ""
         more = f" (+{len(jobs) - 1} more)" if len(jobs) > 1 else ""
-        return f"[{done}] {clock_text(run.gone)} gone{left}{now}{more}"
+        return f"[{done}] {clock_text(run.gone)} gone{left}{now}{far}{more}"
 
     def _draw(self, run: Estimate) -> None:
         done = f"{run.done}/{run.total}  {100 * run.done // run.total} %"
         times = f"{clock_text(run.gone)} gone, about {clock_text(run.left)} left"
         bar, space = Table.grid(padding=(0, 2)), self._console.width - len(done + times) - 6
         bar.add_row(ProgressBar(run.total, run.done, width=max(5, min(40, space))), done, times)
-        now = [
-            f"  {label(job.rule, job.wildcards, short=True)}  {clock_text(run.clock() - job.since)}"
-            for job in run.running.values()
-        ]
+        jobs, clock = list(run.running.values()), run.clock()
         rows = max(1, min(ROWS, self._console.height - 4))
-        if len(now) > rows:
-            now[rows - 1 :] = [f"  (+{len(now) - rows + 1} more)"]
+        shown = jobs if len(jobs) <= rows else jobs[: rows - 1]
+        now = [
+            "  ".join(
+                ["", label(job.rule, job.wildcards, short=True), clock_text(clock - job.since)]
+            )
+            + (f"  {far}" if (far := progress(job, clock)) else "")
+            for job in shown
+        ]
+        if len(jobs) > len(shown):
+            now.append(f"  (+{len(jobs) - len(shown)} more)")
         with self._console.capture() as drawn:
             parts = [Text(), bar, *map(Text, map(printable, now))]
             self._console.print(*parts, no_wrap=True, overflow="ellipsis", sep="\n")

@@ -5,6 +5,7 @@ import time
 
 from tqdm import tqdm
 
+UNITS = ("B", "s")  # that have no plural
 logger = logging.getLogger(__name__)
 
 
@@ -18,7 +19,8 @@ class Progress:
     total
         How many units make it whole.
     unit
-        What is counted, e.g. ``"epoch"`` or ``"B"`` (scaled to kB, MB).
+        What is counted, e.g. ``"epoch"`` or ``"B"`` (scaled to kB, MB). The terminal's bar shows
+        what is in parentheses: ``12 of 300 epochs``.
     interval
         Seconds between two lines.
     done
@@ -39,6 +41,8 @@ class Progress:
         if now - self._last < self.interval and self.done < self.total:
             return
         self._last = now
+        plural = "s" * (self.total != 1 and self.unit not in UNITS)
+        counted = "" if self.unit in ("B", "it") else f" {self.unit}{plural}"
         meter = tqdm.format_meter(
             self.done,
             self.total,
@@ -46,7 +50,9 @@ class Progress:
             initial=self._initial,
             unit=self.unit,
             unit_scale=self.unit == "B",
-            bar_format="{percentage:3.0f} % ({n_fmt} of {total_fmt}), {elapsed} gone, "
+            bar_format="{percentage:3.0f} % ({n_fmt} of {total_fmt}"
+            + counted
+            + "), {elapsed} gone, "
             "{remaining} left, {rate_fmt}",
         )
         logger.info("%s: %s%s", self.name, meter, f"; {note}" if note else "")
