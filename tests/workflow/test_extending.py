@@ -90,6 +90,8 @@ def extended(finished, tmp_path_factory):
     shutil.copytree(finished.folder, folder, symlinks=True)
     write_files(folder, "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml")
     write_files(folder, *TAUGHT)
+    hinton = folder / "hinton.yaml"  # at the temperature that the small run has, as the demo has 5
+    hinton.write_text(TAUGHT["hinton.yaml"].replace("[5.0]", "[2.0]"), encoding="utf-8")
     with Checkout(folder) as checkout:
         checkout.args = [*typed(COMMANDS[3], **{"configs/demo.yaml": SMALL}), "hinton.yaml"]
         checkout.before = checkout.planned(*checkout.args, config=None)
