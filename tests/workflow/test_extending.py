@@ -154,8 +154,9 @@ def test_the_tutorials_commands_plan_what_the_page_says(extended):
     assert run == [*dry[1:], "--cores", "2"]
     assert estimate == ["estimate", *seeds]
     assert extended.planned(*explorer[:-2], config=None)["make_explorer"] == 1
+    # Two seeds more, of four methods.
     more = extended.planned(*seeds[:-2], config=None)
-    assert (more["train_teacher"], more["train_student"]) == (2, 2 * 4), "two seeds more, of four methods"
+    assert (more["train_teacher"], more["train_student"]) == (2, 2 * 4)
     done = extended.snakemake(*estimate[:-2], config=None)
     assert done.returncode == 0, done.stdout
 
