@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from softscene.analysis.comparisons import compare_methods
+from softscene.analysis.softness import measure_softness
 from softscene.config.checks import faults
 from softscene.config.labels import SCHEMA as LABEL_SCHEMA
 from softscene.config.labels import read_labels
@@ -39,6 +40,7 @@ from softscene.features.folds import make_fold
 from softscene.features.store import FeatureParameters
 from softscene.report import figures
 from softscene.report.figure3 import plot_figure3
+from softscene.report.forest import plot_claims
 from softscene.report.page import Study, make_report
 from softscene.report.provenance import describe_data
 from softscene.training.jobs import Fold, dump_soft_labels, train_student, train_teacher
@@ -216,17 +218,24 @@ def compare(study):
     )  # fmt: skip
     means = figures.mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
     write_table(means, folder / "tables" / "soft_labels.tsv")
+    logits = {
+        "development": [folder / "soft.tsv"],
+        "evaluation": [folder / "teacher" / "logits.tsv"],
+    }
+    softness = measure_softness(logits, [1.0], study.labels.scenes)
+    write_table(softness, folder / "tables" / "softness.tsv")
     study.figures = draw(study)
     study.configuration = {**PAPER, "methods": methods}
     files = {name: folder / "tables" / f"{name}.tsv" for name in made}
     files |= {"event_comparisons": files.pop("events"), "events": folder / "events.tsv",
               "soft_labels": folder / "tables" / "soft_labels.tsv",
+              "softness": folder / "tables" / "softness.tsv",
               "table3": folder / "table3.tsv", "table4": folder / "table4.tsv",
               "recordings": [folder / "fold" / "recordings.tsv"], "audit": folder / "audit.tsv",
               "published": PUBLISHED["table3"], "default": ROOT / "config.yaml",
               "confusions": [folder / "teacher" / "confusion.tsv"]}  # fmt: skip
     files |= {name: folder / f"{name}.png" for name in
-              ("fig3", "table1_map", "confusion", "soft_map", "curves")}  # fmt: skip
+              ("forest", "fig3", "table1_map", "confusion", "soft_map", "curves")}  # fmt: skip
     make_report(
         Study(study.configuration, variants, str(folder), {}, False), files, folder / "report.html"
     )
@@ -242,6 +251,7 @@ def draw(study):
     posteriors = read_table(folder / "tables" / "soft_labels.tsv")
     teacher = folder / "teacher"
     plots = {
+        "forest": lambda to: plot_claims(folder / "tables" / "claims.tsv", to, False),
         "fig3": lambda to: plot_figure3(folder / "table3.tsv", to, False),
         "table1_map": lambda to: figures.plot_table1(folder / "table1.tsv", to, False),
         "confusion": lambda to: figures.plot_confusion([teacher / "confusion.tsv"], to, False),

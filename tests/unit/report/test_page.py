@@ -223,7 +223,7 @@ def test_what_all_claims_lack_is_said_once(study, tmp_path):
     page = page_of((study[0], study[1] | {"claims": tmp_path / "claims.tsv"}))
     assert page.text.count("the configuration lacks") == 3, "once, and two of the answer's scores"
     assert (
-        "Where no reason is given: the configuration lacks one of the two that are compared."
+        "Where no reason is given: the configuration lacks methods or weights that are compared."
         in (page.text)
     )
 
@@ -315,6 +315,23 @@ def test_comparisons_are_paired_and_say_who_is_better(study, page):
     low, high = (float(value.replace(MINUS, "-")) for value in cells[2].strip("[]").split(", "))
     assert 3.5 < low < float(difference) < high < 4.5
     assert rows[f"{shuffled} vs {crnn}"][1] == MISSING, "the paper has no controls"
+
+
+def test_methods_of_ones_own_are_compared_with_the_papers_in_the_open(tmp_path, monkeypatch):
+    mine = {"name": "Mine", "scene_loss": "soft", "code": "methods/mine.py"}
+    monkeypatch.setitem(METHODS, "shuffled", mine)
+    folder, files = write_study(tmp_path)
+    rows = page_of((folder, files)).rows("Methods with code of your own")
+    others = {"CNN-BiGRU": 1, "MTL, alpha = 0.0001": -3, "MTL, alpha = 1": 14,
+              "MTL with soft labels, beta = 1, T = 1": -7}  # fmt: skip
+    shown = {name: cells for name, cells in rows.items() if " vs " in name}
+    assert list(shown) == [f"Mine, beta = 1, T = 1 vs {other}" for other in others]
+    for cells, expected in zip(shown.values(), others.values(), strict=True):
+        difference, side = cells[0].replace(MINUS, "-").split()
+        assert float(difference) == pytest.approx(expected, abs=0.3)
+        assert side == ("better" if expected > 0 else "worse")
+    before = (folder / "report.html").read_text(encoding="utf-8").split("Methods with code")[0]
+    assert before.count("<details>") == before.count("</details>")
 
 
 def test_comparisons_of_events_have_the_published_difference(study, page):
@@ -465,7 +482,7 @@ def test_teachers_and_their_soft_labels_are_shown_with_numbers(page):
     assert "100.0% of 36 clips of the evaluation parts" in page.text
     assert page.rows("Clips of each true scene")["office"] == ["0", "0", "9", "0"]
     table = page.rows("Mean soft labels")
-    assert table["1"] == ["home", "7", "0.100", "0.700", "0.150", "0.050"]
+    assert table["1, home"] == ["7", "0.100", "0.700", "0.150", "0.050"]
     softness = page.rows("Mean largest posterior")
     assert softness["1, trained on"] == ["7", "0.9951", "0.0200", "100.0%"]
     assert softness["1, not seen"] == ["9", "0.8000", "0.5000", "77.8%"]

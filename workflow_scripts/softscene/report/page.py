@@ -306,7 +306,7 @@ def _shared_reason(claims: pd.DataFrame) -> str | None:
 
 
 def _in_words(shared: str | None) -> str | None:
-    return f"{LACKING}one of the two that are compared" if shared == LACKING else shared
+    return f"{LACKING}methods or weights that are compared" if shared == LACKING else shared
 
 
 def _without(shared: str | None, reason: str) -> str:
