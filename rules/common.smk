@@ -28,7 +28,7 @@ from softscene.core import sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
 from softscene.data.archives import read_registry, require_licence
-from softscene.detect.recordings import RESULTS as DETECTIONS
+from softscene.detect.recordings import WITH_PAGE as DETECTIONS
 from softscene.detect.recordings import is_dated_ahead, recordings_of
 
 

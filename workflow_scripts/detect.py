@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from softscene.core.errors import AudioError, ResultError, SoftSceneError, printable
-from softscene.detect.recordings import RESULTS, find_recordings, too_long
+from softscene.detect.recordings import RESULTS, WITH_PAGE, find_recordings, too_long
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -19,7 +19,8 @@ BAR = (
 )
 EPILOG = """\
 Each recording gets, below the output folder: NAME.events.tsv (onset, offset, event, confidence),
-NAME.audacity.txt (in Audacity: File > Import > Labels), NAME.scenes.tsv and NAME.png.
+NAME.audacity.txt (in Audacity: File > Import > Labels), NAME.scenes.tsv and NAME.png; with --page
+NAME.html, too.
 Exit code: 0, or 1 if a recording could not be used. docs/own-recordings.md says more."""
 
 
@@ -88,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         help="of all events (default: each event's own, chosen on the development part)",
     )  # fmt: skip
     parser.add_argument(
+        "--page", action="store_true",
+        help="also write NAME.html: a page to see and hear what was found",
+    )  # fmt: skip
+    parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N",
         help="of the computation; may change the last digits (default: %(default)s)",
     )  # fmt: skip
@@ -148,6 +153,8 @@ def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Name
     """Go through all recordings; gives what was wrong with those that could not be used."""
     from softscene.detect.detection import detect  # noqa: PLC0415
 
+    if given.page:
+        from softscene.explorer.own_page import detect_with_page as detect  # noqa: PLC0415
     problems = []
     for name, path in recordings.items():
         try:
@@ -179,7 +186,8 @@ def _detect(
     """Write one recording's results; gives them in a few words."""
     if fault := too_long(name):
         raise AudioError(f"{path}: {fault}")
-    results = {key: given.output / f"{name}{ending}" for key, ending in RESULTS.items()}
+    endings = WITH_PAGE if given.page else RESULTS
+    results = {key: given.output / f"{name}{ending}" for key, ending in endings.items()}
     bar = tqdm(desc=printable(name), bar_format=BAR, delay=0.1, disable=None, leave=False)
     with bar, logging_redirect_tqdm():
 

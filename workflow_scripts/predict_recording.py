@@ -2,8 +2,8 @@
 
 from job import run_job
 from softscene.core.progress import Progress
-from softscene.detect.detection import detect
 from softscene.detect.detector import load_detector
+from softscene.explorer.own_page import detect_with_page
 from softscene.training.runtime import prepare
 
 
@@ -16,7 +16,7 @@ def main(snakemake) -> None:
         progress.total = round(total)
         progress.advance(round(seconds))
 
-    detect(
+    detect_with_page(
         source=snakemake.params.recording,
         detector=detector,
         results=dict(snakemake.output.items()),

@@ -1,8 +1,14 @@
 """The explorer in a real browser, by mouse and keys; its numbers against the stored results."""
 
+import base64
+import hashlib
+import io
+import itertools
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -64,22 +70,38 @@ def browser():
 
 
 @pytest.fixture
-def page(made, browser):
-    """The page, freshly opened from the file system; it must neither complain nor ask a network."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints, requests = [], []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
+def opened(made, browser):
+    """``opened(link, script)``: the page, freshly opened from the file system.
+
+    It must neither complain nor ask a network. ``script`` runs before its own, and options are of
+    the browser's context.
+    """
+    contexts, complaints, requests = [], [], []
     address = made.path("explorer.html").as_uri()
-    page.goto(address)
-    page.wait_for_selector("#scores td")
-    yield page
+
+    def open_page(link="", script="", address=address, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.add_init_script(script)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append((request.url, address)))
+        page.goto(address + link)
+        page.wait_for_selector("#events td")
+        return page
+
+    yield open_page
     assert complaints == []
-    asked = [url for url in requests if not url.startswith(("data:", "blob:"))]
-    assert asked == [address]
-    context.close()
+    asked = [each for each in requests if not each[0].startswith(("data:", "blob:"))]
+    assert all(url.split("#")[0] == page for url, page in asked)
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(opened):
+    return opened()
 
 
 def numbers(page, where):
@@ -312,10 +334,8 @@ def test_a_lane_is_solid_where_it_is_right_and_only_there(page, made, labels):
     assert not solid[wrong].any()
 
 
-def test_everything_goes_by_keys(page, made, labels):
-    names = evaluated(made)
-    first = shown_recording(page)
-    assert first in names
+def test_everything_goes_by_keys(page, made):
+    first = choose(page, 0)
     page.keyboard.press("n")
     wait_for(lambda: shown_recording(page) != first)
     page.focus("#recordings")
@@ -375,6 +395,431 @@ def test_it_says_synthetic_and_looks_like_something(page, size, tmp_path):
     assert max(number for number, _ in colours) < 0.9 * size[0] * size[1]
     wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wider <= 0, "nothing sticks out"
+
+
+# --- What is shown first, and in which order
+
+
+@pytest.mark.parametrize(("size", "highest"), [((1280, 800), 110), ((420, 860), 180)], ids=str)
+def test_the_spectrogram_comes_first(opened, size, highest):
+    page = opened(viewport=dict(zip(("width", "height"), size, strict=True)))
+    plot = page.locator("#plot").bounding_box()
+    assert plot["y"] < highest
+    assert page.locator("#scores").bounding_box()["y"] > plot["y"] + plot["height"]
+    play = page.locator("#play").bounding_box()
+    assert plot["y"] + SPECTROGRAM < play["y"] < size[1] - play["height"], "in reach, below it"
+
+
+def of_columns(made, labels, mode):
+    """Recording -> what the table of counts says of each student."""
+    limits = stored_limits(made, labels, mode)
+    return {name: expected(made, labels, [name], limits) for name in evaluated(made)}
+
+
+def test_the_first_recording_is_one_in_which_methods_detect_something(page, made, labels):
+    found = of_columns(made, labels, "adaptive")
+    finders = {name: sum(int(row[0]) > 0 for row in rows) for name, rows in found.items()}
+    first = next(name for name in listed(page) if finders[name] == max(finders.values()))
+    assert shown_recording(page) == first
+    assert finders[first] == len(STUDENTS)
+    assert any(int(row[0]) > 0 for row in numbers(page, "recording"))
+
+
+def listed(page):
+    return [each.get_attribute("title") for each in page.locator("#recordings [role=option]").all()]
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "fixed"])
+def test_recordings_are_sorted_by_a_methods_error(page, made, labels, mode):
+    page.check(f"input[value={mode}]")
+    for student in range(len(STUDENTS)):
+        page.select_option("#order", str(student))
+        rates = {
+            name: rows[student][COUNTS.index("error-rate")]
+            for name, rows in of_columns(made, labels, mode).items()
+        }
+        assert listed(page) == sorted(rates, key=lambda name, rates=rates: -float(rates[name]))
+        texts = page.locator("#recordings [role=option] span").all_inner_texts()
+        assert texts == [rates[name] for name in listed(page)]
+    before = shown_recording(page)
+    page.keyboard.press("p")
+    place = max(listed(page).index(before) - 1, 0)
+    wait_for(lambda: shown_recording(page) == listed(page)[place])
+
+
+# --- Selection, loop, speed
+
+
+def drag(page, *places):
+    """Drag along the spectrogram over these shares of the times; gives the times, in seconds."""
+    plot = page.locator("#plot").bounding_box()
+    span = plot["width"] - 2 - LEFT - RIGHT
+    xs = [round(plot["x"] + 1 + LEFT + place * span) for place in places]
+    page.mouse.move(xs[0], plot["y"] + 80)
+    page.mouse.down()
+    for x in xs[1:]:
+        page.mouse.move(x, plot["y"] + 90)
+    page.mouse.up()
+    length = float(page.inner_text("#time").split(":")[-1]) + 60 * int(
+        page.inner_text("#time").split("/")[1].split(":")[0]
+    )
+    return [(x - plot["x"] - 1 - LEFT) / span * length for x in xs]
+
+
+def selected(page):
+    """Seconds from which and to which is selected."""
+    return [
+        60 * int(minutes) + float(rest)
+        for minutes, rest in re.findall(r"(\d+):([\d.]+)", page.inner_text("#selection-times"))
+    ]
+
+
+def test_a_selection_is_played_once_or_looped(page):
+    choose(page, 1)
+    first, _, last = drag(page, 0.3, 0.5, 0.35)
+    assert selected(page) == pytest.approx([first, last], abs=0.006)
+    assert cursor(page) == pytest.approx(first, abs=0.006)
+    page.keyboard.press("Space")
+    wait_for(lambda: cursor(page) >= last - 0.01)
+    wait_until(page, "Play")
+    assert cursor(page) < last + 1
+
+    page.click("#loop")
+    assert page.get_attribute("#loop", "aria-pressed") == "true"
+    page.keyboard.press("Space")
+    wait_until(page, "Pause")
+    times = [cursor(page)]
+
+    def returns():
+        times.append(cursor(page))
+        return sum(later < before for before, later in itertools.pairwise(times))
+
+    wait_for(lambda: returns() >= 3)
+    assert "Pause" in page.inner_text("#play"), "it goes on"
+    assert min(times) >= first - 0.01
+    assert max(times) < last + 1
+    page.keyboard.press("l")
+    wait_until(page, "Play")
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#selection")
+
+
+def test_a_selection_goes_by_keys(page):
+    choose(page, 1)
+    for key in ("ArrowRight", "ArrowRight", "[", "ArrowRight", "]"):
+        page.keyboard.press(key)
+    assert selected(page) == [2.0, 3.0]
+    page.keyboard.press("Home")
+    page.keyboard.press("[")
+    assert selected(page) == [0.0, 3.0]
+
+
+KEPT = "const Kept = Audio; window.Audio = function () { return (window.kept = new Kept()); };"
+
+
+def test_the_speed_is_the_sounds_and_stays_with_the_next_recording(opened):
+    page = opened(script=KEPT)
+    page.select_option("#speed", "0.5")
+    assert page.evaluate("kept.playbackRate") == 0.5
+    choose(page, 1)
+    assert page.evaluate("kept.playbackRate") == 0.5
+    page.keyboard.press(">")
+    page.keyboard.press(">")
+    page.focus("#plot")
+    assert page.evaluate("kept.playbackRate") == 1
+    assert page.input_value("#speed") == "1"
+    assert page.evaluate("kept.preservesPitch")
+
+
+# --- Lanes and errors
+
+
+def pixels(page, canvas="base"):
+    """A canvas of the plot: rows x columns x RGBA."""
+    uri = page.evaluate(f"document.getElementById('{canvas}').toDataURL()")
+    with Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))) as opened:
+        return np.asarray(opened.convert("RGBA"))
+
+
+def has_colour(page, colour):
+    """Whether the plot shows a colour somewhere below its time axis."""
+    return bool((pixels(page)[SPECTROGRAM + AXIS :, :, :3] == colour).all(axis=-1).any())
+
+
+def test_lanes_are_hidden_and_shown(page):
+    choose(page, 2)
+    blue = [0, 114, 178]
+    rows, before = page.locator("#events tbody tr").count(), page.locator("#plot").bounding_box()
+    assert has_colour(page, blue)
+    page.uncheck("#lanes input[value='0']")
+    assert not has_colour(page, blue)
+    after = page.locator("#plot").bounding_box()
+    assert before["height"] - after["height"] == 11 * rows
+    page.locator("#events tbody input").first.uncheck()
+    height = AROUND + 11 + (len(STUDENTS) - 1) * 11
+    assert after["height"] - page.locator("#plot").bounding_box()["height"] == height
+    page.check("#lanes input[value='0']")
+    page.locator("#events tbody input").first.check()
+    assert page.locator("#plot").bounding_box()["height"] == before["height"]
+    assert has_colour(page, blue)
+
+
+def errors_of(made, labels, name, limits):
+    """(onset, kind, student, event) of each stretch of frames that is wrong, by onset."""
+    events = read_table(made.path("annotations/events.tsv"))
+    own = events[events.recording == name]
+    found = []
+    for student, limit in zip(STUDENTS, limits, strict=True):
+        source = made.path("predictions", student, "probabilities.h5")
+        scores = load_probabilities(source, [name], {})[0][name]
+        active = recording_activity(own, labels.events, len(scores), 0.02)
+        detected = scores >= np.float32(limit)
+        for kind, wrong in (("positive", detected & ~active), ("negative", active & ~detected)):
+            steps = np.diff(np.pad(wrong.astype(int), ((1, 1), (0, 0))), axis=0)
+            for frame, event in np.argwhere(steps == 1):
+                end = frame + np.argmax(steps[frame:, event] == -1)
+                place = (round(frame * 0.02, 2), round(end * 0.02, 2))
+                found.append((*place, kind, student, labels.events[event]))
+    return sorted(found)
+
+
+def test_errors_are_gone_through_one_by_one(page, made, labels):
+    name = choose(page, 2)
+    steps, errors = 0, []
+    while {each[2] for each in errors} != {"positive", "negative"}:
+        steps += 1
+        errors = errors_of(made, labels, name, [0.4 + steps / 100] * len(STUDENTS))
+    page.keyboard.press(",")
+    page.keyboard.press(".")
+    for _ in range(abs(steps - 10)):
+        page.keyboard.press("." if steps > 10 else ",")
+    assert float(page.inner_text("#threshold-value")) == round(0.4 + steps / 100, 2)
+    titles = page.locator("#scores tbody th").all_inner_texts()
+    seen = []
+    for _ in errors[:60]:
+        page.keyboard.press("x")
+        sentence = r"False (\w+): (.*) (?:detects|misses) (.*?), "
+        kind, method, event = re.match(sentence, page.inner_text("#readout")).groups()
+        seen.append((*selected(page), kind, STUDENTS[titles.index(method)], event))
+        assert cursor(page) == pytest.approx(selected(page)[0], abs=0.011)
+    assert len(set(seen)) == len(seen) == min(60, len(errors))
+    assert [each[0] for each in seen] == [each[0] for each in errors[:60]], "by time"
+    assert set(seen) <= set(errors)
+    page.keyboard.press("Shift+X")
+    assert selected(page) == list(seen[-2][:2])
+
+
+def test_errors_of_hidden_lanes_are_passed_over(page, made, labels):
+    name = choose(page, 2)
+    for lane in (0, 2):
+        page.uncheck(f"#lanes input[value='{lane}']")
+    limits = stored_limits(made, labels, "adaptive")
+    errors = [each for each in errors_of(made, labels, name, limits) if each[3] == STUDENTS[1]]
+    page.click("#error-next")
+    assert selected(page)[0] == min(errors)[0]
+    assert tuple(selected(page)) in {each[:2] for each in errors}
+    page.keyboard.press("End")
+    page.click("#error-before")
+    assert selected(page)[0] == max(errors)[0]
+
+
+def test_tp_fp_and_fn_are_explained_and_drawn_apart(page, made, labels):
+    legend = page.inner_text(".legend")
+    for words in (
+        "TP, true positive: detected, and in the reference",
+        "FP, false positive: detected, and not in the reference",
+        "FN, false negative: in the reference, and not detected",
+    ):
+        assert words in legend
+    name = choose(page, 2)
+    events = read_table(made.path("annotations/events.tsv"))
+    (event, *_) = events[events.recording == name].event
+    for _ in range(50):
+        page.keyboard.press(".")
+    assert page.inner_text("#threshold-value") == "1.00"
+    top = top_of(page, event) + AROUND / 2 + 11 + 2  # of the first student's lane
+    lane = (pixels(page)[int(top) : int(top) + 9, LEFT:-RIGHT, :3] == [0, 114, 178]).all(axis=-1)
+    own = events[(events.recording == name) & (events.event == event)]
+    missed = (own.offset - own.onset).sum() / seconds_of(made, name)
+    assert lane[0].mean() == lane[8].mean() == pytest.approx(missed, abs=0.01)
+    assert not lane[2:7].any(), "hollow"
+
+
+# --- A link to what is shown
+
+
+def state_of(page):
+    return {
+        "recording": shown_recording(page),
+        "mode": page.locator("[name=mode]:checked").get_attribute("value"),
+        "threshold": page.inner_text("#threshold-value"),
+        "time": page.inner_text("#time"),
+        "selection": selected(page),
+        "loop": page.get_attribute("#loop", "aria-pressed"),
+        "speed": page.input_value("#speed"),
+        "order": page.input_value("#order"),
+        "lanes": [box.is_checked() for box in page.locator("#lanes input").all()],
+        "events": [box.is_checked() for box in page.locator("#events input").all()],
+        "counts": numbers(page, "recording"),
+        "view": [hashlib.sha256(pixels(page, each)).hexdigest() for each in ("base", "overlay")],
+    }
+
+
+def address(page):
+    """The page's address, once it has been renewed."""
+    page.wait_for_timeout(600)
+    return page.evaluate("location.hash")
+
+
+def test_the_address_is_a_link_to_what_is_shown(page, opened):
+    choose(page, 2)
+    page.keyboard.press(",")
+    page.select_option("#order", "2")
+    page.select_option("#speed", "0.75")
+    page.click("#loop")
+    page.uncheck("#lanes input[value='1']")
+    page.locator("#events tbody input").nth(1).uncheck()
+    page.click("#zoom-in")
+    drag(page, 0.25, 0.5)
+    page.mouse.move(1, 1)
+    kept = state_of(page)
+    link = address(page)
+    again = opened(link)
+    wait_for(lambda: again.inner_text("#time") == kept["time"])
+    wait_for(lambda: selected(again) == kept["selection"])
+    assert state_of(again) == kept
+    page.reload()
+    page.wait_for_selector("#events td")
+    wait_for(lambda: selected(page) == kept["selection"])
+    assert state_of(page) == kept
+
+
+def test_a_link_that_says_nonsense_is_the_page_as_it_begins(page, opened):
+    begin = state_of(page)
+    link = (
+        "#recording=no&mode=<b>&threshold=7&view=9-x&selection=5-2&at=-1&order=9&speed=99&hide=7"
+        "&hide-event=no&loop=x"
+    )
+    other = opened(link)
+    assert state_of(other) == begin
+    other.evaluate("location.hash = 'mode=fixed'")
+    wait_for(lambda: other.is_checked("input[value=fixed]"))
+
+
+# --- Without Opus, by touch, for screen readers
+
+
+NO_OPUS = "HTMLMediaElement.prototype.canPlayType = () => '';"
+
+
+def test_without_opus_all_else_is_there(opened, page, made, labels):
+    assert page.is_hidden("#no-sound")
+    silent = opened(script=NO_OPUS)
+    assert "does not play the sound (Opus)" in silent.inner_text("#no-sound")
+    assert silent.is_disabled("#play")
+    name = choose(silent, 1)
+    limits = stored_limits(made, labels, "adaptive")
+    assert numbers(silent, "recording") == expected(made, labels, [name], limits)
+    plot = silent.locator("#plot").bounding_box()
+    silent.mouse.click(plot["x"] + 500, plot["y"] + 60)
+    assert cursor(silent) > 1
+    silent.keyboard.press("Home")
+    silent.keyboard.press("Space")
+    silent.keyboard.press("x")
+    assert len(selected(silent)) == 2
+
+
+TOUCH = {
+    "viewport": {"width": 420, "height": 860}, "has_touch": True, "is_mobile": True,
+    "device_scale_factor": 2,
+}  # fmt: skip
+
+
+def test_all_goes_by_touch_on_a_narrow_screen(opened):
+    page = opened(**TOUCH)
+    choose(page, 1)
+    for each in page.locator("button:visible, select:visible").all():
+        box = each.bounding_box()
+        assert box["height"] >= 44, each.get_attribute("id")
+    for lane in range(4):
+        assert page.locator("#lanes label").nth(lane).bounding_box()["height"] >= 44
+    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wider <= 0
+    page.evaluate("window.scrollTo(0, 0)")
+    plot = page.locator("#plot").bounding_box()
+    page.touchscreen.tap(plot["x"] + 200, plot["y"] + 60)
+    first = cursor(page)
+    assert first > 1
+    swipe(page, plot["x"] + 150, plot["x"] + 250, plot["y"] + 60)
+    wait_for(lambda: len(selected(page)) == 2)
+    assert selected(page)[0] < first < selected(page)[1]
+    page.tap("#recording-next")
+    page.tap("#error-next")
+    assert "False" in page.inner_text("#readout")
+    page.tap("#play")
+    wait_until(page, "Play")
+
+
+def swipe(page, start, end, y):
+    session = page.context.new_cdp_session(page)
+    for kind, x in [("touchStart", start), *(("touchMove", start + step * (end - start) / 5)
+                                             for step in range(1, 6))]:  # fmt: skip
+        points = [{"x": x, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_what_can_be_used_has_a_name_and_a_place_for_the_keys(page):
+    unnamed = page.evaluate("""() => [...document.querySelectorAll("button, select, input")].filter(
+      (each) => !each.closest("[hidden]") && !each.getAttribute("aria-label") &&
+        !each.textContent.trim() && ![...each.labels].some((label) => label.textContent.trim())
+    ).map((each) => each.outerHTML)""")
+    assert unnamed == []
+    stuck = page.evaluate("""() => [...document.querySelectorAll("*")].filter((each) =>
+      ["auto", "scroll"].includes(getComputedStyle(each).overflowX) &&
+      each.scrollWidth > each.clientWidth && each.tabIndex < 0).map((each) => each.outerHTML)""")
+    assert stuck == []
+    roles = page.evaluate("""() => [...document.querySelectorAll("#recordings > *")].map(
+      (each) => each.getAttribute("role"))""")
+    assert set(roles) == {"group"}
+    labels = page.locator("#recordings [role=group]").evaluate_all(
+        "groups => groups.map((each) => each.ariaLabel)"
+    )
+    assert labels == ["city center", "home", "office", "residential area"]
+
+
+# --- One's own recordings
+
+
+def test_the_page_of_an_own_recording_shows_what_was_found(made, opened, tmp_path):
+    """Against the table of events that is written beside it."""
+    wav = next(made.path("data").glob("*/audio/**/*.wav"))
+    program = made.folder / "workflow_scripts" / "detect.py"
+    given = [program, wav, "--page", "--output", tmp_path]
+    done = subprocess.run([sys.executable, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = read_table(tmp_path / f"{wav.name}.events.tsv")
+    assert len(found) > 0
+    page = opened(address=(tmp_path / f"{wav.name}.html").as_uri())
+    assert page.locator("#plot").bounding_box()["y"] < 110
+    assert wav.name in page.inner_text("#recording")
+    assert "synthetic sound" in page.inner_text("#note")
+    for hidden in ("#nav", "#error-next", "#scores", "input[value=fixed]"):
+        assert page.is_hidden(hidden)
+    assert page.locator("#lanes input").count() == 1, "no lane of a reference"
+    shown = {
+        row.get_attribute("data-event"): row.locator("td").all_inner_texts()
+        for row in page.locator("#events tbody tr").all()
+    }
+    assert set(shown) == set(found.event)
+    for event, (_, times, seconds, _) in shown.items():
+        own = found[found.event == event]
+        assert int(times) == len(own)
+        assert float(seconds) == pytest.approx((own.offset - own.onset).sum(), abs=0.011)
+    page.keyboard.press("e")
+    first = found.iloc[0]
+    assert selected(page) == pytest.approx([first.onset, first.offset], abs=0.006)
+    wait_until(page, "Play")
 
 
 def test_only_the_page_is_made_again_where_its_keys_change(made):

@@ -12,7 +12,7 @@ import torch
 from softscene.core.tsv import read_table
 from softscene.detect.detection import detect
 from softscene.detect.detector import load_detector
-from softscene.detect.recordings import RESULTS
+from softscene.detect.recordings import RESULTS, WITH_PAGE
 from softscene.evaluation.probabilities import load_probabilities
 from softscene.features.extraction import log_mel, read_mono
 
@@ -127,8 +127,10 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     assert "Traceback" not in done.stdout
     good = ["later.wav", "a b.wav", "a b.flac", "süb [x]/$x;%`é'.ogg"]
     assert own_results(scratch) == {
-        f"my rec/{name}{ending}" for name in good for ending in RESULTS.values()
+        f"my rec/{name}{ending}" for name in good for ending in WITH_PAGE.values()
     }
+    page = scratch.path("own/my rec/a b.wav.html").read_text(encoding="utf-8")
+    assert "<title>Events in a b.wav</title>" in page
     table = read_table(scratch.path("own/my rec/a b.wav.events.tsv"))
     assert list(table.columns) == ["onset", "offset", "event", "confidence", "trained_on"]
     both = [scratch.path(f"own/my rec/a b.{form}.events.tsv") for form in ("wav", "flac")]

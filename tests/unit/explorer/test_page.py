@@ -24,9 +24,8 @@ from softscene.explorer.encode import (
     sound,
     spectrogram,
 )
-from softscene.explorer.page import choose, fill_page, shown_of
+from softscene.explorer.page import COLOURS, PAGE, choose, fill_page, shown_of
 from softscene.features.extraction import log_mel
-from softscene.report.style import COLOURS
 
 from tests.conftest import FEATURES, PAPER, SCHEMA
 from tests.unit.config.test_checks import changed, complaint
@@ -171,6 +170,46 @@ def test_no_more_students_are_shown_than_the_schema_allows_and_colours_tell_apar
     assert len(set(COLOURS[:MOST_EXPLORED])) == MOST_EXPLORED
 
 
+def luminance(colour):
+    """Relative luminance of #rrggbb, WCAG 2."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    darker, lighter = sorted(map(luminance, (one, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def palettes():
+    """The colours of the page that have names: by day, and in dark mode."""
+    blocks = re.findall(r":root \{(.*?)\}", (PAGE / "explorer.css").read_text(), re.DOTALL)
+    day, night = (dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in blocks)
+    return [day, day | night]
+
+
+def test_contrast_is_wcags():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize("palette", palettes(), ids=["day", "night"])
+def test_colours_can_be_told_from_the_paper(palette):
+    """3:1 for what is drawn, 4.5:1 for text (WCAG 2, levels AA)."""
+    drawn = [*COLOURS, *(palette[name] for name in ("reference", "cursor", "selection", "edge"))]
+    for colour in drawn:
+        assert contrast(colour, palette["paper"]) >= 3, colour
+    for colour in (*COLOURS, palette["reference"]):
+        assert contrast(colour, palette["band"]) >= 3, colour
+    for name in ("text", "faint"):
+        for under in ("paper", "panel", "band"):
+            assert contrast(palette[name], palette[under]) >= 4.5, (name, under)
+    assert contrast(palette["text"], palette["note"]) >= 4.5
+    assert contrast(palette["accent-text"], palette["accent"]) >= 4.5
+    assert contrast(palette["paper"], palette["cursor"]) >= 4.5, "the cursor's flag"
+
+
 class Reader(HTMLParser):
     """Collects the data elements of a page, as a browser would find them."""
 
@@ -191,13 +230,13 @@ class Reader(HTMLParser):
 def test_no_text_of_the_data_gets_out_of_its_element():
     nasty = "</script><img src=http://example.org/x>{{script}}<!-- é"
     reader = Reader()
-    text = fill_page({"run": "<b>", "note": nasty}, [{"sound": nasty}])
+    text = fill_page({"title": "<b>", "note": nasty}, [{"sound": nasty}])
     reader.feed(text)
-    assert json.loads(reader.found["study"]) == {"run": "<b>", "note": nasty}
+    assert json.loads(reader.found["study"]) == {"title": "<b>", "note": nasty}
     assert json.loads(reader.found["recording-0"]) == {"sound": nasty}
     assert not {"img", "b"} & set(reader.tags)
 
 
 def test_the_page_names_no_address():
-    text = fill_page({"run": "r"}, [])
+    text = fill_page({"title": "r"}, [])
     assert not re.findall(r"(?:src|href)=|@import|url\((?!\$)|https?:", text)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,16 @@ from softscene.features.activity import times_of
 from softscene.features.streaming import log_mel_clips
 
 BATCH = 4  # clips at a time; bounds memory
+
+
+class Page(Protocol):
+    """Makes a recording's page of what is found in it; its result is called ``page``."""
+
+    def push(self, log_mel: np.ndarray, posteriors: np.ndarray) -> None:
+        """Take further frames x bands, and frames x events."""
+
+    def write(self, source: Path, found: "Found", target: Path) -> None:
+        """Write it, once all of the recording was pushed."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,7 @@ def detect(
     results: Mapping[str, str | Path],
     threshold: float | None = None,
     advance: Callable[[float, float], object] = lambda seconds, total: None,
+    page: Page | None = None,
 ) -> Found:
     """Find the events and the scene of a recording, in memory that its length does not change.
 
@@ -126,12 +138,14 @@ def detect(
     detector
         The students.
     results
-        Target of each of ``recordings.RESULTS``, in one folder. What stands there is removed first;
-        after a failure of any kind nothing is there.
+        Target of each of ``recordings.RESULTS``, and of ``page`` where one is made, in one folder.
+        What stands there is removed first; after a failure of any kind nothing is there.
     threshold
         Of all events; ``None`` takes the students' adaptive ones.
     advance
         Called with the seconds that each step has done, and those of the whole recording.
+    page
+        Makes its page.
 
     Returns
     -------
@@ -147,13 +161,15 @@ def detect(
     _remove(targets)
     overview = Overview()
     try:
-        found, rate = _hear(source, detector, threshold, overview, advance)
+        found, rate = _hear(source, detector, threshold, overview, advance, page)
     except AudioError as error:
         if Path(source).suffix.lower() in FOREIGN and Path(source).is_file():
             raise AudioError(f"{error}; {CONVERT}") from error
         raise
     with _all_or_none(targets) as partial:
         _write(found, Path(source).name, rate, detector, partial, overview)
+        if page:
+            page.write(Path(source), found, partial["page"])
     return found
 
 
@@ -163,6 +179,7 @@ def _hear(
     threshold: float | None,
     overview: Overview,
     advance: Callable[[float, float], object],
+    page: Page | None,
 ) -> tuple[Found, int]:
     """What is in a recording, and its rate (Hz); fills ``overview``."""
     about = detector.about
@@ -178,6 +195,8 @@ def _hear(
             scenes += [len(clip) for clip in batch] @ of_scenes
             for clip, each in zip(batch, posteriors, strict=True):
                 overview.push(clip, np.where(tracker.push(each), each, 0))
+                if page:
+                    page.push(clip, each)
             advance(sum(map(len, batch)) * hop[0] / hop[1], recording.seconds)
     if tracker.frames == 0:
         raise AudioError(f"{source}: is shorter than a sample of {hop[1]} Hz")

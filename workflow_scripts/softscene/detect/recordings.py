@@ -29,6 +29,7 @@ RESULTS = {
     "scenes": ".scenes.tsv",
     "picture": ".png",
 }
+WITH_PAGE = RESULTS | {"page": ".html"}  # to see and hear it
 LONGEST = 255 - max(map(len, RESULTS.values()))  # bytes of a name, as file systems hold 255
 # Snakemake takes {x} for a wildcard and <x> for a path variable, and no line feed for a path.
 _SNAKEMAKES_OWN = re.compile(r"[{}\n]|<[a-z][a-z0-9_]*>")

@@ -25,12 +25,25 @@ FREQUENCIES = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz, labelled
 def sound(samples: np.ndarray, sample_rate: int) -> str:
     """A mono signal as a data URI, Ogg Opus: which keeps the time that MP3 shifts."""
     resampled = librosa.resample(samples, orig_sr=sample_rate, target_sr=SOUND_RATE)
-    peak = np.abs(resampled).max(initial=0.0)
-    scaled = resampled * (LOUDEST / peak if peak > 0 else 1.0)
-    file = io.BytesIO()
-    soundfile.write(
-        file, scaled, SOUND_RATE, format="OGG", subtype="OPUS", compression_level=SOUND_COMPRESSION
-    )
+    return sound_of_blocks([resampled], float(np.abs(resampled).max(initial=0.0)))
+
+
+def sound_of_blocks(blocks: Iterable[np.ndarray], peak: float) -> str:
+    """The same of a signal that comes in blocks of any size, at ``SOUND_RATE``.
+
+    Parameters
+    ----------
+    blocks
+        Mono signal.
+    peak
+        Its largest magnitude, which becomes ``LOUDEST``.
+    """
+    gain, file = LOUDEST / peak if peak > 0 else 1.0, io.BytesIO()
+    with soundfile.SoundFile(
+        file, "w", SOUND_RATE, 1, "OPUS", format="OGG", compression_level=SOUND_COMPRESSION
+    ) as opus:
+        for block in blocks:
+            opus.write(block * gain)
     return _data_uri("audio/ogg", file.getvalue())
 
 

@@ -1,7 +1,7 @@
 """The explorer: one page to see and hear what each method detects in the evaluation parts.
 
 The page computes detections and counts by itself, for any threshold. It decides as the evaluation
-does, as it knows each probability's place among all thresholds: see ``embedding.codes``.
+does, as it knows each probability's place among all thresholds: see :func:`.encode.codes`.
 """
 
 import json
@@ -23,19 +23,22 @@ from softscene.core.progress import Progress
 from softscene.core.tsv import read_numbers, read_table
 from softscene.data.annotations import happenings
 from softscene.data.splits import EVALUATION
+from softscene.evaluation import metrics
 from softscene.evaluation.probabilities import load_probabilities
-from softscene.evaluation.scoring import Activity, reference_activity, sum_counts
+from softscene.evaluation.scoring import Activity, reference_activity
 from softscene.evaluation.tables import SYNTHETIC_NOTE, row_title
 from softscene.evaluation.thresholds import MODES, reached
 from softscene.explorer.encode import codes, frequency_marks, levels_of, packed, sound, spectrogram
 from softscene.features.extraction import locate, read_mono
 from softscene.features.store import FeatureParameters, FeatureStore, sources_of
-from softscene.report.figure3 import COLOURS
 
 PAGE = Path(__file__).with_name("web")
 SCRIPTS = (
-    "decisions.js", "drawing.js", "player.js", "state.js", "tables.js", "view.js", "explorer.js",
+    "decisions.js", "drawing.js", "player.js", "state.js", "tables.js", "view.js", "errors.js",
+    "link.js", "explorer.js",
 )  # fmt: skip
+# Of students. Each reaches a contrast of 3:1 on the white page and on the dark one.
+COLOURS = ("#0072B2", "#B87A00", "#009E73", "#C0639A", "#3D96D0", "#D55E00")
 Json = dict[str, Any]
 
 
@@ -220,9 +223,13 @@ def make_explorer(
         for limits in detector.thresholds.values()
         for limit in limits
     )
-    chosen = [(part, name) for part in parts for name in choose(part.scenes, number)]
+    tallies = [_tally(part, levels) for part in parts]
+    chosen = [
+        (index, name) for index, part in enumerate(parts) for name in choose(part.scenes, number)
+    ]
     overview = {
-        "run": run,
+        "title": f"Explorer of the run {run}",
+        "reference": True,
         "note": SYNTHETIC_NOTE.replace("*", "") if synthetic else None,
         "terms": terms,
         "hop": sources.hop,
@@ -234,14 +241,17 @@ def make_explorer(
             {"name": each.title, "colour": COLOURS[i % len(COLOURS)]}
             for i, each in enumerate(shown)
         ],
-        "parts": [_count_part(part, levels) for part in parts],
+        "parts": [_of_part(*each, levels) for each in zip(parts, tallies, strict=True)],
         "recordings": [
-            {"part": parts.index(part), "name": name, "scene": part.scenes[name],
-             "frames": len(part.reference[name]), "occurrences": len(events[name])}
-            for part, name in chosen
+            {"part": index, "name": name, "scene": parts[index].scenes[name],
+             "frames": len(parts[index].reference[name]), "occurrences": len(events[name]),
+             "students": [_counted(each) for each in tallies[index][name]]}
+            for index, name in chosen
         ],
     }  # fmt: skip
-    content = _contents(sources, chosen, events, labels, levels)
+    content = _contents(
+        sources, [(parts[index], name) for index, name in chosen], events, labels, levels
+    )
     write_text(target, fill_page(overview, content))
 
 
@@ -274,9 +284,37 @@ def _read_part(
     )
 
 
-def _count_part(part: Part, levels: np.ndarray) -> Json:
+def _tally(part: Part, levels: np.ndarray) -> dict[str, np.ndarray]:
+    """Recording -> students x thresholds x 6 sums over all events, see :func:`_sums`.
+
+    Thresholds are those of each of ``MODES``, and then each level.
+    """
+    return {
+        name: np.array(
+            [
+                [
+                    _sums(reference, reached(detector.probabilities[name], limits))
+                    for limits in [*(detector.thresholds[mode] for mode in MODES), *levels]
+                ]
+                for detector in part.detectors
+            ]
+        )
+        for name, reference in part.reference.items()
+    }
+
+
+def _sums(reference: np.ndarray, detected: np.ndarray) -> list[int]:
+    """TP, FP, FN, substitutions, deletions and insertions, over all events of a recording."""
+    counts = metrics.count(reference, detected)
+    names = ("true_positives", "false_positives", "false_negatives")
+    sums = [int(getattr(counts, name).sum()) for name in names]
+    return [*sums, counts.substitutions, counts.deletions, counts.insertions]
+
+
+def _of_part(part: Part, tallies: Mapping[str, np.ndarray], levels: np.ndarray) -> Json:
     """What the page cannot count by itself, as it has not all recordings: the whole part."""
     places = {level: index for index, level in enumerate(levels.tolist())}
+    totals = np.sum(list(tallies.values()), axis=0)
     return {
         "fold": part.fold,
         "recordings": len(part.scenes),
@@ -286,28 +324,18 @@ def _count_part(part: Part, levels: np.ndarray) -> Json:
                     mode: [places[limit] for limit in limits.tolist()]
                     for mode, limits in detector.thresholds.items()
                 },
-                "modes": {
-                    mode: _sums(part.reference, detector.probabilities, limits)
-                    for mode, limits in detector.thresholds.items()
-                },
-                "levels": [
-                    _sums(part.reference, detector.probabilities, level) for level in levels
-                ],
+                **_counted(total),
             }
-            for detector in part.detectors
+            for detector, total in zip(part.detectors, totals, strict=True)
         ],
     }
 
 
-def _sums(
-    reference: Activity, probabilities: Activity, thresholds: np.ndarray | float
-) -> list[int]:
-    """TP, FP, FN, substitutions, deletions and insertions, over all recordings and events."""
-    detected = {name: reached(scores, thresholds) for name, scores in probabilities.items()}
-    counts = sum_counts(reference, detected)
-    names = ("true_positives", "false_positives", "false_negatives")
-    sums = [int(getattr(counts, name).sum()) for name in names]
-    return [*sums, counts.substitutions, counts.deletions, counts.insertions]
+def _counted(tally: np.ndarray) -> Json:
+    """A student's sums of each mode and of each level, as the page reads them."""
+    first = len(MODES)
+    modes = dict(zip(MODES, tally[:first].tolist(), strict=True))
+    return {"modes": modes, "levels": tally[first:].tolist()}
 
 
 def _contents(
@@ -353,7 +381,7 @@ def fill_page(overview: Json, contents: Iterable[Json]) -> str:
         for name, content in data
     ]
     parts = {
-        "title": escape(f"Explorer of the run {overview['run']}"),
+        "title": escape(overview["title"]),
         "style": (PAGE / "explorer.css").read_text(encoding="utf-8"),
         "script": "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         "data": "\n".join(elements),

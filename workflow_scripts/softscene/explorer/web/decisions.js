@@ -1,5 +1,5 @@
-// What thresholds make of probabilities. A code is the number of levels below a probability, so
-// `probability > levels[k]` is `code > k`: exactly what the evaluation decides.
+// What thresholds make of probabilities. A code is the number of levels that a probability reaches,
+// so `probability >= levels[k]` is `code > k`: exactly what the evaluation decides.
 
 /** Bytes of base 64. */
 function bytesOf(text) {
@@ -9,7 +9,7 @@ function bytesOf(text) {
   return bytes;
 }
 
-/** Events x frames of numbers, from what `packed` in embedding.py wrote: an array for each event. */
+/** Events x frames of numbers, from what `packed` in encode.py wrote: an array for each event. */
 async function unpack(text, frames, wide) {
   const inflated = new Blob([bytesOf(text)])
     .stream()

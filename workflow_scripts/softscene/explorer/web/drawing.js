@@ -7,6 +7,8 @@ const LANE = 9; // a lane of a student
 const BETWEEN = 2; // lanes of an event
 const AROUND = 8; // the lanes of an event
 const METER = 46; // width
+const NARROW = 620; // below it, names stand above lanes and there are no meters
+const NAME = 15; // height of such a name
 const TILE = 5; // of a hatching
 const FONT = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300];
@@ -36,14 +38,26 @@ function cssColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function laneHeight(lane) {
+  return lane < 0 ? REFERENCE : LANE;
+}
+
 /** Where everything of the plot lies. */
 class Layout {
-  constructor(width, rows, students) {
+  /** `lanes` are those to show, -1 the reference's. */
+  constructor(width, rows, lanes) {
     this.width = width;
-    this.left = width < 620 ? 118 : 148;
-    this.right = METER + 22;
+    this.narrow = width < NARROW;
+    this.left = this.narrow ? 52 : 148;
+    this.right = this.narrow ? 8 : METER + 22;
     this.span = Math.max(50, width - this.left - this.right);
-    this.rowHeight = AROUND + REFERENCE + students * (LANE + BETWEEN);
+    let top = AROUND / 2 + (this.narrow ? NAME : 0);
+    this.tops = new Map();
+    for (const lane of lanes) {
+      this.tops.set(lane, top);
+      top += laneHeight(lane) + BETWEEN;
+    }
+    this.rowHeight = Math.max(top - BETWEEN + AROUND / 2, 2 * AROUND);
     this.lanes = SPECTROGRAM + AXIS;
     this.height = this.lanes + Math.max(1, rows) * this.rowHeight + 4;
   }
@@ -62,17 +76,16 @@ class Layout {
 
   /** Top of a lane of a row; lane -1 is the reference's. */
   laneTop(row, lane) {
-    const first = this.rowTop(row) + AROUND / 2;
-    return lane < 0 ? first : first + REFERENCE + BETWEEN + lane * (LANE + BETWEEN);
+    return this.rowTop(row) + this.tops.get(lane);
   }
 
   /** Row and lane at a height; null outside of all lanes. */
-  laneAt(y, rows, students) {
+  laneAt(y, rows) {
     const row = Math.floor((y - this.lanes) / this.rowHeight);
     if (row < 0 || row >= rows) return null;
-    for (let lane = -1; lane < students; lane++) {
+    for (const lane of this.tops.keys()) {
       const top = this.laneTop(row, lane);
-      if (y >= top - 1 && y <= top + (lane < 0 ? REFERENCE : LANE) + 1) return { row, lane };
+      if (y >= top - 1 && y <= top + laneHeight(lane) + 1) return { row, lane };
     }
     return null;
   }
@@ -124,6 +137,7 @@ function drawAxis(context, layout, view) {
     const edge = Math.min(Math.max(x, layout.left + 14), layout.left + layout.span - 14);
     context.fillText(clock(k * step, decimals), edge, SPECTROGRAM + AXIS / 2);
   }
+  if (layout.narrow) return;
   context.textAlign = "left";
   context.fillText("now", layout.left + layout.span + 12, SPECTROGRAM + AXIS / 2);
 }
@@ -134,6 +148,10 @@ function drawBand(context, layout, row, index) {
     context.fillRect(0, layout.rowTop(index), layout.width, layout.rowHeight);
   }
   context.fillStyle = cssColour("--text");
+  if (layout.narrow) {
+    context.textAlign = "left";
+    return context.fillText(row.name, 8, layout.rowTop(index) + NAME / 2 + 2);
+  }
   context.textAlign = "right";
   const middle = layout.rowTop(index) + layout.rowHeight / 2;
   context.fillText(row.name, layout.left - 8, middle, layout.left - 14);
@@ -150,13 +168,17 @@ function clipped(context, layout, draw) {
 }
 
 function drawRow(context, layout, shown, row, index) {
-  context.fillStyle = cssColour("--reference");
-  for (const [, onset, offset] of row.occurrences) {
-    drawBar(context, layout, shown.view, onset, offset, layout.laneTop(index, -1), REFERENCE);
+  for (const lane of layout.tops.keys()) {
+    const top = layout.laneTop(index, lane);
+    if (lane >= 0) {
+      drawLane(context, layout, shown, row.lanes[lane], shown.colours[lane], top);
+      continue;
+    }
+    context.fillStyle = cssColour("--reference");
+    for (const [, onset, offset] of row.occurrences) {
+      drawBar(context, layout, shown.view, onset, offset, top, REFERENCE);
+    }
   }
-  row.lanes.forEach((lane, student) => {
-    drawLane(context, layout, shown, lane, shown.colours[student], layout.laneTop(index, student));
-  });
 }
 
 function drawLane(context, layout, { view, hop }, lane, colour, top) {
@@ -173,6 +195,10 @@ function drawLane(context, layout, { view, hop }, lane, colour, top) {
   context.fillStyle = colour;
   for (const [first, behind] of lane.hits) {
     drawBar(context, layout, view, first * hop, behind * hop, top, LANE);
+  }
+  for (const [first, behind] of lane.misses) { // hollow
+    drawBar(context, layout, view, first * hop, behind * hop, top, 1.5);
+    drawBar(context, layout, view, first * hop, behind * hop, top + LANE - 1.5, 1.5);
   }
 }
 
@@ -224,8 +250,9 @@ function hatching(colour) {
 }
 
 /** Cursor, the time that the mouse points at, and each lane's probability at the cursor. */
-function drawOverlay(canvas, layout, shown, time, pointed) {
+function drawOverlay(canvas, layout, shown, time, pointed, selection) {
   const context = sized(canvas, layout.width, layout.height);
+  if (selection) clipped(context, layout, () => drawSelection(context, layout, shown.view, selection));
   if (pointed !== null) {
     context.fillStyle = cssColour("--faint");
     context.fillRect(layout.x(pointed, shown.view) - 0.5, 0, 1, layout.height);
@@ -236,7 +263,16 @@ function drawOverlay(canvas, layout, shown, time, pointed) {
     context.fillRect(x - 1, 0, 2, layout.height);
     drawFlag(context, layout, x, clock(time, 2));
   }
-  shown.rows.forEach((row, index) => drawMeters(context, layout, shown, row, index, time));
+  if (!layout.narrow) shown.rows.forEach((row, index) => drawMeters(context, layout, shown, row, index, time));
+}
+
+function drawSelection(context, layout, view, { from, to }) {
+  const [left, right] = [layout.x(from, view), layout.x(to, view)];
+  context.fillStyle = cssColour("--selection");
+  context.globalAlpha = 0.25;
+  context.fillRect(left, 0, right - left, layout.height);
+  context.globalAlpha = 1;
+  for (const x of [left, right]) context.fillRect(x - 1, 0, 2, layout.height);
 }
 
 function drawFlag(context, layout, x, text) {
@@ -251,11 +287,12 @@ function drawFlag(context, layout, x, text) {
 function drawMeters(context, layout, shown, row, index, time) {
   const left = layout.left + layout.span + 12;
   const frame = Math.min(Math.floor(time / shown.hop + 1e-6), shown.frames - 1);
-  if (row.active[frame]) {
+  if (row.active[frame] && layout.tops.has(-1)) {
     context.fillStyle = cssColour("--reference");
     context.fillRect(left, layout.laneTop(index, -1), METER, REFERENCE);
   }
   row.lanes.forEach((lane, student) => {
+    if (!layout.tops.has(student)) return;
     const top = layout.laneTop(index, student);
     context.fillStyle = cssColour("--line");
     context.fillRect(left, top, METER, LANE);

@@ -5,6 +5,7 @@ const RENEWED = 500; // milliseconds between two readouts while it plays
 // --- Recordings
 
 function listParts() {
+  byId("part-choice").hidden = page.parts.length < 2;
   page.parts.forEach((part, index) => {
     byId("part").append(make("option", { value: index, textContent: `fold ${part.fold}` }));
   });
@@ -14,27 +15,74 @@ function listParts() {
   });
 }
 
+/** What recordings can be sorted by: value -> words. */
+function orders() {
+  const students = page.reference ? [...page.students.entries()] : [];
+  return new Map([
+    ["scene", "scene"],
+    ...students.map(([index, { name }]) => [String(index), `error rate of ${name}, highest first`]),
+  ]);
+}
+
+function listOrders() {
+  byId("order-choice").hidden = !page.reference;
+  for (const [value, textContent] of orders()) byId("order").append(make("option", { value, textContent }));
+  byId("order").addEventListener("change", (event) => {
+    state.order = event.target.value;
+    showOrder(page.recordings[state.chosen].part);
+    renewLink();
+  });
+}
+
+function showOrder(part) {
+  byId("order").value = state.order;
+  byId("part").value = part;
+  listRecordings(part);
+  markChosen();
+}
+
+/** Error rate of a recording, of the student that recordings are sorted by. */
+function rateOf(index) {
+  return errorRate(counted(page.recordings[index], Number(state.order)));
+}
+
+/** A part's recordings, in the order of the list. */
 function indicesOf(part) {
-  return [...page.recordings.keys()].filter((index) => page.recordings[index].part === part);
+  const found = [...page.recordings.keys()].filter((index) => page.recordings[index].part === part);
+  if (state.order === "scene") return found;
+  const rate = (index) => (Number.isNaN(rateOf(index)) ? -1 : rateOf(index));
+  return found.sort((one, other) => rate(other) - rate(one));
+}
+
+/** The first of those recordings in which most methods find something that is there. */
+function firstRecording() {
+  if (!page.reference) return 0;
+  const finders = page.recordings.map((each) =>
+    page.students.filter((_, student) => counted(each, student).hits > 0).length);
+  return finders.indexOf(Math.max(...finders));
 }
 
 function listRecordings(part) {
   const list = byId("recordings");
   list.replaceChildren();
   let scene = null;
+  let group = list;
   for (const index of indicesOf(part)) {
     const each = page.recordings[index];
-    if (each.scene !== scene) {
+    if (page.reference && state.order === "scene" && each.scene !== scene) {
       scene = each.scene;
-      list.append(make("li", { className: "scene", role: "presentation", textContent: spoken(scene) }));
+      group = make("div", { attributes: { role: "group", "aria-label": spoken(scene) } },
+        make("div", { className: "scene", ariaHidden: "true", textContent: spoken(scene) }));
+      list.append(group);
     }
+    const length = clock(each.frames * page.hop);
     const option = make(
-      "li",
-      { id: `option-${index}`, role: "option", title: each.name, onclick: () => choose(index) },
+      "div",
+      { id: `option-${index}`, title: each.name, onclick: () => choose(index), attributes: { role: "option" } },
       basename(each.name),
-      make("span", { textContent: clock(each.frames * page.hop) }),
+      make("span", { textContent: state.order === "scene" ? length : ratio(rateOf(index)) }),
     );
-    list.append(option);
+    group.append(option);
   }
 }
 
@@ -48,7 +96,7 @@ async function choose(index) {
   const image = new Image();
   image.src = content.image;
   const read = await Promise.all([
-    unpack(content.reference, frames, false),
+    page.reference ? unpack(content.reference, frames, false) : page.events.map(() => new Uint8Array(frames)),
     ...content.codes.map((text) => unpack(text, frames, wide)),
     image.decode(),
   ]);
@@ -57,18 +105,20 @@ async function choose(index) {
   state.recording = {
     image,
     imageSeconds: image.width * content.frames_a_pixel * page.hop,
-    occurrences: content.occurrences,
+    occurrences: content.occurrences ?? [],
     reference: read[0],
     codes: read.slice(1, 1 + content.codes.length),
   };
   player.load(content.sound);
-  state.played = null;
+  state.played = state.error = state.drawn = null;
   state.view = { from: 0, to: seconds() };
-  byId("recording").replaceChildren(
-    `${spoken(facts().scene)}: ${basename(facts().name)} `,
-    make("small", { textContent: `${facts().occurrences} events`, title: facts().name }),
-  );
+  const { scene, name, occurrences } = facts();
+  const title = page.reference ? `${spoken(scene)}: ${basename(name)} ` : `${basename(name)} `;
+  const words = `${occurrences} ${occurrences === 1 ? "event" : "events"}`;
+  const small = page.reference || !scene ? words : `${words}; scene: ${spoken(scene)}`;
+  byId("recording").replaceChildren(title, make("small", { textContent: small, title: name }));
   update();
+  showSelection();
 }
 
 function markChosen() {
@@ -76,10 +126,15 @@ function markChosen() {
   for (const option of list.querySelectorAll("[role=option]")) {
     option.setAttribute("aria-selected", option.id === `option-${state.chosen}`);
   }
-  list.setAttribute("aria-activedescendant", `option-${state.chosen}`);
-  byId(`option-${state.chosen}`).scrollIntoView({ block: "nearest" });
+  const option = byId(`option-${state.chosen}`);
+  if (!option) return;
+  list.setAttribute("aria-activedescendant", option.id);
+  // The list alone: scrollIntoView would also move the page.
+  list.scrollTop = Math.min(list.scrollTop, option.offsetTop);
+  list.scrollTop = Math.max(list.scrollTop, option.offsetTop + option.offsetHeight - list.clientHeight);
 }
 
+/** The recording so many places further in the list, or before. */
 function chooseNext(step) {
   const indices = indicesOf(page.recordings[state.chosen].part);
   const place = indices.indexOf(state.chosen) + step;
@@ -102,15 +157,41 @@ function update() {
   const occurs = found.map(([first]) => first.hits + first.misses > 0);
   const detected = found.map((each) => each.some(({ hits, extras }) => hits + extras > 0));
   const order = [...page.events.keys()];
-  state.rows = [
+  state.events = [
     ...order.filter((event) => occurs[event]),
     ...order.filter((event) => !occurs[event] && detected[event]),
   ].map(makeRow);
+  state.error = null;
   showThreshold();
   showScores();
+  if (state.order !== "scene") showOrder(facts().part);
+  showLanes();
+}
+
+/** Show the lanes that are not hidden. */
+function showLanes() {
+  state.rows = state.events.filter(({ name }) => !state.hiddenEvents.has(name));
+  for (const box of document.querySelectorAll("#lanes input")) {
+    box.checked = !state.hiddenLanes.has(Number(box.value));
+  }
   showEvents();
   draw();
   showReadout();
+  renewLink();
+}
+
+/** A box for each lane, to show or hide it. */
+function listLanes() {
+  for (const lane of allLanes()) {
+    const box = make("input", { type: "checkbox", value: lane });
+    box.addEventListener("change", () => {
+      if (box.checked) state.hiddenLanes.delete(lane);
+      else state.hiddenLanes.add(lane);
+      showLanes();
+    });
+    const name = lane < 0 ? "reference" : page.students[lane].name;
+    byId("lanes").append(make("label", {}, box, swatch(lane < 0 ? "var(--reference)" : colours[lane]), name));
+  }
 }
 
 function makeRow(event) {
@@ -118,13 +199,16 @@ function makeRow(event) {
   const active = reference[event];
   const lanes = codes.map((rows, student) => {
     const limit = limitsOf(student)[event];
-    const hit = rows[event].map((code, frame) => (code > limit ? active[frame] : 0));
+    const where = (kind) => stretches(rows[event].map((code, frame) => Number(kind(code > limit, active[frame]))), 0);
     return {
       codes: rows[event],
       highest: page.levels.length - 1,
       limit,
       detected: stretches(rows[event], limit),
-      hits: stretches(hit, 0),
+      // Without a reference, all that is detected is drawn alike, and nothing is an error.
+      hits: where((found, there) => found && (there || !page.reference)),
+      extras: where((found, there) => found && !there && page.reference),
+      misses: where((found, there) => !found && there),
     };
   });
   return {
@@ -149,6 +233,7 @@ function showThreshold() {
 }
 
 function setMode(mode) {
+  if (![...page.modes, "own"].includes(mode)) return;
   state.mode = mode;
   update();
 }
@@ -160,16 +245,43 @@ function setLevel(level) {
 
 // --- Sound
 
-function onPlayer(kind, error) {
+function onPlayer(kind) {
+  if (kind === "error") player.canPlay = false;
+  if (!player.canPlay) showNoSound();
   if (!state.recording) return;
   byId("play").textContent = player.playing ? "❚❚ Pause" : "▶ Play";
-  if (kind === "error") return say(`The sound cannot be played: ${error.message}`);
   // Screen readers hear what stands there when it stops, and not each half second.
   byId("readout").setAttribute("aria-live", player.playing ? "off" : "polite");
   if (kind === "play") return requestAnimationFrame(animate);
   follow();
   drawCursor();
   showReadout();
+  renewLink();
+}
+
+/** Some browsers do not play Opus; all but the sound works there too. */
+function showNoSound() {
+  byId("no-sound").hidden = false;
+  for (const id of ["play", "loop", "speed"]) byId(id).disabled = true;
+}
+
+function setLoop(loop) {
+  player.loop = loop;
+  byId("loop").setAttribute("aria-pressed", loop);
+  renewLink();
+}
+
+const SPEEDS = [0.25, 0.5, 0.75, 1, 1.5, 2];
+
+function setSpeed(speed) {
+  if (!SPEEDS.includes(speed)) return;
+  player.speed = speed;
+  byId("speed").value = speed;
+  renewLink();
+}
+
+function changeSpeed(step) {
+  setSpeed(SPEEDS[SPEEDS.indexOf(player.speed) + step]);
 }
 
 function animate() {
@@ -181,23 +293,31 @@ function animate() {
 }
 
 function seek(time) {
-  state.played = null;
+  state.played = state.error = null;
   player.seek(Math.min(Math.max(time, 0), seconds()));
 }
 
-/** Play the reference's next event, or the one before. */
+/** Play the next event of the reference, or of what is detected where there is none. */
 function playEvent(step) {
   const from = state.played ?? player.time;
   const later = ([, onset]) => (state.played === null ? onset >= from - 1e-3 : onset > from + 1e-3);
   const earlier = ([, onset]) => onset < from - 1e-3;
-  const { occurrences } = state.recording;
-  const found = step > 0 ? occurrences.find(later) : occurrences.findLast(earlier);
+  const events = page.reference ? state.recording.occurrences : detections();
+  const found = step > 0 ? events.find(later) : events.findLast(earlier);
   if (found) playStretch(found[1], found[2]);
 }
 
+/** All that is detected, in the form of occurrences. */
+function detections() {
+  const found = state.rows.flatMap((row) => row.lanes.flatMap((lane) =>
+    lane.detected.map(([first, behind]) => [row.event, first * page.hop, behind * page.hop])));
+  return found.sort((one, other) => one[1] - other[1]);
+}
+
+/** Select an event and play it. */
 function playStretch(onset, offset) {
+  goToStretch(onset, offset, true);
   state.played = onset;
-  player.playStretch(onset, offset);
 }
 
 // --- Keys and controls
@@ -209,6 +329,13 @@ const KEYS = {
   Home: () => seek(0),
   End: () => seek(seconds()),
   e: (event) => playEvent(event.shiftKey ? -1 : 1),
+  x: (event) => page.reference && goToError(event.shiftKey ? -1 : 1),
+  l: () => player.canPlay && setLoop(!player.loop),
+  "[": () => setEdge("from"),
+  "]": () => setEdge("to"),
+  "<": () => changeSpeed(-1),
+  ">": () => changeSpeed(1),
+  Escape: () => clearSelection(),
   n: () => chooseNext(1),
   p: () => chooseNext(-1),
   "+": () => zoom(0.5, middle()),
@@ -222,14 +349,16 @@ const KEYS = {
   o: () => setMode("oracle"),
   "?": () => byId("help").showModal(),
 };
+const PRESSED_BY_SPACE = "button, summary, input[type=checkbox]";
+let clicked = null; // what was clicked last: the space bar plays, and does not press it again
 const OWN_KEYS = /^(Arrow|Home|End|Page)/; // of a slider, a list or a choice that has the focus
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
   const focused = document.activeElement;
-  if (focused.matches("input, select") && OWN_KEYS.test(event.key)) return;
+  if (focused.matches("input[type=range], input[type=radio]") && OWN_KEYS.test(event.key)) return;
   if (focused.matches("select")) return;
-  if (event.key === " " && focused.matches("button:focus-visible, summary:focus-visible")) return;
+  if (event.key === " " && focused.matches(PRESSED_BY_SPACE) && focused !== clicked) return;
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act || !state.recording) return;
   event.preventDefault();
@@ -250,6 +379,13 @@ function listenToControls() {
     play: () => player.toggle(),
     "event-before": () => playEvent(-1),
     "event-next": () => playEvent(1),
+    "error-before": () => goToError(-1),
+    "error-next": () => goToError(1),
+    "recording-before": () => chooseNext(-1),
+    "recording-next": () => chooseNext(1),
+    loop: () => setLoop(!player.loop),
+    unselect: () => clearSelection(),
+    link: () => copyLink(),
     "zoom-in": () => zoom(0.5, middle()),
     "zoom-out": () => zoom(2, middle()),
     "zoom-all": () => setView(0, seconds()),
@@ -259,9 +395,19 @@ function listenToControls() {
   byId("threshold").max = page.levels.length - 1;
   byId("threshold").addEventListener("input", (event) => setLevel(Number(event.target.value)));
   for (const radio of document.querySelectorAll("[name=mode]")) {
+    radio.closest("label").hidden = ![...page.modes, "own"].includes(radio.value);
     radio.addEventListener("change", () => setMode(radio.value));
   }
+  for (const speed of SPEEDS) byId("speed").append(make("option", { value: speed, textContent: `${speed} ×` }));
+  byId("speed").addEventListener("change", (event) => setSpeed(Number(event.target.value)));
+  window.addEventListener("hashchange", openLink);
   document.addEventListener("keydown", onKey);
+  document.addEventListener("pointerdown", ({ target }) => {
+    clicked = target.closest("label")?.control ?? target.closest(PRESSED_BY_SPACE);
+  });
+  document.addEventListener("focusin", ({ target }) => {
+    if (target !== clicked) clicked = null;
+  });
   window.addEventListener("resize", () => state.recording && draw());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.recording && draw());
 }
@@ -278,13 +424,26 @@ function showNotes() {
   byId("terms").querySelector("pre").textContent = page.terms;
 }
 
+/** Without a reference there are neither errors nor other recordings. */
+function hideWhatIsNotThere() {
+  if (!player.canPlay) showNoSound();
+  const several = page.recordings.length > 1;
+  for (const id of ["recording-before", "recording-next", "nav"]) byId(id).hidden = !several;
+  document.body.classList.toggle("single", !several);
+  for (const element of document.querySelectorAll(".of-reference")) element.hidden = !page.reference;
+  for (const element of document.querySelectorAll(".of-detections")) element.hidden = page.reference;
+}
+
 showNotes();
-byId("detected").append(...colours.map(swatch));
-byId("alarms").append(...colours.map(hatchedSwatch));
+for (const place of document.querySelectorAll(".solid")) place.append(...colours.map(swatch));
+for (const place of document.querySelectorAll(".hatched")) place.append(...colours.map(hatchedSwatch));
+for (const place of document.querySelectorAll(".hollow")) place.append(...colours.map(hollowSwatch));
+hideWhatIsNotThere();
 listParts();
-listRecordings(0);
+listOrders();
+listLanes();
 listenToPlot();
 listenToOverview();
 listenToList();
 listenToControls();
-choose(0);
+openLink();

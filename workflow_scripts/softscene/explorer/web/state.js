@@ -3,19 +3,26 @@
 const byId = (id) => document.getElementById(id);
 const json = (id) => JSON.parse(byId(id).textContent);
 const page = json("study");
+page.modes = ["adaptive", "fixed", "oracle", "given"].filter((mode) => page.modes.includes(mode));
 const FIXED = page.levels.indexOf(0.5);
 
 const state = {
   chosen: 0, // index of the recording that is to be shown
   index: 0, // of the one that is shown
   recording: null, // its content, once it is read
-  mode: "adaptive",
+  order: "scene", // of the recordings: that, or the number of a student, by whose error rate
+  mode: page.modes[0],
   level: FIXED, // of the own threshold
   view: { from: 0, to: 1 },
   pointed: null, // time under the mouse
+  drawn: null, // the selection while it is drawn
   told: 0, // when the readout was last renewed, in milliseconds
   played: null, // onset of the event that was last played
-  rows: [],
+  error: null, // the one that was gone to
+  hiddenLanes: new Set(), // -1 is the reference's, then a number for each student
+  hiddenEvents: new Set(), // names
+  events: [], // all that occur or are detected
+  rows: [], // those of them that are shown
   counts: [],
   layout: null,
 };
@@ -29,14 +36,24 @@ function seconds() {
   return facts().frames * page.hop;
 }
 
+/** -1 for the reference, where there is one, and a number for each student. */
+function allLanes() {
+  return [...(page.reference ? [-1] : []), ...page.students.keys()];
+}
+
+function visibleLanes() {
+  return allLanes().filter((lane) => !state.hiddenLanes.has(lane));
+}
+
 // --- Elements
 
 /** An element with properties and children: `make("td", { textContent: "1" })`. */
 function make(name, properties = {}, ...children) {
   const element = document.createElement(name);
-  const { dataset = {}, ...rest } = properties;
+  const { dataset = {}, attributes = {}, ...rest } = properties;
   Object.assign(element, rest);
   Object.assign(element.dataset, dataset);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   element.append(...children);
   return element;
 }
@@ -44,5 +61,6 @@ function make(name, properties = {}, ...children) {
 const percent = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)} %` : "–");
 const ratio = (value) => (Number.isFinite(value) ? value.toFixed(4) : "–");
 const spoken = (scene) => scene.replaceAll("_", " ");
+const milliseconds = (time) => Math.round(time * 1000) / 1000; // as precise as a link is
 const basename = (path) => path.split("/").at(-1);
 const colours = page.students.map((student) => student.colour);

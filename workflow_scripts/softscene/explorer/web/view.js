@@ -13,7 +13,7 @@ function shown() {
 
 function draw() {
   const width = byId("plot").clientWidth;
-  state.layout = new Layout(width, state.rows.length, page.students.length);
+  state.layout = new Layout(width, state.rows.length, visibleLanes());
   const names = state.rows.map((row) => row.name).join(", ");
   byId("plot").setAttribute("aria-label", `Spectrogram, and lanes of ${names || "no event"}`);
   drawBase(byId("base"), state.layout, shown());
@@ -21,7 +21,7 @@ function draw() {
 }
 
 function drawCursor() {
-  drawOverlay(byId("overlay"), state.layout, shown(), player.time, state.pointed);
+  drawOverlay(byId("overlay"), state.layout, shown(), player.time, state.pointed, state.drawn ?? player.range);
   drawOverview(byId("overview"), shown(), player.time, seconds());
   byId("time").textContent = `${clock(player.time, 2)} / ${clock(seconds(), 2)}`;
 }
@@ -29,8 +29,9 @@ function drawCursor() {
 function setView(from, length) {
   const span = Math.min(Math.max(length, Math.min(SHORTEST, seconds())), seconds());
   const start = Math.min(Math.max(from, 0), seconds() - span);
-  state.view = { from: start, to: start + span };
+  state.view = { from: milliseconds(start), to: milliseconds(start + span) };
   draw();
+  renewLink();
 }
 
 /** Make the view so many times longer, around a moment that stays where it is. */
@@ -70,17 +71,19 @@ function showReadout() {
     const above = ({ lanes }) => lanes[index].codes[frame] > lanes[index].limit;
     return `${student.name}: ${listed(state.rows.filter(above).map((row) => row.name))}`;
   });
-  const all = [`At ${clock(player.time, 2)}`, `Reference: ${listed(active)}`, ...parts];
-  say(`${all.join(". ")}.`);
+  const reference = page.reference ? [`Reference: ${listed(active)}`] : [];
+  const all = [`At ${clock(player.time, 2)}`, ...reference, ...parts];
+  say(`${state.error ? errorInWords(state.error) : ""}${all.join(". ")}.`);
 }
 
 /** The occurrence or detection at a place of the plot. */
 function barAt(x, y) {
   const { layout, rows, view } = state;
-  const place = layout.laneAt(y, rows.length, page.students.length);
+  const place = layout.laneAt(y, rows.length);
   if (!place || x < layout.left || x > layout.left + layout.span) return null;
   const row = rows[place.row];
-  const near = (3 / layout.span) * (view.to - view.from); // a mouse is no needle
+  const pixels = matchMedia("(pointer: coarse)").matches ? 12 : 3; // a mouse is no needle
+  const near = (pixels / layout.span) * (view.to - view.from);
   const time = layout.time(x, view);
   const bars =
     place.lane < 0
@@ -96,13 +99,13 @@ function describe({ row, lane, onset, offset, first, behind }) {
   const times = `${clock(onset, 2)} to ${clock(offset, 2)}, ${(offset - onset).toFixed(2)} s`;
   if (lane < 0) return [row.name, `reference, ${times}`];
   const { codes, limit } = row.lanes[lane];
-  const most = page.levels[Math.min(Math.max(...codes.subarray(first, behind)), page.levels.length - 1)];
+  const most = highest(codes.subarray(first, behind));
   const right = row.active.subarray(first, behind).reduce((sum, each) => sum + each, 0);
   return [
     row.name,
     `${page.students[lane].name}, ${times}`,
-    `probability up to ${most.toFixed(2)}, threshold ${page.levels[limit].toFixed(2)}`,
-    `${right} of ${behind - first} frames are in the reference`,
+    `highest probability ${most.toFixed(2)}, threshold ${page.levels[limit].toFixed(2)}`,
+    ...(page.reference ? [`${right} of ${behind - first} frames are in the reference`] : []),
   ];
 }
 
@@ -119,42 +122,79 @@ function showTip(x, y) {
   tip.style.top = `${y + 18 + offsetHeight > state.layout.height ? y - offsetHeight - 10 : y + 18}px`;
 }
 
-// --- Mouse
+// --- Mouse and touch
+
+/** Where a pointer is in the plot, also while it is dragged out of it. */
+function placeOf(event) {
+  const plot = byId("plot");
+  const box = plot.getBoundingClientRect();
+  return { x: event.clientX - box.left - plot.clientLeft, y: event.clientY - box.top - plot.clientTop };
+}
+
+function inTimes(x) {
+  return x >= state.layout.left && x <= state.layout.left + state.layout.span;
+}
+
+/** The time at a place, within the view. */
+function timeAt(x) {
+  const { left, span } = state.layout;
+  return state.layout.time(Math.min(Math.max(x, left), left + span), state.view);
+}
 
 function listenToPlot() {
   const plot = byId("plot");
   let pressed = null;
   plot.addEventListener("pointerdown", (event) => {
-    pressed = { x: event.offsetX, from: state.view.from, moved: false };
+    const { x, y } = placeOf(event);
+    plot.setPointerCapture(event.pointerId);
+    const selecting = inTimes(x) && y < SPECTROGRAM + AXIS;
+    pressed = { x, from: state.view.from, time: timeAt(x), selecting, moved: false };
   });
   plot.addEventListener("pointermove", (event) => {
-    const { layout, view } = state;
-    const inside = event.offsetX >= layout.left && event.offsetX <= layout.left + layout.span;
-    state.pointed = inside ? layout.time(event.offsetX, view) : null;
-    if (pressed && event.buttons && Math.abs(event.offsetX - pressed.x) > 4) {
-      pressed.moved = true;
-      const length = view.to - view.from;
-      setView(pressed.from - ((event.offsetX - pressed.x) / layout.span) * length, length);
-    }
-    showTip(event.offsetX, event.offsetY);
+    const { x, y } = placeOf(event);
+    state.pointed = inTimes(x) ? state.layout.time(x, state.view) : null;
+    if (pressed && (pressed.moved || Math.abs(x - pressed.x) > 4)) drag(pressed, x);
+    showTip(x, y);
     drawCursor();
   });
   plot.addEventListener("pointerup", (event) => {
-    if (pressed && !pressed.moved) clickPlot(event.offsetX, event.offsetY);
+    const { x, y } = placeOf(event);
+    const { drawn } = state;
+    state.drawn = null;
+    if (pressed && !pressed.moved) clickPlot(x, y);
+    else if (drawn && drawn.to - drawn.from >= page.hop) goToStretch(drawn.from, drawn.to, player.playing);
+    if (event.pointerType !== "mouse") showTip(x, y);
     pressed = null;
   });
-  plot.addEventListener("pointerleave", () => {
+  plot.addEventListener("pointercancel", () => { // the finger scrolls the page
+    pressed = state.drawn = null;
+    drawCursor();
+  });
+  plot.addEventListener("pointerleave", (event) => {
     state.pointed = null;
-    byId("tip").hidden = true;
+    if (event.pointerType === "mouse") byId("tip").hidden = true;
     drawCursor();
   });
   plot.addEventListener("wheel", turnWheel, { passive: false });
 }
 
+/** Select on the spectrogram, move along on the lanes. */
+function drag(pressed, x) {
+  pressed.moved = true;
+  if (pressed.selecting) {
+    const [from, to] = [pressed.time, timeAt(x)].sort((one, other) => one - other);
+    state.drawn = { from, to };
+  } else {
+    const length = state.view.to - state.view.from;
+    setView(pressed.from - ((x - pressed.x) / state.layout.span) * length, length);
+  }
+}
+
 function clickPlot(x, y) {
   const bar = barAt(x, y);
   if (bar) playStretch(bar.onset, bar.offset);
-  else if (x >= state.layout.left && x <= state.layout.left + state.layout.span) {
+  else if (inTimes(x)) {
+    clearSelection();
     seek(state.layout.time(x, state.view));
   }
 }

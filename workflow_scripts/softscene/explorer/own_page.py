@@ -1,0 +1,136 @@
+"""The explorer's page of a recording of one's own: what is detected, without any reference."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from softscene.core.errors import printable
+from softscene.core.files import write_text
+from softscene.data.audio import Recording
+from softscene.detect.detection import Found, detect
+from softscene.detect.detector import About, Detector
+from softscene.explorer.encode import (
+    SOUND_RATE,
+    codes,
+    frequency_marks,
+    levels_of,
+    packed,
+    sound_of_blocks,
+    spectrogram,
+)
+from softscene.explorer.page import COLOURS, Json, fill_page
+
+LONGEST = 3600  # s of a recording that its page shows, so that memory and page stay bounded
+SYNTHETIC_NOTE = (
+    "Trained on synthetic sound: these students have never heard a real recording, and what they "
+    "say about one means nothing."
+)
+
+
+def detect_with_page(
+    source: str | Path,
+    detector: Detector,
+    results: Mapping[str, str | Path],
+    threshold: float | None = None,
+    advance: Callable[[float, float], object] = lambda seconds, total: None,
+) -> Found:
+    """:func:`.detection.detect`, which also writes the recording's page to ``results["page"]``."""
+    return detect(source, detector, results, threshold, advance, OwnPage(detector, threshold))
+
+
+class OwnPage:
+    """A recording's page, made while the recording is read; see :class:`.detection.Page`.
+
+    Parameters
+    ----------
+    detector
+        Whose posteriors it shows.
+    threshold
+        Of all events; ``None`` takes the detector's own.
+    """
+
+    def __init__(self, detector: Detector, threshold: float | None = None) -> None:
+        self.about, self.limits = detector.about, detector.thresholds
+        if threshold is not None:
+            self.limits = np.full_like(self.limits, threshold)
+        self.mode = "adaptive" if threshold is None else "given"
+        self.levels = levels_of(self.limits.tolist())
+        features = self.about.features
+        self.hop = features.hop_length / features.sample_rate
+        self._room = round(LONGEST / self.hop)  # frames that are still shown
+        self._log_mel: list[np.ndarray] = []
+        self._codes: list[np.ndarray] = []  # events x frames each
+
+    def push(self, log_mel: np.ndarray, posteriors: np.ndarray) -> None:
+        """Take further frames x bands, and frames x events."""
+        log_mel, posteriors = log_mel[: self._room], posteriors[: self._room]
+        if len(log_mel) == 0:
+            return
+        self._room -= len(log_mel)
+        self._log_mel.append(log_mel)
+        self._codes.append(codes(posteriors, self.levels))
+
+    def write(self, source: Path, found: Found, target: Path) -> None:
+        """Write the page; reads the recording again, for its sound."""
+        image, step = spectrogram(np.concatenate(self._log_mel))
+        content = {
+            "sound": _sound(source),
+            "image": image,
+            "frames_a_pixel": step,
+            "codes": [packed(np.hstack(self._codes))],
+        }
+        write_text(target, fill_page(self._overview(source.name, found), [content]))
+
+    def _overview(self, name: str, found: Found) -> Json:
+        about = self.about
+        limits = np.searchsorted(self.levels, self.limits).tolist()
+        return {
+            "title": f"Events in {printable(name)}",
+            "reference": False,
+            "note": " ".join(_notes(about, found)) or None,
+            "terms": None,
+            "hop": self.hop,
+            "events": about.events,
+            "modes": [self.mode],
+            "levels": self.levels.tolist(),
+            "frequencies": frequency_marks(about.features),
+            "students": [{"name": f"{about.method}, run {about.run}", "colour": COLOURS[0]}],
+            "parts": [{"students": [{"thresholds": {self.mode: limits}}]}],
+            "recordings": [
+                {"part": 0, "name": printable(name), "scene": _scenes(about, found.scenes),
+                 "frames": sum(map(len, self._log_mel)), "occurrences": len(found.events)}
+            ],
+        }  # fmt: skip
+
+
+def _notes(about: About, found: Found) -> Iterator[str]:
+    if about.synthetic:
+        yield SYNTHETIC_NOTE
+    if found.seconds > LONGEST:
+        hours = found.seconds / 3600
+        yield f"Only the first hour is shown, of {hours:.2f} hours; the tables have all."
+
+
+def _scenes(about: About, posteriors: np.ndarray) -> str:
+    """Scenes and their posteriors, the likeliest first; nothing where the students know none."""
+    if np.isnan(posteriors).any():
+        return ""
+    ranked = sorted(zip(posteriors.tolist(), about.scenes, strict=True), reverse=True)
+    return ", ".join(f"{scene} {posterior:.2f}" for posterior, scene in ranked)
+
+
+def _sound(source: Path) -> str:
+    """The recording's sound, of its first hour; read twice, so that no length fills memory."""
+    peak = max(float(np.abs(block).max(initial=0)) for block in _blocks(source))
+    return sound_of_blocks(_blocks(source), peak)
+
+
+def _blocks(source: Path) -> Iterator[np.ndarray]:
+    left = LONGEST * SOUND_RATE
+    with Recording(source) as recording:
+        for block in recording.resampled(SOUND_RATE):
+            yield block[:left]
+            left -= len(block)
+            if left <= 0:
+                return
