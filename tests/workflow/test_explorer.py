@@ -400,7 +400,7 @@ def test_it_says_synthetic_and_looks_like_something(page, size, tmp_path):
 # --- What is shown first, and in which order
 
 
-@pytest.mark.parametrize(("size", "highest"), [((1280, 800), 110), ((420, 860), 180)], ids=str)
+@pytest.mark.parametrize(("size", "highest"), [((1280, 800), 150), ((420, 860), 250)], ids=str)
 def test_the_spectrogram_comes_first(opened, size, highest):
     page = opened(viewport=dict(zip(("width", "height"), size, strict=True)))
     plot = page.locator("#plot").bounding_box()
@@ -801,7 +801,7 @@ def test_the_page_of_an_own_recording_shows_what_was_found(made, opened, tmp_pat
     found = read_table(tmp_path / f"{wav.name}.events.tsv")
     assert len(found) > 0
     page = opened(address=(tmp_path / f"{wav.name}.html").as_uri())
-    assert page.locator("#plot").bounding_box()["y"] < 110
+    assert page.locator("#plot").bounding_box()["y"] < 150
     assert wav.name in page.inner_text("#recording")
     assert "synthetic sound" in page.inner_text("#note")
     for hidden in ("#nav", "#error-next", "#scores", "input[value=fixed]"):
