@@ -3,6 +3,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
@@ -351,18 +352,35 @@ def claim_run():
         announce(os.environ)
 
 
+def this_run():
+    """Its needed jobs, its cores, and what a dry run of it is given: private attributes.
+
+    Snakemake tells them to plugins and not to a workflow. This is the only place that takes them.
+    """
+    cluster, given = not workflow.local_exec, workflow.config_settings
+    cores = workflow.nodes * config["compute"]["threads"] if cluster else workflow.cores
+    settings = {"config": dict(given.config), "configfiles": list(given.configfiles)}
+    dry_run = workflow.main_snakefile, settings, config["estimate"].split()
+    return SimpleNamespace(jobs=workflow.dag.needrun_jobs, cores=cores, dry_run=dry_run)
+
+
+def makes_nothing():
+    """Whether only the estimate was asked for."""
+    return {job.rule.name for job in this_run().jobs()} <= {"estimate"}
+
+
 def planned_data():
     """Of the data folder: what the jobs to come make, and all that they read or make."""
     folders = [Path(DATA, name, kind) for name in DATASETS for kind in ("audio", "meta")]
     ours = {Path(DATA, "annotations"), *folders, *map(Path, RECORDINGS)}
-    jobs = list(workflow.dag.needrun_jobs())
+    jobs = list(this_run().jobs())
     made = ours & {Path(path) for job in jobs for path in job.output}
     return made, made | ours & {Path(path) for job in jobs for path in job.input}
 
 
 def lacks_sound():
     """Whether the explorer is to come, and recordings that were downloaded for it were deleted."""
-    if "fetch_sound" not in {job.rule.name for job in workflow.dag.needrun_jobs()}:
+    if "fetch_sound" not in {job.rule.name for job in this_run().jobs()}:
         return False
     from softscene.fetching import deleted_recordings  # slow to load
 

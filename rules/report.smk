@@ -1,4 +1,5 @@
 # The report: paired comparisons, all figures but Fig. 3, and the page.
+from snakemake.io import strip_wildcard_constraints
 from softscene.contenders import choose, contenders_of
 
 PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
@@ -182,9 +183,32 @@ OF_TEACHERS = {
     "soft_map": f"{RESULTS}/figures/soft_labels.png",
 }
 # What changes no result runs nothing again, and so does not stand on the page.
-UNSHOWN = {"download", "explorer", "detector", "input"}
+UNSHOWN = {"download", "explorer", "detector", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
+
+
+def benchmarks():
+    """Rule -> the benchmarks of its jobs, done or not: of the rules so far, which make the report."""
+    values = {
+        "dataset": DATASETS,
+        "fold": config["folds"],
+        "seed": config["seeds"],
+        "part": range(1, config["control_settings"]["parts"] + 1),
+        "temperature": {kind.temperature for kind in KINDS},
+    }
+    paths = {
+        each.name: strip_wildcard_constraints(str(each.benchmark))
+        for each in workflow.rules
+        if each.benchmark
+    }
+    return {
+        name: of_students(path) if "{method}" in path else sorted(expand(path, **values))
+        for name, path in paths.items()
+    }
+
+
+BENCHMARKS = benchmarks()
 
 
 rule make_report:
@@ -226,7 +250,7 @@ rule make_report:
     params:
         configuration=SHOWN,
         kinds=[vars(kind) for kind in KINDS],
-        benchmarks=lambda wildcards: benchmarks(wildcards),
+        benchmarks=BENCHMARKS,
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_report.py"

@@ -1,38 +1,38 @@
-"""Print what the run costs: what is left, Table 3, and all of it."""
+"""Print what the run costs: the jobs of a dry run, at what finished ones took."""
 
+import logging
 import sys
-from pathlib import Path
+import time
 
 from job import run_job
-from softscene import probe
-from softscene.costs import costs, survey, unknown_trainings
-from softscene.estimate import estimate_text, machines, studies
-from softscene.labels import read_labels
-from softscene.plan import Stage
+from snakemake import api
+from snakemake.logging import logger
+from softscene import costs, training_benchmark
 
-TERMINAL = sys.stdout
+
+def needed_jobs(snakefile, settings, targets, cores):
+    """What a dry run tells loggers of; jobs without a benchmark only name files."""
+    records, handler = [], logging.Handler()
+    handler.emit = records.append
+    with api.SnakemakeApi(api.OutputSettings(dryrun=True)) as dry_run:
+        logger.addHandler(handler)
+        given = api.ResourceSettings(cores=cores), api.ConfigSettings(**settings)
+        dag = api.DAGSettings(targets=targets, force_incomplete=True)
+        dry_run.workflow(*given, snakefile=snakefile).dag(dag).execute_workflow("dryrun")
+    return [costs.NeededJob.of(job) for job in records if getattr(job, "benchmark", None)]
 
 
 def main(snakemake) -> None:
-    start = probe.seconds_since_start()
-    given, files = snakemake.params, snakemake.input
-    stages = {rule: Stage(**stage) for rule, stage in given.stages.items()}
-    planned = studies(given.config, given.datasets, files.published, stages)
-    jobs = next(iter(planned.values()))
-    seen = survey(jobs, given.config)
-    found, notes = costs(jobs, seen, start=start), []
-    if missing := unknown_trainings(found):
-        made = [Path(path) for path in given.clips if Path(path).exists()]
-        clips = probe.development_clips(given.config, files.scene_statistics, made, files.own)
-        classes = read_labels(files.labels).classes
-        probed, device = probe.probe(missing, given.config, clips, classes, start)
-        found = costs(jobs, seen, probed, start)
-        notes.append(f"probed on {device}, for {clips} clips an epoch")
-    text = estimate_text(given.config["run"], planned, seen, found, machines(*given.machine), notes)
+    start = time.process_time()  # of what each job loads before it does anything
+    config, dry_run = snakemake.params.config, snakemake.params.run
+    finished, left_out = costs.read_finished(snakemake.params.folder, config)
+    known = needed_jobs(*dry_run), finished, dry_run[-1]
+    unknown = costs.RunCost(*known).unknown_trainings
+    measured = training_benchmark.measure(unknown, config, snakemake.input, start)
+    text = costs.RunCost(*known, measured, start).text(left_out)
     print(text)
-    # On a terminal there may be a bar below: what is left of it is taken away.
-    TERMINAL.write(("\x1b[J" if TERMINAL.isatty() else "") + text)
-    TERMINAL.flush()
+    terminal = sys.__stdout__  # on one there may be a bar below: what is left of it is taken away
+    terminal.write(("\x1b[J" if terminal.isatty() else "") + text)
 
 
 if __name__ == "__main__":

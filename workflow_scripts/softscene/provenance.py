@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -74,6 +75,33 @@ def today() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def read_benchmark(path: str | Path) -> dict[str, float]:
+    """Wall time ``s`` and ``cpu_time`` in s, and ``max_rss`` in MiB, of a benchmark of Snakemake's.
+
+    The latter two are NaN of a job that was too short to be looked at.
+
+    Raises
+    ------
+    ResultError
+        It is none, or only the beginning of one: a header and a row, tab-separated.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        header, *rows = [line.split("\t") for line in text.splitlines()]
+        row = dict(zip(header, rows[-1], strict=True))
+        numbers = {
+            name: float(pd.to_numeric(row[name], errors="coerce"))
+            for name in ("s", "cpu_time", "max_rss")
+        }
+        if not (text.endswith("\n") and 0 <= numbers["s"] < float("inf")):
+            raise ValueError(f"{row['s']} s")
+    except (OSError, ValueError, LookupError) as error:
+        raise ResultError(
+            f"{path}: no benchmark, or only the beginning of one ({error})"
+        ) from error
+    return numbers
+
+
 def hours(benchmarks: Mapping[str, Sequence[str | Path]]) -> pd.DataFrame:
     """What jobs took, by Snakemake's benchmark files as far as they are there now.
 
@@ -89,30 +117,19 @@ def hours(benchmarks: Mapping[str, Sequence[str | Path]]) -> pd.DataFrame:
         ``cpu_hours`` and ``memory`` (MB, the largest job's); files that cannot be read are left
         out, as they are no input of what calls this.
     """
-    parts = []
+    rows = []
     for rule, paths in benchmarks.items():
         for path in paths:
-            if not Path(path).exists():
-                continue
-            try:
-                table = read_table(path)
-            except ResultError:
-                continue  # being written
-            if {"s", "cpu_time", "max_rss"} <= set(table.columns):
-                parts.append(table.tail(1).assign(rule=rule))
-    columns = ["rule", "jobs", "hours", "cpu_hours", "memory"]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    table = pd.concat(parts)
-    numbers = ["s", "cpu_time", "max_rss"]
-    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")  # "NA" of short jobs
+            with suppress(ResultError):  # not there, or being written
+                rows.append({"rule": rule, **read_benchmark(path)})
+    table = pd.DataFrame(rows, columns=["rule", "s", "cpu_time", "max_rss"])
     groups = table.groupby("rule", sort=False)
     return groups.agg(
         jobs=("s", "size"),
         hours=("s", lambda seconds: seconds.sum() / 3600),
         cpu_hours=("cpu_time", lambda seconds: seconds.sum() / 3600),
         memory=("max_rss", "max"),
-    ).reset_index()[columns]
+    ).reset_index()
 
 
 def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: float) -> pd.DataFrame:
@@ -209,16 +226,20 @@ def require_configured(
         pass
     seeds = [seed for _ in configuration["folds"] for seed in configuration["seeds"]]
     teachers = files.get("teachers", [])
-    expected = [(_teaching(configuration), seed) for seed in seeds if teachers]
-    expected += [(_studying(configuration, kind), seed) for kind in kinds for seed in seeds]
+    teacher = trained_with(configuration)
+    expected = [("teacher", teacher, seed) for seed in seeds if teachers]
+    expected += [
+        ("student", trained_with(configuration, kind["method"]), seed)
+        for kind in kinds
+        for seed in seeds
+    ]
     paths = [*teachers, *files["students"]]
     other: dict[str, list[str]] = {}
-    for path, ((role, wanted), seed) in zip(paths, expected, strict=True):
-        made = flat(_read_parameters(path))
-        for key, value in flat({**wanted, "seed": seed}).items():
-            if (found := made.get(key, "missing")) != value:
-                fault = f"{role}: {key} is {found}, the configuration says {value}"
-                other.setdefault(fault, []).append(str(path))
+    for path, (role, wanted, seed) in zip(paths, expected, strict=True):
+        resolved = {**wanted, "seed": seed}
+        for key, found in other_parameters(path, resolved).items():
+            fault = f"{role}: {key} is {found}, the configuration says {flat(resolved)[key]}"
+            other.setdefault(fault, []).append(str(path))
     if other:
         rules = {f"train_{fault.split(':')[0]}" for fault in other}
         if "train_teacher" in rules and any(
@@ -233,17 +254,14 @@ def require_configured(
         )
 
 
-def _teaching(configuration: Mapping[str, object]) -> tuple[str, dict[str, object]]:
-    return "teacher", _trained(configuration, "teacher", ["channels", "dropout"])
-
-
-def _studying(
-    configuration: Mapping[str, object], kind: Mapping[str, str]
-) -> tuple[str, dict[str, object]]:
-    loss = configuration["methods"][kind["method"]]["scene_loss"]
+def trained_with(configuration: Mapping[str, object], method: str = "") -> dict[str, object]:
+    """What ``parameters.json`` of a method's students (or of teachers) must say."""
+    if not method:
+        return _trained(configuration, "teacher", ["channels", "dropout"])
+    loss = configuration["methods"][method]["scene_loss"]
     keys = ["channels", "gru_units", "dense_units", "dropout"]
     keys += ["scene_channels"] if loss != "none" else []
-    return "student", _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
+    return _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
 
 
 def _trained(
@@ -262,8 +280,20 @@ def _trained(
     }
 
 
-def _read_parameters(path: str | Path) -> dict[str, object]:
+def other_parameters(path: str | Path, wanted: Mapping[str, object]) -> dict[str, object]:
+    """Key path -> what ``parameters.json`` says in place of what is wanted, or "missing".
+
+    Raises
+    ------
+    ResultError
+        It cannot be read.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        made = flat(dict(json.loads(Path(path).read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError) as error:
         raise ResultError(f"{path} cannot be read ({error}); {how_to_remake(path)}") from error
+    return {
+        key: made.get(key, "missing")
+        for key, value in flat(wanted).items()
+        if made.get(key, "missing") != value
+    }
