@@ -105,8 +105,7 @@ class RunCost:
             known |= {"measured": self.measured.get(group), START: [self.start]}
             source = next(source for source in known if known[source])
             seconds = statistics.median(known[source])
-            hours = cores[group] * seconds / 3600
-            rows.append((*group, left[group], seconds, hours, source))
+            rows.append((*group, left[group], seconds, cores[group] * seconds / 3600, source))
         names = ["rule", "method", "left", "seconds", "core-hours", "from"]
         return pd.DataFrame(rows, columns=names).set_index(names[:2])
 
