@@ -361,6 +361,11 @@ def claim_run():
         announce(os.environ)
 
 
+def makes_nothing():
+    """Whether only the estimate was asked for."""
+    return {job.rule.name for job in needed_jobs()} <= {called("estimate")}
+
+
 def planned_data():
     """Of the data folder: what the planned jobs make, and what they read or make."""
     data = placed(DATA)

@@ -36,3 +36,15 @@ def needed_jobs():
 def runs_here():
     """Whether jobs run on this machine; a cluster's outlive this process, as they should."""
     return workflow.local_exec
+
+
+def cores(threads):
+    """Cores that there are; of a cluster, those of as many trainings as may be there at a time."""
+    return workflow.cores if runs_here() else workflow.nodes * threads
+
+
+def dry_run():
+    """What a dry run of this run needs to be given: its Snakefile, and its configuration."""
+    given = workflow.config_settings
+    settings = {"config": dict(given.config), "configfiles": list(given.configfiles)}
+    return workflow.main_snakefile, settings

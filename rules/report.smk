@@ -198,7 +198,7 @@ OF_TEACHERS = {
 # The paper claims nothing about other data.
 OF_CLAIMS = {} if OWN else {"forest": f"{RESULTS}/figures/claims.png"}
 # Keys that change no result rerun nothing, so they are not shown on the page.
-UNSHOWN = {"download", "explorer", "detector", "input"}
+UNSHOWN = {"download", "explorer", "detector", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 
@@ -247,7 +247,7 @@ rule make_report:
     params:
         configuration=SHOWN,
         variants=[vars(variant) for variant in STUDY.variants],
-        benchmarks=lambda wildcards: benchmarks(wildcards),
+        benchmarks=placed(f"{RESULTS}/benchmarks"),
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_report.py"

@@ -1,38 +1,39 @@
-"""Print what the run costs: what is left, Table 3, and all of it."""
+"""Print what the run costs: the jobs of a dry run, at what finished ones took."""
 
+import math
 import sys
-from pathlib import Path
+import time
+from logging.handlers import BufferingHandler
 
 from job import run_job
-from softscene import probe
-from softscene.config.labels import read_labels
-from softscene.costs import costs, survey, unknown_trainings
-from softscene.estimate import estimate_text, machines, studies
-from softscene.plan import Stage
+from snakemake import api
+from snakemake.logging import logger
+from softscene import costs, training_benchmark
+from softscene.core import errors
 
-TERMINAL = sys.stdout
+
+def needed_jobs(snakefile, settings, targets, cores):
+    """What a dry run tells loggers of; jobs without a benchmark only name files."""
+    told, dag = BufferingHandler(math.inf), api.DAGSettings(targets=targets, force_incomplete=True)
+    with api.SnakemakeApi(api.OutputSettings(dryrun=True)) as dry_run:
+        logger.addHandler(told)
+        given = api.ResourceSettings(cores=cores), api.ConfigSettings(**settings)
+        try:
+            dry_run.workflow(*given, snakefile=snakefile).dag(dag).execute_workflow("dryrun")
+        except Exception as error:
+            raise errors.ConfigurationError(f"estimate: {targets} given: {error}") from error
+        return [costs.NeededJob.of(job) for job in told.buffer if getattr(job, "benchmark", None)]
 
 
 def main(snakemake) -> None:
-    start = probe.seconds_since_start()
-    given, files = snakemake.params, snakemake.input
-    stages = {rule: Stage(**stage) for rule, stage in given.stages.items()}
-    planned = studies(given.config, given.datasets, files.published, stages)
-    jobs = next(iter(planned.values()))
-    seen = survey(jobs, given.config)
-    found, notes = costs(jobs, seen, start=start), []
-    if missing := unknown_trainings(found):
-        made = [Path(path) for path in given.clips if Path(path).exists()]
-        clips = probe.development_clips(given.config, files.scene_statistics, made, files.own)
-        classes = read_labels(files.labels).classes
-        probed, device = probe.probe(missing, given.config, clips, classes, start)
-        found = costs(jobs, seen, probed, start)
-        notes.append(f"probed on {device}, for {clips} clips an epoch")
-    text = estimate_text(given.config["run"], planned, seen, found, machines(*given.machine), notes)
+    given, start = snakemake.params, time.process_time()
+    finished, left_out = costs.read_finished(given.folder, given.config)
+    known = needed_jobs(*given.run, given.cores), finished, given.cores
+    unknown = costs.RunCost(*known).unknown_trainings
+    measured = training_benchmark.measure(unknown, given.config, snakemake.input, start)
+    text = costs.RunCost(*known, measured, start).text(left_out)
     print(text)
-    # On a terminal there may be a bar below: what is left of it is taken away.
-    TERMINAL.write(("\x1b[J" if TERMINAL.isatty() else "") + text)
-    TERMINAL.flush()
+    sys.__stdout__.write(("\x1b[J" if sys.__stdout__.isatty() else "") + text)  # take a bar away
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`snakemake estimate`, before anything ran, in the middle and behind; the line at the start."""
+"""`snakemake estimate`, before anything ran, in the middle and after; the line at the start."""
 
 import re
 import shutil
@@ -6,113 +6,91 @@ import statistics
 from collections import Counter
 
 import pytest
-from softscene.config.reading import read_yaml
-from softscene.config.study import with_controls
 from softscene.core.tsv import read_table
-from softscene.plan import planned_jobs
 
-from tests.checkout import SMALL, STUDENT, TARGETS, wait_for
-from tests.conftest import PAPER, ROOT
+from tests.checkout import SMALL, STUDENT, wait_for
 
-TABLE3 = ROOT / "resources/published_table3.csv"
 TRAINED = ("students", "predictions", "evaluation", "tables")
-DATASETS = [
-    "TUT-sound-events-2016-development",
-    "TUT-sound-events-2017-development",
-    "TUT-acoustic-scenes-2016-development",
-]
+ROW = r"^ *([a-z_0-9]+) +(?:([a-z]\w*) +)?(\d+) +([\d,.]+) +([\d,.]+) +(\S.*)$"
+TOTAL = r"^(\d+) jobs left, ([\d,.]+) core-hours, ((?:\d+ days?, )?[\d:]+) on (\d+) cores$"
 
 
-def estimate(checkout, *args, config=SMALL):
-    """Its table of rules, rule -> cells; and all that was printed."""
-    done = checkout.snakemake("estimate", *args, config=config)
+class Printed:
+    """What an estimate printed: ``rows``, (rule, method) -> left, seconds, core-hours, from."""
+
+    def __init__(self, text):
+        self.text = text
+        found = re.findall(ROW, text, re.MULTILINE)
+        self.rows = {
+            (rule, method): (int(left), float(seconds.replace(",", "")), float(hours), source)
+            for rule, method, left, seconds, hours, source in found
+        }
+        self.left = Counter()
+        for (rule, _), row in self.rows.items():
+            self.left[rule] += row[0]
+        self.left = +self.left
+        ((self.jobs, self.hours, self.time, self.cores),) = re.findall(TOTAL, text, re.MULTILINE)
+        assert int(self.jobs) == self.left.total()
+
+
+def estimate(checkout, *args, config=SMALL, cores=2):
+    done = checkout.snakemake("estimate", *args, config=config, cores=cores)
     assert done.returncode == 0, done.stdout
-    lines = (re.split(r"  +", line.strip()) for line in done.stdout.splitlines())
-    return {cells[0]: cells[1:] for cells in lines if len(cells) > 2}, done.stdout
+    return Printed(done.stdout)
 
 
 def files(checkout):
     return {path.name for path in (checkout.folder / "results").rglob("*") if path.is_file()}
 
 
-def configured(checkout, name):
-    """The configuration that a file makes of config.yaml."""
-    given = read_yaml(checkout.folder / name, "configuration")
-    merged = dict(PAPER)
-    for key, value in given.items():
-        merged[key] = {**merged[key], **value} if isinstance(merged[key], dict) else value
-    for key, method in merged["methods"].items():
-        merged["methods"][key] = {**PAPER["methods"][key], **method}
-    merged["methods"] = with_controls(merged)
-    return merged
-
-
-@pytest.mark.parametrize("config", [SMALL, None, "configs/demo.yaml", "configs/controls.yaml"])
-def test_jobs_and_what_they_wait_for_are_those_of_the_dag(finished, tmp_path, config):
-    """All pairs of jobs of which one must end before the other begins, counted by their rules."""
-    done = finished.snakemake("--dag", "--forceall", config=config, cores=None)
-    rules = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)', done.stdout, re.MULTILINE))
-    before = {number: set() for number in rules}
-    for first, then in re.findall(r"^\s*(\d+) -> (\d+)", done.stdout, re.MULTILINE):
-        before[then].add(first)
-    ours = planned_jobs(configured(finished, config) if config else PAPER, DATASETS, TABLE3)
-    names = {job.name: job.rule for job in ours}
-    expected = ordered_pairs({job.name: set(job.after) for job in ours}, names)
-    counted = {rule: n for rule, n in Counter(rules.values()).items() if rule not in TARGETS}
-    assert counted == Counter(names.values())
-    found = ordered_pairs(before, rules)
-    assert {pair: n for pair, n in found.items() if pair[1] not in TARGETS} == expected
-
-
-def ordered_pairs(before, rules):
-    """How often a job of a rule must end before one of another rule begins."""
-    known = {}
-
-    def all_before(name):
-        if name not in known:
-            known[name] = set(before[name]).union(*map(all_before, before[name]))
-        return known[name]
-
-    return Counter((rules[each], rules[name]) for name in rules for each in all_before(name))
+def took(checkout, rule):
+    """Seconds of a rule's jobs, by Snakemake's own files."""
+    found = [*checkout.path("benchmarks", rule).rglob("*.tsv")]
+    found = found or [checkout.path("benchmarks", f"{rule}.tsv")]
+    return [float(read_table(path).s[0]) for path in found]
 
 
 def test_before_anything_ran_it_measures_and_makes_nothing(fresh):
-    rows, printed = estimate(fresh)
-    for kind, jobs in (("teacher", 1), ("student (none)", 1), ("student (hard)", 1)):
-        cells = rows[f"train_{kind}"]
-        assert cells[:2] == [str(jobs), str(jobs)]
-        assert float(cells[2]) > 0
-        assert cells[-1] == "probed"
-    assert "run small: 0 of 31 jobs are done" in printed
-    assert rows["make_fold"][-1] == "start only"
-    assert "for 27 clips an epoch" in printed  # 3/4 of 4 x (2 + 2 + 3 + 2)
+    found = estimate(fresh)
+    assert found.left == fresh.planned()
+    for method in ("crnn", "mtl", "soft"):
+        left, seconds, _, source = found.rows["train_student", method]
+        assert (left, source) == (1, "measured")
+        assert seconds > found.rows["make_fold", ""][1] > 0
+    assert found.rows["train_teacher", ""][3] == "measured"
+    assert found.rows["make_fold", ""][3] == "start only"
     assert files(fresh) == {".gitignore", "estimate.log"}
 
 
 def test_it_needs_no_consent_and_downloads_nothing(fresh):
     """The paper's own configuration, as somebody would ask who has just cloned it."""
-    rows, printed = estimate(fresh, config=None)
-    assert rows["train_student (soft)"][:2] == ["180", "180"]
-    assert rows["train_student (soft)"][-1] == "probed"
-    assert rows["Table 3's published rows, from nothing"][0] == "190"
-    assert "non-commercial" not in printed
+    found = estimate(fresh, config=None, cores=8)
+    assert found.left["train_student"] == 21 * 4 * 3
+    assert found.rows["train_student", "soft"][0] == 180
+    assert found.rows["train_student", "soft"][3] == "measured"
+    assert found.cores == "8"
+    hours, minutes, seconds = map(int, re.findall(r"\d+", found.time)[-3:])
+    days = int(found.time.split()[0]) if "day" in found.time else 0
+    shown = days * 24 + hours + minutes / 60 + seconds / 3600
+    assert shown == pytest.approx(float(found.hours.replace(",", "")) / 8, rel=0.01)
+    assert "non-commercial" not in found.text
     assert files(fresh) == {".gitignore", "estimate.log"}
 
 
-def test_behind_a_run_it_gives_what_snakemake_measured(finished):
-    rows, printed = estimate(finished)
-    assert "run small: 31 of 31 jobs are done" in printed
-    assert "probed on" not in printed
-    assert rows["left of small"][:3] == ["0", "0.0", "0 s"]
-    for rule, jobs in (("predict_student", 3), ("make_corpus", 1), ("download_dataset", 3)):
-        found = [
-            read_table(path).s[0]
-            for path in finished.path("benchmarks").rglob("*.tsv")
-            if path.relative_to(finished.path("benchmarks")).parts[0].removesuffix(".tsv") == rule
-        ]
-        seconds = f"{statistics.median(found):,.1f}"
-        assert rows[rule][:3] == [str(jobs), "0", seconds]
-        assert rows[rule][-1] == ("1 job" if jobs == 1 else f"{jobs} jobs")
+def test_after_a_run_it_gives_what_snakemake_measured(finished):
+    found = estimate(finished)
+    assert found.left == {}
+    assert (found.jobs, found.hours, found.time) == ("0", "0.0", "0:00:00")
+    assert "measured on" not in found.text
+    seconds = {}
+    for (rule, _), row in found.rows.items():
+        seconds.setdefault(rule, []).append(row[1])
+    for rule in ("make_corpus", "download_dataset", "train_teacher"):
+        expected = statistics.median(took(finished, rule))
+        assert seconds[rule] == [pytest.approx(expected, abs=0.006)]
+    for rule in ("train_student", "predict_student"):  # one of each method
+        assert sorted(seconds[rule]) == pytest.approx(sorted(took(finished, rule)), abs=0.006)
+    assert found.rows["download_dataset", ""][3] == "3 finished"
 
 
 def test_bad_benchmarks_and_resumed_trainings_are_told(scratch):
@@ -120,20 +98,30 @@ def test_bad_benchmarks_and_resumed_trainings_are_told(scratch):
     benchmark.write_text(benchmark.read_text()[:90])
     log = scratch.path("logs/train_student", f"{STUDENT}.log")
     log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
-    rows, printed = estimate(scratch)
+    shutil.rmtree(scratch.path("students/soft"))
+    shutil.rmtree(scratch.path("folds"))
+    (scratch.path("features.h5")).unlink()
+    found = estimate(scratch)
     named = "results/small/benchmarks/make_fold/fold-1.tsv: no benchmark, or only the beginning"
-    assert named in printed
-    assert "trainings left out, as they went on from a checkpoint: 1\n" in printed
-    assert rows["make_fold"][-1] == "start only"
-    assert rows["train_student (soft)"][-1] == "as hard"
+    assert named in found.text
+    assert f"{STUDENT}.tsv: its training is not finished" in found.text
+    assert found.rows["make_fold", ""][3] == "start only"
+    assert found.rows["train_student", "soft"][3] == "other methods"
+
+
+def test_a_training_that_went_on_from_a_checkpoint_is_left_out(scratch):
+    log = scratch.path("logs/train_student", f"{STUDENT}.log")
+    log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
+    found = estimate(scratch)
+    assert "benchmarks left out: 1\n" in found.text
+    assert f"{STUDENT}.tsv: its training went on from a checkpoint" in found.text
+    assert ("train_student", "soft") not in found.rows
 
 
 @pytest.mark.parametrize(
     "lost",
     [
-        ["students/mtl", "tables/table4.md"],
         ["evaluation/crnn", "tables/table3.tsv"],
-        ["soft_labels", "students", "predictions/soft", "evaluation", "tables"],
         ["features.h5", "folds", "teachers", *TRAINED],
     ],
 )
@@ -141,36 +129,53 @@ def test_what_is_left_is_what_snakemake_would_do(scratch, lost):
     for name in lost:
         path = scratch.path(name)
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    rows, _ = estimate(scratch)
-    left = Counter()
-    for name, cells in rows.items():
-        if "_" in name.split()[0] and cells[1] != "0":
-            left[name.split()[0]] += int(cells[1])
-    assert left == scratch.planned()
+    assert estimate(scratch).left == scratch.planned()
 
 
-def test_a_new_method_in_a_finished_run_is_left_to_do(finished, tmp_path):
+MORE = "methods: {more: {name: More, scene_loss: hard, alpha: [0.5]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "trained"),
+    [
+        (MORE, {"train_student": 1}),
+        ("methods: {soft: null}\n", {}),
+        ("seeds: [0, 1]\n", {"train_student": 3, "train_teacher": 1}),
+        ("student: {epochs: 4, batch_size: 8, learning_rate: 0.002}\n", {"train_student": 3}),
+    ],
+    ids=["new method", "removed method", "new seed", "changed parameters"],
+)
+def test_a_changed_configuration_of_a_finished_run_is_seen(finished, tmp_path, text, trained):
     mine = tmp_path / "mine.yaml"
-    mine.write_text("methods: {more: {name: More, scene_loss: hard, alpha: [0.5]}}\n")
+    mine.write_text(text)
     args = ["--configfile", SMALL, str(mine)]
     planned = finished.planned(*args, config=None)
-    assert planned["train_student"] == 1
-    rows, printed = estimate(finished, *args, config=None)
-    left = Counter()
-    for name, cells in rows.items():
-        if "_" in name.split()[0] and cells[1] != "0":
-            left[name.split()[0]] += int(cells[1])
-    assert left == planned
-    assert f"run small: {34 - sum(planned.values())} of 34 jobs are done" in printed
+    found = estimate(finished, *args, config=None)
+    assert found.left == planned
+    assert planned["make_table3"] == 1
+    assert {rule: n for rule, n in found.left.items() if rule.startswith("train_")} == trained
+    if "more" in text:
+        assert found.rows["train_student", "more"][3] == "other methods"
+    if "epochs: 4" in text:  # of two epochs before
+        before = took(finished, f"train_student/{STUDENT.split('/', maxsplit=1)[0]}")
+        assert found.rows["train_student", "soft"][1] == pytest.approx(2 * before[0], abs=0.01)
 
 
-def test_changed_parameters_of_a_training_are_seen(scratch):
-    config = scratch.folder / SMALL
-    config.write_text(config.read_text().replace("student: {epochs: 2", "student: {epochs: 4"))
-    before = float(read_table(scratch.path("benchmarks/train_student", f"{STUDENT}.tsv")).s[0])
-    rows, _ = estimate(scratch)
-    assert rows["train_student (soft)"][1] == "1"
-    assert float(rows["train_student (soft)"][2]) == pytest.approx(2 * before, abs=0.06)
+def test_a_target_only_and_other_options_are_seen(finished):
+    targets = ("results/small/tables/table4.tsv", "figures")
+    more = ("methods={mtl: {alpha: [0.02]}}", f"estimate='{' '.join(targets)}'")
+    found = estimate(finished, "--config", *more)
+    assert found.left == finished.planned(*targets, "--config", *more)
+    assert found.left["train_student"] == 1
+    assert "make_report" not in found.left
+    assert estimate(finished, "--config", "estimate=explorer").left["make_explorer"] == 1
+
+
+def test_a_target_that_is_none_is_told(finished):
+    done = finished.snakemake("estimate", "--config", "estimate=tabels")
+    assert done.returncode != 0
+    log = finished.path("logs/estimate.log").read_text()
+    assert "ConfigurationError: estimate: ['tabels'] given: No rule to produce tabels" in log
 
 
 def test_the_line_before_trainings_is_what_the_jobs_took_last_time(scratch):
@@ -179,19 +184,16 @@ def test_the_line_before_trainings_is_what_the_jobs_took_last_time(scratch):
         weights.unlink()
     for name in TRAINED[1:]:
         shutil.rmtree(scratch.path(name))
-    planned, took = scratch.planned(), Counter()
-    for path in scratch.path("benchmarks").rglob("*.tsv"):
-        rule = path.relative_to(scratch.path("benchmarks")).parts[0].removesuffix(".tsv")
-        took[rule] += read_table(path).s[0]
-    again = sum(took[rule] for rule in planned)
+    planned = scratch.planned()
     assert planned["train_student"] == 3
-    assert again > took["train_student"] > 0
+    again = sum(sum(took(scratch, rule)) for rule in planned)
     done = scratch.snakemake()
     assert done.returncode == 0, done.stdout
-    (foretold,) = re.findall(r"^estimate: (\d+) (s|min) on 2 cores", done.stdout, re.MULTILINE)
-    rounding = {"s": 0.5, "min": 30}[foretold[1]]
-    seconds = int(foretold[0]) * {"s": 1, "min": 60}[foretold[1]]
-    assert again / 2 - rounding <= seconds <= again + rounding
+    (foretold,) = re.findall(r"^estimate: (.*)$", done.stdout, re.MULTILINE)
+    jobs, _, time, cores = re.fullmatch(TOTAL, foretold).groups()
+    assert (int(jobs), cores) == (sum(planned.values()), "2")
+    hours, minutes, seconds = map(int, time.split(":"))
+    assert again / 2 - 1 <= hours * 3600 + minutes * 60 + seconds <= again + 1
     assert "--:--" not in done.stdout, "a time left from the first line on"
 
 
@@ -210,7 +212,7 @@ def test_it_can_be_asked_while_the_run_is_under_way(longer):
     wait_for(lambda: "train_student" in printed.read_text())
     wait_for(lambda: any(longer.path("checkpoints").rglob("*.safetensors")))
     aside = printed.rename(longer.folder / "run.txt")
-    rows, text = estimate(other)
-    assert "is being made by process" in text
-    assert rows["train_student (hard)"][:2] == ["1", "1"], "of other parameters"
+    found = estimate(other)
+    assert "is being made by process" in found.text
+    assert found.rows["train_student", "mtl"][0] == 1, "of other parameters"
     assert running.wait(600) == 0, aside.read_text()

@@ -1,212 +1,147 @@
-"""What the jobs of a run take, by the benchmarks of those that are finished."""
+"""What a run costs: the jobs that Snakemake has yet to run, at what finished ones took."""
 
-import json
-import math
+import re
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from softscene.plan import LIKE, TRAININGS, Group, Job
+import pandas as pd
 
-RESUMED = "going on after epoch"  # in the log of a training: its benchmark is of the last try only
-UNCOUNTED = ("epochs", "learning_rate")  # do not change what an epoch costs
+from softscene.core.errors import ResultError
+from softscene.report.provenance import other_parameters, read_benchmark, trained_with
+
+START = "start only"
+HOW = f"""\
+seconds: the median of finished jobs; measured: by some training steps on random numbers, just now;
+  {START}: what a process needs to start, the job itself takes more
+time: about; core-hours / cores, or the longest chain of jobs that wait for each other, if that is
+  more; what --resources limits is not looked at"""
+Group = tuple[str, str]  # rule, and method of a student: such jobs are taken to cost the same
+
+
+class NeededJob(NamedTuple):
+    """A job that Snakemake would run, with the paths of its files."""
+
+    group: Group
+    cores: int
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+
+    @classmethod
+    def of(cls, job: Any) -> "NeededJob":
+        """Take it from a job of Snakemake's, or from what Snakemake tells a logger of one."""
+        return cls(group_of(str(job.benchmark)), job.threads, tuple(job.input), tuple(job.output))
+
+
+def group_of(benchmark: str) -> Group:
+    """Of ``results/RUN/benchmarks/RULE...``, which is ``RULE/METHOD/...`` of a student's job."""
+    path = re.search(r"results/[^/]+/benchmarks/([^/.]+)[/.]([^/]*)", benchmark)
+    return path[1], path[2] if path[1].endswith("_student") else ""
+
+
+def read_finished(folder: str | Path, config: Mapping[str, Any]) -> tuple[dict, list[str]]:
+    """Group -> seconds of each job in ``results/RUN``; and which benchmarks were left out, and why.
+
+    Trainings are converted to the configured epochs; only configured methods are looked at.
+    """
+    found, left_out, folder = defaultdict(list), [], Path(folder)
+    for path in sorted(folder.glob("benchmarks/**/*.tsv")):
+        rule, method = group = group_of(str(path))
+        if not method or method in config["methods"]:
+            try:
+                ratio = _epochs_ratio(folder, path, method, config) if "train_" in rule else 1
+                found[group].append(ratio * read_benchmark(path)["s"])
+            except ResultError as error:
+                left_out.append(str(error))
+    return found, left_out
+
+
+def _epochs_ratio(folder: Path, path: Path, method: str, config: Mapping[str, Any]) -> float:
+    """Epochs configured over those of which a training's benchmark is."""
+    rule, place = str(path.relative_to(folder / "benchmarks").with_suffix("")).split("/", 1)
+    parameters = folder / f"{rule.removeprefix('train_')}s" / place / "parameters.json"
+    log = folder / "logs" / rule / f"{place}.log"
+    if not parameters.exists():  # Snakemake deletes results before a job runs again
+        raise ResultError(f"{path}: its training is not finished")
+    if log.is_file() and "going on after epoch" in log.read_text(errors="replace"):
+        raise ResultError(f"{path}: its training went on from a checkpoint")
+    wanted = trained_with(config, method)
+    other, epochs = other_parameters(parameters, wanted), wanted["training"]["epochs"]
+    if other.keys() - {"training.epochs", "training.learning_rate"}:
+        raise ResultError(f"{path}: its training had other parameters, see {parameters}")
+    return epochs / other.get("training.epochs", epochs)
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a job of a group takes.
+class RunCost:
+    """What the ``jobs`` left of a run take on so many ``cores``.
 
-    Attributes
-    ----------
-    seconds
-        Wall time.
-    mem_mb
-        The largest resident memory that was seen in MiB, if any was.
-    source
-        Where the seconds are from.
+    ``finished`` and ``measured`` have seconds of each such job; ``start`` is that of a process.
     """
 
-    seconds: float
-    mem_mb: float | None
-    source: str
+    jobs: Sequence[NeededJob]
+    finished: Mapping[Group, Sequence[float]]
+    cores: int
+    measured: Mapping[Group, Sequence[float]] = field(default_factory=dict)
+    start: float = 0
 
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Of each: jobs ``left``, ``seconds`` of one, ``core-hours`` left, ``from`` what known."""
+        left, cores, rows = Counter(job.group for job in self.jobs), Counter(), []
+        for job in self.jobs:
+            cores[job.group] += job.cores
+        for group in dict.fromkeys([*left, *self.finished]):
+            own = self.finished.get(group, [])
+            others = [
+                s for like in self.finished if like[0] == group[0] for s in self.finished[like]
+            ]
+            known = {f"{len(own)} finished": own, "other methods": others}
+            known |= {"measured": self.measured.get(group), START: [self.start]}
+            source = next(source for source in known if known[source])
+            seconds = statistics.median(known[source])
+            rows.append((*group, left[group], seconds, cores[group] * seconds / 3600, source))
+        names = ["rule", "method", "left", "seconds", "core-hours", "from"]
+        return pd.DataFrame(rows, columns=names).set_index(names[:2])
 
-@dataclass
-class Survey:
-    """What is there of a run's jobs.
+    @property
+    def unknown_trainings(self) -> list[Group]:
+        """Those of which nothing is known."""
+        unknown = self.groups[self.groups["from"] == START].index
+        return [group for group in unknown if group[0].startswith("train_")]
 
-    Attributes
-    ----------
-    done
-        Names of the jobs whose results are there.
-    changed
-        Names of the trainings whose results are there, but of other parameters.
-    new
-        Names of the jobs that never finished: what waits for one has been made without it.
-    seconds, mem_mb
-        Group -> of each usable benchmark; trainings at the configured number of epochs.
-    resumed
-        Trainings whose benchmark is of their last part only, so that it was left out.
-    problems
-        Files that cannot be used, and why.
-    """
+    @cached_property
+    def wall(self) -> float:
+        """Least time in s: of the work over the cores, or of the longest chain of jobs."""
+        made_by = {path: job for job in self.jobs for path in job.outputs}
+        seconds = self.groups.seconds.to_dict()
 
-    done: set[str] = field(default_factory=set)
-    changed: set[str] = field(default_factory=set)
-    new: set[str] = field(default_factory=set)
-    seconds: dict[Group, list[float]] = field(default_factory=lambda: defaultdict(list))
-    mem_mb: dict[Group, list[float]] = field(default_factory=lambda: defaultdict(list))
-    resumed: int = 0
-    problems: list[str] = field(default_factory=list)
+        @cache
+        def end(job: NeededJob) -> float:
+            before = {made_by[path] for path in job.inputs if path in made_by}
+            return max(map(end, before), default=0) + seconds[job.group]
 
+        work = sum(min(job.cores, self.cores) * seconds[job.group] for job in self.jobs)
+        return max([work / self.cores, *map(end, self.jobs)])
 
-def survey(jobs: Iterable[Job], config: Mapping[str, Any]) -> Survey:
-    """Look at the files of jobs: which are done, and what they took.
+    def progress(self, rules: Iterable[str]) -> dict[str, Any]:
+        """For the terminal: ``seconds`` of each rule's jobs, else 0; how many run ``at_once``."""
+        seconds = dict.fromkeys(rules, 0.0) | dict(self.groups.seconds.groupby("rule").mean())
+        work = (self.groups.seconds * self.groups.left).sum()
+        return {"event": "costs", "seconds": seconds, "at_once": (work or 1) / (self.wall or 1)}
 
-    A job is done if its outputs are there and, of a training, are of the configured parameters.
-    What Snakemake makes again for another reason, such as a newer input, is not seen.
-    """
-    seen = Survey()
-    for job in jobs:
-        wanted, found = _parameters(job, config), _found_parameters(job, seen)
-        if all(job.path(each).exists() for each in job.stage.outputs):
-            (seen.done if _agree(found, wanted) else seen.changed).add(job.name)
-        elif job.stage.benchmark and not job.path(job.stage.benchmark).exists():
-            seen.new.add(job.name)
-        known = found is not None or not wanted  # of how many epochs a benchmark is
-        if known and _agree(found, wanted, but=UNCOUNTED) and (taken := _benchmark(job, seen)):
-            seconds, mem_mb = taken
-            if wanted:
-                seconds *= wanted["training"]["epochs"] / found["training"]["epochs"]
-            seen.seconds[job.group].append(seconds)
-            seen.mem_mb[job.group] += [mem_mb] if mem_mb is not None else []
-    return seen
+    def __str__(self) -> str:
+        """Jobs, core-hours and time, in a line."""
+        hours, time = self.groups["core-hours"].sum(), timedelta(seconds=round(self.wall))
+        return f"{len(self.jobs)} jobs left, {hours:,.1f} core-hours, {time} on {self.cores} cores"
 
-
-def _parameters(job: Job, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``parameters.json`` of a training should hold."""
-    if job.rule not in TRAININGS:
-        return {}
-    keys = ["channels", "dropout", "fused"]
-    if job.rule == "train_student":
-        keys += ["gru_units", "dense_units"] + ["scene_channels"] * (job.loss != "none")
-    clip = {"frames": config["clips"]["frames"], "bands": config["features"]["bands"]}
-    return {
-        "training": config[TRAININGS[job.rule]],
-        "network": clip | {key: config["network"][key] for key in keys},
-        "threads": config["compute"]["threads"],
-    }
-
-
-def _found_parameters(job: Job, seen: Survey) -> dict[str, Any] | None:
-    """The parameters of a finished training; None where they are not there."""
-    for pattern in job.stage.outputs:
-        path = job.path(pattern)
-        if path.name == "parameters.json" and path.exists():
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-                if not found["training"]["epochs"] > 0:
-                    raise ValueError("no epochs")
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                seen.problems.append(f"{path}: no parameters of a training ({error!r})")
-            else:
-                return found
-    return None
-
-
-def _agree(found: Any, wanted: Mapping[str, Any], but: Sequence[str] = ()) -> bool:
-    """Whether all that is wanted is found; where nothing is found, nothing contradicts."""
-    if found is None:
-        return True
-    return isinstance(found, Mapping) and all(
-        _agree(found.get(key, {}), value, but) if isinstance(value, Mapping) else
-        found.get(key) == value
-        for key, value in wanted.items()
-        if key not in but
-    )  # fmt: skip
-
-
-def _benchmark(job: Job, seen: Survey) -> tuple[float, float | None] | None:
-    """Seconds, and MiB if they were seen, of a finished job."""
-    path = job.path(job.stage.benchmark) if job.stage.benchmark else None
-    if path is None or not path.is_file():
-        return None
-    try:
-        taken = read_benchmark(path)
-    except (OSError, ValueError) as error:
-        seen.problems.append(f"{path}: {error}")
-        return None
-    log = job.path(job.stage.log)
-    if job.rule in TRAININGS and log.is_file() and RESUMED in log.read_text(errors="replace"):
-        seen.resumed += 1
-        return None
-    return taken
-
-
-def read_benchmark(path: str | Path) -> tuple[float, float | None]:
-    """Wall time in s, and largest resident memory in MiB if it was seen, of a benchmark file.
-
-    Raises
-    ------
-    ValueError
-        It is not what Snakemake writes, or only its beginning: a header and a row, tab-separated.
-    """
-    text = Path(path).read_text(encoding="utf-8")
-    header, *rows = [line.split("\t") for line in text.splitlines()] or [[]]
-    if not rows or len(rows[-1]) != len(header) or not text.endswith("\n"):
-        raise ValueError("no benchmark, or only the beginning of one")
-    row = dict(zip(header, rows[-1], strict=True))
-    if not {"s", "max_rss"} <= row.keys():
-        raise ValueError(f"no benchmark: its columns are {', '.join(header)}")
-    seconds = float(row["s"])
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"{row['s']} s")
-    return seconds, None if row["max_rss"] == "NA" else float(row["max_rss"])
-
-
-def costs(
-    jobs: Iterable[Job], seen: Survey, probed: Mapping[Group, float] | None = None, start: float = 0
-) -> dict[Group, Cost]:
-    """What a job of each group takes.
-
-    In this order: the median of the group's finished jobs; that of trainings of the same network;
-    what was probed; at least the start of a process.
-
-    Parameters
-    ----------
-    jobs
-        Whose groups.
-    seen
-        What is there of the jobs.
-    probed
-        Group -> seconds, from :func:`softscene.probe.probe`.
-    start
-        Seconds until a job has started; 0 where they are not known.
-    """
-    found = {}
-    for rule, loss in dict.fromkeys(job.group for job in jobs):
-        own = rule, loss
-        like = LIKE.get(own, own)
-        largest = max(seen.mem_mb.get(own) or seen.mem_mb.get(like, []), default=None)
-        if times := seen.seconds.get(own):
-            found[own] = Cost(statistics.median(times), largest, _plural(len(times), "job"))
-        elif times := seen.seconds.get(like):
-            found[own] = Cost(statistics.median(times), largest, f"as {like[1] or like[0]}")
-        elif seconds := (probed or {}).get(own):
-            found[own] = Cost(seconds, None, "probed")
-        else:
-            found[own] = Cost(start, None, "start only" if start else "not known")
-    return found
-
-
-def unknown_trainings(found: Mapping[Group, Cost]) -> set[Group]:
-    """Trainings of which nothing is known."""
-    weak = ("start only", "not known")
-    return {group for group, cost in found.items() if group[0] in TRAININGS and cost.source in weak}
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" + "s" * (number != 1)
+    def text(self, left_out: Sequence[str]) -> str:
+        """The whole estimate: a row for each group, what that makes, and from what."""
+        rows = self.groups.reset_index().to_string(index=False, float_format="{:,.2f}".format)
+        notes = [HOW, f"benchmarks left out: {len(left_out)}", *left_out[:10]]
+        return "\n\n".join([rows, str(self), "\n".join(notes)]) + "\n"

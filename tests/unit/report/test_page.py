@@ -137,8 +137,7 @@ def page_of(study, synthetic=False, without=(), **changes):
     folder, files = study
     configuration = {**PAPER, "methods": METHODS, "run": "mine"} | changes
     target = folder / "report.html"
-    done = [str(path) for path in (folder / "benchmarks").rglob("*.tsv")]
-    given = Study(configuration, VARIANTS, str(ROOT), {"train_student": done}, synthetic)
+    given = Study(configuration, VARIANTS, str(ROOT), str(folder / "benchmarks"), synthetic)
     make_report(given, {key: files[key] for key in files if key not in without}, target)
     return Page(target.read_text(encoding="utf-8"))
 

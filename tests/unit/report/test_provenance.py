@@ -59,30 +59,33 @@ def benchmark(row, target):
     target.write_text("".join("\t".join(map(str, cells)) + "\n" for cells in (columns, row)))
 
 
-def test_hours_are_sums_of_benchmarks_by_rule(tmp_path):
+def test_hours_are_sums_of_the_configured_jobs_benchmarks_by_rule(tmp_path):
+    weights = "x/alpha-none_beta-none_T-none"
     for name, row in {
-        "train/x/1.tsv": (3600, "1:00:00", 100, 1800),
-        "train/x/2.tsv": (1800, "0:30:00", 300, 900),
-        "make.tsv": (36, "0:00:36", "NA", "NA"),
+        f"train_student/{weights}/fold-1_seed-0.tsv": (3600, "1:00:00", 100, 1800),
+        f"train_student/{weights}/fold-2_seed-0.tsv": (1800, "0:30:00", 300, 900),
+        f"train_student/{weights}/fold-3_seed-0.tsv": (9, "0:00:09", 1, 1),  # of another study
+        f"train_student/{weights}/fold-1_seed-5.tsv": (9, "0:00:09", 1, 1),
+        "train_student/y/alpha-none_beta-none_T-none/fold-1_seed-0.tsv": (9, "0:00:09", 1, 1),
+        "make_fold/fold-2.tsv": (18, "0:00:18", "NA", "NA"),
+        "make_fold/fold-3.tsv": (9, "0:00:09", 1, 1),
+        "make_corpus.tsv": (36, "0:00:36", "NA", "NA"),
+        "make_report.tsv": (9, "0:00:09", 1, 1),
     }.items():
         benchmark(row, tmp_path / name)
     (tmp_path / "broken.tsv").write_text("")
     (tmp_path / "other.tsv").write_text("a\tb\n1\t2\n")
-    benchmark((9, "0:00:09", 1, 1), tmp_path / "train/x/3.tsv")
-    names = {
-        "train": ["train/x/1.tsv", "train/x/2.tsv", "train/x/not_run.tsv"],  # 3 is of another study
-        "make": ["make.tsv", "broken.tsv", "other.tsv"],
-    }
-    given = {rule: [tmp_path / name for name in paths] for rule, paths in names.items()}
-    found = hours(given).set_index("rule")
-    assert set(found.index) == {"train", "make"}
-    assert list(found.loc["train"]) == [2, 1.5, 0.75, 300]
-    assert found.loc["make", "hours"] == pytest.approx(0.01)
-    assert found.loc["make", "cpu_hours"] == 0
+    study = {"folds": [1, 2], "seeds": [0], "methods": {"x": {}}}
+    found = hours(tmp_path, study).set_index("rule")
+    assert set(found.index) == {"train_student", "make_fold", "make_corpus"}
+    assert list(found.loc["train_student"]) == [2, 1.5, 0.75, 300]
+    assert found.loc["make_fold", "hours"] == pytest.approx(0.005)
+    assert found.loc["make_corpus", "hours"] == pytest.approx(0.01)
+    assert found.loc["make_corpus", "cpu_hours"] == 0
 
 
 def test_without_benchmarks_there_are_no_hours(tmp_path):
-    found = hours({"train": [tmp_path / "none.tsv"]})
+    found = hours(tmp_path / "none", {"folds": [1], "seeds": [0], "methods": {}})
     assert found.empty
     assert found.hours.sum() == 0
 

@@ -78,6 +78,6 @@ def read_parameters(source: str | Path) -> dict[str, object]:
         It cannot be read.
     """
     try:
-        return json.loads(Path(source).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return dict(json.loads(Path(source).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise ResultError(f"{source} cannot be read ({error}); {how_to_remake(source)}") from error

@@ -55,7 +55,7 @@ class Study:
     folder
         Of the workflow, for its commit.
     benchmarks
-        Rule -> the benchmark files of its jobs, which are read as far as they are there.
+        Folder of the run's benchmarks, which are read as far as they are there.
     synthetic
         Whether the corpus is.
     """
@@ -63,7 +63,7 @@ class Study:
     configuration: Mapping[str, object]
     variants: Sequence[Mapping[str, Any]]
     folder: str
-    benchmarks: Mapping[str, Sequence[str]]
+    benchmarks: str
     synthetic: bool
 
 
@@ -134,7 +134,7 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
     configuration = study.configuration
     hop = configuration["features"]["hop_length"] / configuration["features"]["sample_rate"]
     default = read_yaml(files["default"], "configuration")
-    took = provenance.hours(study.benchmarks)
+    took = provenance.hours(study.benchmarks, configuration)
     places = len(configuration["folds"]) * len(configuration["seeds"])
     crossed = need_inner_teachers(configuration["methods"])
     return {

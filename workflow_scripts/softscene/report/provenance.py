@@ -3,8 +3,10 @@
 import datetime
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -84,45 +86,75 @@ def today() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def hours(benchmarks: Mapping[str, Sequence[str | Path]]) -> pd.DataFrame:
+def read_benchmark(path: str | Path) -> dict[str, float]:
+    """Wall time ``s`` and ``cpu_time`` in s, and ``max_rss`` in MiB, of a benchmark of Snakemake's.
+
+    The latter two are NaN of a job that was too short to be looked at.
+
+    Raises
+    ------
+    ResultError
+        It is none, or only the beginning of one: a header and a row, tab-separated.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        header, *rows = [line.split("\t") for line in text.splitlines()]
+        row = dict(zip(header, rows[-1], strict=True))
+        numbers = {
+            name: float(pd.to_numeric(row[name], errors="coerce"))
+            for name in ("s", "cpu_time", "max_rss")
+        }
+        if not (text.endswith("\n") and 0 <= numbers["s"] < float("inf")):
+            raise ValueError(f"{row['s']} s")
+    except (OSError, ValueError, LookupError) as error:
+        raise ResultError(
+            f"{path}: no benchmark, or only the beginning of one ({error})"
+        ) from error
+    return numbers
+
+
+def hours(folder: str | Path, configuration: Mapping[str, object]) -> pd.DataFrame:
     """What jobs took, by Snakemake's benchmark files as far as they are there now.
 
     Parameters
     ----------
-    benchmarks
-        Rule -> its jobs' files.
+    folder
+        ``benchmarks`` of the run: ``RULE.tsv``, or ``RULE/METHOD/WEIGHTS/fold-F_seed-S.tsv``.
+    configuration
+        Its ``folds``, ``seeds`` and ``methods``; benchmarks of others are left out.
 
     Returns
     -------
     DataFrame
-        ``rule``, ``jobs``, ``hours`` (of jobs, also of those that ran side by side),
-        ``cpu_hours`` and ``memory`` (MB, the largest job's); files that cannot be read are left
-        out, as they are no input of what calls this.
+        ``rule`` (in the order of their first jobs), ``jobs``, ``hours`` (of jobs, also of those
+        that ran side by side), ``cpu_hours`` and ``memory`` (MB, the largest job's). Files that
+        cannot be read are left out, as they are no input of what calls this; so is the report.
     """
-    parts = []
-    for rule, paths in benchmarks.items():
-        for path in paths:
-            if not Path(path).exists():
-                continue
-            try:
-                table = read_table(path)
-            except ResultError:
-                continue  # being written
-            if {"s", "cpu_time", "max_rss"} <= set(table.columns):
-                parts.append(table.tail(1).assign(rule=rule))
-    columns = ["rule", "jobs", "hours", "cpu_hours", "memory"]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    table = pd.concat(parts)
-    numbers = ["s", "cpu_time", "max_rss"]
-    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")  # "NA" of short jobs
-    groups = table.groupby("rule", sort=False)
+    rows = []
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        place = path.relative_to(folder).with_suffix("").as_posix()
+        rule = place.split("/")[0]
+        if rule != "make_report" and _is_configured(place, configuration):
+            with suppress(ResultError, OSError):  # being written
+                rows.append({"rule": rule, "at": path.stat().st_mtime, **read_benchmark(path)})
+    table = pd.DataFrame(rows, columns=["rule", "at", "s", "cpu_time", "max_rss"])
+    groups = table.sort_values("at").groupby("rule", sort=False)
     return groups.agg(
         jobs=("s", "size"),
         hours=("s", lambda seconds: seconds.sum() / 3600),
         cpu_hours=("cpu_time", lambda seconds: seconds.sum() / 3600),
         memory=("max_rss", "max"),
-    ).reset_index()[columns]
+    ).reset_index()
+
+
+def _is_configured(place: str, configuration: Mapping[str, object]) -> bool:
+    """Whether a job's fold, seed and method are of the configuration, as far as it has any."""
+    for key in ("fold", "seed"):
+        found = re.search(rf"[/_]{key}-(\d+)", place)
+        if found and int(found[1]) not in configuration[f"{key}s"]:
+            return False
+    rule, _, rest = place.partition("/")
+    return not rule.endswith("_student") or rest.split("/")[0] in configuration["methods"]
 
 
 def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: float) -> pd.DataFrame:
@@ -220,16 +252,20 @@ def require_configured(
         pass
     seeds = [seed for _ in configuration["folds"] for seed in configuration["seeds"]]
     teachers = files.get("teachers", [])
-    expected = [(_teaching(configuration), seed) for seed in seeds if teachers]
-    expected += [(_studying(configuration, kind), seed) for kind in kinds for seed in seeds]
+    teacher = trained_with(configuration)
+    expected = [("teacher", teacher, seed) for seed in seeds if teachers]
+    expected += [
+        ("student", trained_with(configuration, kind["method"]), seed)
+        for kind in kinds
+        for seed in seeds
+    ]
     paths = [*teachers, *files["students"]]
     other: dict[str, list[str]] = {}
-    for path, ((role, wanted), seed) in zip(paths, expected, strict=True):
-        made = flat(read_parameters(path))
-        for key, value in flat({**wanted, "seed": seed}).items():
-            if (found := made.get(key, "missing")) != value:
-                fault = f"{role}: {key} is {found}, the configuration says {value}"
-                other.setdefault(fault, []).append(str(path))
+    for path, (role, wanted, seed) in zip(paths, expected, strict=True):
+        resolved = {**wanted, "seed": seed}
+        for key, found in other_parameters(path, resolved).items():
+            fault = f"{role}: {key} is {found}, the configuration says {flat(resolved)[key]}"
+            other.setdefault(fault, []).append(str(path))
     now = flat(configuration)
     for role, path in _noted(configuration, files):
         for key, found in flat(read_parameters(path)).items():
@@ -261,17 +297,14 @@ def _noted(
         yield from ((role, path) for path in ([paths] if isinstance(paths, str) else paths))
 
 
-def _teaching(configuration: Mapping[str, object]) -> tuple[str, dict[str, object]]:
-    return "teacher", _trained(configuration, "teacher", ["channels", "dropout"])
-
-
-def _studying(
-    configuration: Mapping[str, object], kind: Mapping[str, str]
-) -> tuple[str, dict[str, object]]:
-    loss = configuration["methods"][kind["method"]]["scene_loss"]
+def trained_with(configuration: Mapping[str, object], method: str = "") -> dict[str, object]:
+    """What ``parameters.json`` of a method's students (or of teachers) must say."""
+    if not method:
+        return _trained(configuration, "teacher", ["channels", "dropout"])
+    loss = configuration["methods"][method]["scene_loss"]
     keys = ["channels", "gru_units", "dense_units", "dropout"]
     keys += ["scene_channels"] if loss != "none" else []
-    return "student", _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
+    return _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
 
 
 def _trained(
@@ -287,4 +320,20 @@ def _trained(
         "training": configuration[role],
         "network": network | clip,
         "threads": configuration["compute"]["threads"],
+    }
+
+
+def other_parameters(path: str | Path, wanted: Mapping[str, object]) -> dict[str, object]:
+    """Key path -> what ``parameters.json`` says in place of what is wanted, or "missing".
+
+    Raises
+    ------
+    ResultError
+        It cannot be read.
+    """
+    made = flat(read_parameters(path))
+    return {
+        key: made.get(key, "missing")
+        for key, value in flat(wanted).items()
+        if made.get(key, "missing") != value
     }

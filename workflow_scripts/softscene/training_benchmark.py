@@ -1,0 +1,76 @@
+"""What a training costs here, before any was finished: some steps on random numbers."""
+
+import math
+import time
+from collections.abc import Collection, Mapping
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from softscene.config.labels import read_labels
+from softscene.core.tsv import read_table
+from softscene.corpus.sample_annotations import FOLDS
+from softscene.costs import Group
+from softscene.features.clips import Clips
+from softscene.models.networks import NetworkParameters
+from softscene.training import loop
+from softscene.training.parameters import SceneObjective, TrainingParameters
+from softscene.training.runtime import prepare
+
+
+def measure(groups: Collection[Group], config: Mapping, files: Any, start: float) -> dict:
+    """Seconds of a training of each group, in a list of one, with those of its ``start``.
+
+    ``files`` has ``scenes`` (recordings and minutes of the paper's), ``own`` (one's own recordings)
+    and ``labels``. The soft loss counts as the hard one, an inner teacher as any teacher.
+    """
+    clips = clips_of_an_epoch(config, files) if groups else 0
+    classes = read_labels(files.labels).classes
+    seconds_a_clip, found = cache(partial(_seconds_a_clip, config, classes)), {}
+    for rule, method in groups:
+        role = rule.rpartition("_")[2]
+        loss = config["methods"][method]["scene_loss"].replace("soft", "hard") if method else ""
+        found[rule, method] = [start + config[role]["epochs"] * clips * seconds_a_clip(role, loss)]
+    return found
+
+
+def clips_of_an_epoch(config: Mapping, files: Any) -> int:
+    """Clips that a fold trains on, about."""
+    features, synthetic = config["features"], config["synthetic"]
+    clip = config["clips"]["frames"] * features["hop_length"] / features["sample_rate"]
+    if files.own:
+        sizes = [(1, soundfile.info(path).duration) for path in files.own]
+    elif synthetic and not synthetic["annotations"]:
+        sizes = [(n, synthetic["seconds"][scene]) for scene, n in synthetic["recordings"].items()]
+    else:  # a scene's recordings are taken to be equally long
+        given = read_table(files.scenes)
+        sizes = zip(given.recordings, 60 * given.minutes / given.recordings, strict=True)
+    folds = len(config["folds"] if files.own else FOLDS)
+    return round((1 - 1 / folds) * sum(n * math.ceil(seconds / clip) for n, seconds in sizes))
+
+
+def _seconds_a_clip(config: Mapping, classes: tuple[int, int], role: str, loss: str) -> float:
+    """Of an epoch; a single thread is timed by what it computes, whatever else runs there."""
+    device = prepare(config["compute"]["threads"], config["compute"]["device"])
+    given, cpu = config[role], device.type == "cpu"
+    clock = time.process_time if cpu and config["compute"]["threads"] == 1 else time.monotonic
+    shape = config["clips"]["frames"], config["features"]["bands"]
+    size = NetworkParameters.configured(config["network"], shape, classes)
+    n = min(given["batch_size"], 16 if cpu else math.inf)  # there a clip costs the same in more
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(n, *shape)).astype(np.float32)
+    events, scenes = rng.random((n, shape[0], classes[0])) < 0.1, rng.integers(classes[1], size=n)
+    noise = Clips(pd.DataFrame(), features, np.full(n, shape[0]), events, scenes)
+
+    def seconds(epochs: int) -> float:
+        few = TrainingParameters(epochs, n, given["learning_rate"])
+        begin, more = clock(), (None, SceneObjective(loss, 1.0)) if loss else ()
+        getattr(loop, f"train_{role}")(noise, *more, size, few, 0, device, "measured")
+        return clock() - begin
+
+    further = 2 if cpu else 20
+    seconds(1)  # the first one also prepares
+    return (seconds(1 + further) - seconds(1)) / further / n
