@@ -217,7 +217,7 @@ def test_what_is_left_is_what_targets_lack_and_what_follows():
     def left(*lost):
         return {each.name for each in still_to_do(jobs, names - set(lost))}
 
-    last = {"compare_methods", "make_report", "export_detector"}
+    last = {"compare_methods", "plot_claims", "make_report", "export_detector"}
     behind = {f"evaluate_{student}", "make_table3", "make_table4", "plot_figure3", *last}
     assert left() == set()
     assert left(f"train_{student}") == set(), "nothing lacks its weights"
