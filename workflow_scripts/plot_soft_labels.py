@@ -1,10 +1,10 @@
 """Measure the teachers' soft labels for each T: means of each true scene, and how soft they are."""
 
 from job import run_job
-from softscene.analysis.softness import measure_softness
+from softscene.analysis.softness import mean_posteriors, measure_softness
 from softscene.config.labels import read_labels
 from softscene.core.tsv import write_table
-from softscene.report.figures import mean_posteriors, plot_soft_labels
+from softscene.report.figures import plot_soft_labels
 
 
 def main(snakemake) -> None:

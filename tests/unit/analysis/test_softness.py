@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import softmax
-from softscene.analysis.softness import COLUMNS, measure_softness, nearly_one_hot
+from softscene.analysis.softness import COLUMNS, mean_posteriors, measure_softness, nearly_one_hot
 from softscene.core.tsv import write_table
 
 SCENES = ["city_center", "home", "office", "residential_area"]
@@ -68,3 +68,28 @@ def test_nearly_one_hot_is_said_of_what_students_learn():
             (5.0, "development", 3, 0.98), (5.0, "evaluation", 3, 0.995)]  # fmt: skip
     table = pd.DataFrame(rows, columns=list(COLUMNS[:4]))
     assert nearly_one_hot(table) == [1.0]
+
+
+def test_mean_posteriors_are_scipys_softmax_over_each_true_scene(tmp_path):
+    random = np.random.default_rng(0)
+    tables = []
+    for teacher in (0, 1):
+        logits = random.normal(0, 4, (30, 4))
+        table = pd.DataFrame(logits, columns=[f"logit_{scene}" for scene in SCENES])
+        table.insert(0, "scene", random.choice(SCENES[:3], 30))
+        write_table(table, tmp_path / f"{teacher}.tsv")
+        tables.append(table)
+    both = pd.concat(tables)
+    found = mean_posteriors([tmp_path / "0.tsv", tmp_path / "1.tsv"], [1.0, 5.0], SCENES)
+    assert list(found.columns) == [
+        "temperature",
+        "scene",
+        "clips",
+        *(f"posterior_{scene}" for scene in SCENES),
+    ]
+    assert list(found.scene) == SCENES[:3] * 2, "a scene without clips has no row"
+    for row in found.itertuples():
+        own = both[both.scene == row.scene]
+        expected = softmax(own.filter(like="logit_").to_numpy() / row.temperature, axis=1)
+        np.testing.assert_allclose(row[4:], expected.mean(axis=0), atol=1e-12)
+        assert row.clips == len(own)

@@ -11,7 +11,6 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.special import softmax
 from snakemake.utils import update_config
 from softscene.config.reading import read_yaml
 from softscene.config.study import with_controls
@@ -20,7 +19,6 @@ from softscene.core.tsv import write_table
 from softscene.report.figures import (
     Student,
     line_look,
-    mean_posteriors,
     minutes_text,
     plot_confusion,
     plot_learning_curves,
@@ -212,26 +210,6 @@ def test_names_of_scenes_stay_apart(scenes, tmp_path, drawn):
             cell = axes.get_window_extent()
             assert max(text.height for text in texts) < cell.height / len(scenes)
             assert max(text.width for text in texts) < cell.width / len(scenes)
-
-
-def test_mean_posteriors_are_scipys_softmax_over_each_true_scene(tmp_path):
-    random = np.random.default_rng(0)
-    tables = []
-    for teacher in (0, 1):
-        logits = random.normal(0, 4, (30, 4))
-        table = pd.DataFrame(logits, columns=[f"logit_{scene}" for scene in SCENES])
-        table.insert(0, "scene", random.choice(SCENES[:3], 30))
-        write_table(table, tmp_path / f"{teacher}.tsv")
-        tables.append(table)
-    both = pd.concat(tables)
-    found = mean_posteriors([tmp_path / "0.tsv", tmp_path / "1.tsv"], [1.0, 5.0], SCENES)
-    assert list(found.columns) == ["temperature", "scene", "clips", *POSTERIORS]
-    assert list(found.scene) == SCENES[:3] * 2, "a scene without clips has no row"
-    for row in found.itertuples():
-        own = both[both.scene == row.scene]
-        expected = softmax(own.filter(like="logit_").to_numpy() / row.temperature, axis=1)
-        np.testing.assert_allclose(row[4:], expected.mean(axis=0), atol=1e-12)
-        assert row.clips == len(own)
 
 
 def test_soft_labels_are_a_map_for_each_temperature(drawn):

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from softscene.analysis.comparisons import compare_methods
-from softscene.analysis.softness import measure_softness
+from softscene.analysis.softness import mean_posteriors, measure_softness
 from softscene.config.checks import faults
 from softscene.config.labels import SCHEMA as LABEL_SCHEMA
 from softscene.config.labels import read_labels
@@ -216,7 +216,7 @@ def compare(study):
         overall, each, variants, [(1, 0)] * 3, PUBLISHED,
         {name: folder / "tables" / f"{name}.tsv" for name in made}, conventions, False,
     )  # fmt: skip
-    means = figures.mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
+    means = mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
     write_table(means, folder / "tables" / "soft_labels.tsv")
     logits = {
         "development": [folder / "soft.tsv"],

@@ -1,4 +1,4 @@
-"""How far the teachers' soft labels are from one-hot ones."""
+"""The teachers' soft labels: their means, and how far they are from one-hot ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +51,38 @@ def measure_softness(
             rows.append((temperature, part, len(table), *means))
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     return found.sort_values("temperature", kind="stable", ignore_index=True)
+
+
+def mean_posteriors(
+    soft_labels: Sequence[str | Path], temperatures: Sequence[float], scenes: Sequence[str]
+) -> pd.DataFrame:
+    """Mean of the teachers' posteriors softmax(v / T) (eq. 5) over clips of each true scene.
+
+    Parameters
+    ----------
+    soft_labels
+        Logits v of every development clip, a file for each teacher.
+    temperatures
+        Values of T.
+    scenes
+        Names of the classes.
+
+    Returns
+    -------
+    DataFrame
+        ``temperature``, ``scene`` (the true one), ``clips`` (over all teachers), and each scene's
+        mean posterior, ``posterior_<scene> ...``. A scene without clips has no row.
+    """
+    table = pd.concat([read_table(path) for path in soft_labels], ignore_index=True)
+    logits = table[[f"logit_{scene}" for scene in scenes]].to_numpy()
+    columns = [f"posterior_{scene}" for scene in scenes]
+    parts = []
+    for temperature in temperatures:
+        posteriors = pd.DataFrame(np.exp(_log_posteriors(logits, temperature)), columns=columns)
+        groups = posteriors.groupby(table.scene)
+        means = groups.mean().assign(clips=groups.size(), temperature=temperature)
+        parts.append(means.loc[[scene for scene in scenes if scene in means.index]].reset_index())
+    return pd.concat(parts, ignore_index=True)[["temperature", "scene", "clips", *columns]]
 
 
 def _log_posteriors(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -305,41 +305,8 @@ def plot_confusion(confusions: Sequence[str | Path], results: Paths, synthetic: 
         save(figure, results, synthetic)
 
 
-def mean_posteriors(
-    soft_labels: Sequence[str | Path], temperatures: Sequence[float], scenes: Sequence[str]
-) -> pd.DataFrame:
-    """Mean of the teachers' posteriors softmax(v / T) (eq. 5) over clips of each true scene.
-
-    Parameters
-    ----------
-    soft_labels
-        Logits v of every development clip, a file for each teacher.
-    temperatures
-        Values of T.
-    scenes
-        Names of the classes.
-
-    Returns
-    -------
-    DataFrame
-        ``temperature``, ``scene`` (the true one), ``clips`` (over all teachers), and each scene's
-        mean posterior, ``posterior_<scene> ...``. A scene without clips has no row.
-    """
-    table = pd.concat([read_table(path) for path in soft_labels], ignore_index=True)
-    logits = table[[f"logit_{scene}" for scene in scenes]].to_numpy()
-    columns = [f"posterior_{scene}" for scene in scenes]
-    parts = []
-    for temperature in temperatures:
-        powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-        posteriors = pd.DataFrame(powers / powers.sum(axis=1, keepdims=True), columns=columns)
-        groups = posteriors.groupby(table.scene)
-        means = groups.mean().assign(clips=groups.size(), temperature=temperature)
-        parts.append(means.loc[[scene for scene in scenes if scene in means.index]].reset_index())
-    return pd.concat(parts, ignore_index=True)[["temperature", "scene", "clips", *columns]]
-
-
 def plot_soft_labels(table: pd.DataFrame, results: Paths, synthetic: bool) -> None:
-    """Draw the soft labels that students learnt, from :func:`mean_posteriors`: a map for each T."""
+    """Draw the soft labels that students learnt, from ``mean_posteriors``: a map for each T."""
     columns = list(table.columns[3:])
     scenes = [name.removeprefix("posterior_") for name in columns]
     groups = list(table.groupby("temperature"))
