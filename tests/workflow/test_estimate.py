@@ -98,9 +98,8 @@ def test_bad_benchmarks_and_resumed_trainings_are_told(scratch):
     benchmark.write_text(benchmark.read_text()[:90])
     log = scratch.path("logs/train_student", f"{STUDENT}.log")
     log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
-    shutil.rmtree(scratch.path("students/soft"))
-    shutil.rmtree(scratch.path("folds"))
-    (scratch.path("features.h5")).unlink()
+    for name in ("folds", "students/soft", "predictions", "evaluation", "tables"):
+        shutil.rmtree(scratch.path(name))
     found = estimate(scratch)
     named = "results/small/benchmarks/make_fold/fold-1.tsv: no benchmark, or only the beginning"
     assert named in found.text
