@@ -23,6 +23,5 @@ class WithoutJobs(logging.Filter):
 
 told = workflow.output_settings
 # Another workflow that has this one as a module prints what it likes.
-is_module = Path(str(workflow.current_basedir)).parent != Path(workflow.basedir)
-if workflow.is_main_process and not (is_module or told.printshellcmds or told.verbose):
+if workflow.is_main_process and not (IN_MODULE or told.printshellcmds or told.verbose):
     logger.addFilter(WithoutJobs())
