@@ -252,7 +252,7 @@ def own_results(wildcards):
 
 def tell_results():
     """Where the results of the whole study are, after a run that made them."""
-    if "make_report" in {job.rule.name for job in workflow.dag.finished_jobs}:
+    if called("make_report") in {job.rule.name for job in finished_jobs()}:
         line = f"see {RESULTS}/report.html, {RESULTS}/tables and {RESULTS}/figures/fig3.png"
         logger.info(line, extra={"event": "results"})
 

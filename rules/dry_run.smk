@@ -21,7 +21,6 @@ class WithoutJobs(logging.Filter):
         return event not in ("job_info", "shellcmd") or self.jobs <= LISTED
 
 
-told = workflow.output_settings
 # Another workflow that has this one as a module prints what it likes.
-if workflow.is_main_process and not (IN_MODULE or told.printshellcmds or told.verbose):
+if workflow.is_main_process and not (IN_MODULE or tells_each_job()):
     logger.addFilter(WithoutJobs())
