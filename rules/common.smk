@@ -253,7 +253,8 @@ def own_results(wildcards):
 def tell_results():
     """Where the results of the whole study are, after a run that made them."""
     if called("make_report") in {job.rule.name for job in finished_jobs()}:
-        line = f"see {RESULTS}/report.html, {RESULTS}/tables and {RESULTS}/figures/fig3.png"
+        folder = placed(RESULTS)
+        line = f"see {folder}/report.html, {folder}/tables and {folder}/figures/fig3.png"
         logger.info(line, extra={"event": "results"})
 
 
