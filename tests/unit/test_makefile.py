@@ -12,6 +12,13 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 
 
+@pytest.fixture(autouse=True)
+def typed_by_hand(monkeypatch):
+    """Not called by the make that may run the tests, whose options and level it would take over."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "ARGS", "CONFIG", "CORES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def report(tmp_path):
     """The run whose report ``make report`` would make, of a configuration's text."""
