@@ -42,7 +42,7 @@ def workflow_path(path):
 
 
 def configured_path(path):
-    """A file that the configuration names: in the working directory, or else of the workflow.
+    """A file that the configuration names: in the working directory, or else in the workflow.
 
     All other relative paths of a configuration start at the working directory.
     """

@@ -544,7 +544,7 @@ def judge_control(gain: int, control: int, rest: int) -> str:
     """
     if gain != 1:
         return INCONCLUSIVE  # there is no gain to explain
-    if control == 1:  # a rest of 0 may still be there, too small to detect
+    if control == 1:  # rest 0: none is detected, but there may be one
         return {1: EXPLAINS_PART, 0: EXPLAINS_SOME, -1: EXPLAINS}[rest]
     return EXPLAINS_NOT if rest == 1 or control == -1 else INCONCLUSIVE
 

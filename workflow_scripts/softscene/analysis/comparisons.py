@@ -85,7 +85,7 @@ def compare_methods(
 
 
 def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
-    """Add ``published_difference`` before ``difference``; empty unless the paper has both.
+    """Add ``published_difference`` before ``difference``; NaN if the paper lacks a student.
 
     Parameters
     ----------

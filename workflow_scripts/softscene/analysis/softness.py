@@ -8,7 +8,7 @@ import pandas as pd
 
 from softscene.core.tsv import read_table
 
-NEARLY_ONE_HOT = 0.99  # the least mean largest posterior of labels that are called so
+NEARLY_ONE_HOT = 0.99  # labels with at least this mean largest posterior are called so
 PARTS = ("development", "evaluation")
 COLUMNS = ("temperature", "part", "clips", "largest_posterior", "entropy", "accuracy")
 

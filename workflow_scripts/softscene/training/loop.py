@@ -151,7 +151,7 @@ def _check_weights(network: nn.Module, name: str, epoch: int, code: str | None) 
 
 
 def _or_code(code: str | None) -> str:
-    return f"; or {code}, the method's code, gives them" if code else ""
+    return f"; or {code}, the method's code, causes this" if code else ""
 
 
 def train_teacher(

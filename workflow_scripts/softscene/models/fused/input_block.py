@@ -209,7 +209,7 @@ class _ConvolveAndPool(torch.autograd.Function):
 
 
 def _pieces(numbers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Cut tensors into pieces of windows, each of which has so many ``numbers`` in the maps."""
+    """Cut tensors into pieces of windows; each window takes ``numbers`` numbers in the maps."""
     size = max(1, PIECE // numbers)
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
