@@ -78,7 +78,7 @@ def frame_times(frames: int, hop_length: int, sample_rate: int) -> tuple[np.ndar
 def times_of(index: np.ndarray, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Seconds at which the frames of these numbers start, as onsets and as offsets.
 
-    They are whole microseconds, so that a table shows them in a few digits. Also, floor(onset / hop)
+    They are whole microseconds, so that a table shows them in a few digits. Also floor(onset / hop)
     and ceil(offset / hop), computed in floating point, give the frame again. If the exact time does
     not (0.58 / 0.02 is 28.999999999999996) or is not a whole number of microseconds, an onset is
     the next microsecond (0.580001) and an offset the previous one. Otherwise an evaluation of the
