@@ -16,7 +16,7 @@ include: "internals.smk"
 HERE = Path(workflow.current_basedir).parent  # workflow.basedir is the main workflow's
 SCRIPTS = str(HERE / "workflow_scripts")
 sys.path.insert(0, SCRIPTS)
-# Snakemake has loaded all logger plugins, and this project's with it the library that is installed.
+# Snakemake has loaded this project's logger plugin, and with it the installed library: unload it.
 if not str(getattr(sys.modules.get("softscene"), "__file__", SCRIPTS)).startswith(SCRIPTS):
     for name in [name for name in sys.modules if name.split(".")[0] == "softscene"]:
         del sys.modules[name]
@@ -42,22 +42,22 @@ def workflow_path(path):
 
 
 def configured_path(path):
-    """A file that the configuration names: where the run is, or else a resource of the workflow's.
+    """A file that the configuration names: in the working directory, or else in the workflow.
 
-    All other paths of a configuration are used as they are, so they begin where the run is.
+    All other relative paths of a configuration start at the working directory.
     """
     shipped = Path(path).parts[:1] == ("resources",) and not Path(path).exists()
     return workflow_path(path) if shipped else from_here(path)
 
 
 def from_here(path):
-    """A path of the configuration. A module's prefix is for what the workflow makes, and an absolute
-    path gets none."""
+    """A path of the configuration, absolute in a module: its prefix is only for files that the
+    workflow makes, and Snakemake does not add it to absolute paths."""
     return os.path.abspath(path) if IN_MODULE else path
 
 
 def with_paths_from_here(config):
-    """The configuration, with all that it names found where the run is."""
+    """The configuration, with :func:`from_here` applied to all of its paths."""
     config = deepcopy(config)
     data, own = config["data"], config["data"]["own"] or {}
     found = [(config, "input"), (data, "folder"), (config["synthetic"] or {}, "annotations")]
@@ -70,7 +70,7 @@ def with_paths_from_here(config):
 
 
 class Name(str):
-    """A method's name. Snakemake's report puts params into a script as they print: without "<"."""
+    """A method's name, whose repr has no "<": Snakemake's report puts it into a script."""
 
     def __repr__(self):
         return super().__repr__().replace("<", r"\x3c")
@@ -79,9 +79,9 @@ class Name(str):
         return str, (str(self),)
 
 
-# Claims are about the students with its weights; what is measured here chooses nothing.
+# Claims are about the students with its weights, not about those that are the best in this run.
 PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
-try:  # Snakemake says that a file is no YAML, but not which file or where
+try:  # Snakemake does not say which file is not YAML, or where
     DEFAULT = read_yaml(workflow_path("config.yaml"), "configuration")
 except SoftSceneError as error:
     raise WorkflowError(str(error))
@@ -90,7 +90,7 @@ except SoftSceneError as error:
 configfile: workflow_path("config.yaml")
 
 
-if IN_MODULE:  # whose user gives it a configuration, and Snakemake reads none beside it
+if IN_MODULE:  # its user gives the configuration; Snakemake reads no config.yaml for it
     given, config = config, DEFAULT
     update_config(config, given)
 update_config(config, typed(given_on_command_line()))
@@ -104,7 +104,7 @@ try:
     config["methods"] = with_controls(config)
     for method in config["methods"].values():
         method["name"] = Name(method["name"])
-    # What is trained, and which of it is compared, explored and made a detector of.
+    # What is trained, and what of it is compared, explored and exported as a detector.
     STUDY = Study.of(config, PAPER_TABLE3)
     LABELS = configured_path(config["data"]["labels"])
     read_labels(LABELS)
@@ -139,7 +139,7 @@ AUDIO = [OWN["audio"]] if OWN else [f"{DATA}/{name}/audio" for name in DATASETS]
 RECORDINGS = [f"{DATA}/{name}/recordings.tsv" for name in (["own"] if OWN else DATASETS)]
 CORPUS = f"{RESULTS}/corpus"
 REGISTRY = f"{CORPUS}/archives.yaml" if SYNTHETIC else workflow_path("resources/archives.yaml")
-# How to download is a resource and no parameter: another mirror gives the same files.
+# How to download is a resource, not a parameter: another mirror gives the same files.
 DOWNLOAD = {
     "mirror": placed(CORPUS) if SYNTHETIC else config["download"]["mirror"] or "",
     "mode": config["download"]["mode"],
@@ -163,12 +163,12 @@ if workflow.is_main_process and (other := claimant(RUNNING)):
 
 
 def one_of(values):
-    """A wildcard constraint that is met by exactly these values."""
+    """A wildcard constraint that matches exactly these values."""
     return "|".join(sorted({re.escape(str(value)) for value in values}))
 
 
 # Run where snakemake runs: they take seconds, or need the internet, which nodes may not have.
-if not IN_MODULE:  # where rules have other names, and these are jobs like the others
+if not IN_MODULE:  # there, rules have other names, and these run like other jobs
 
     localrules:
         make_fold,
@@ -210,7 +210,7 @@ def of_students(pattern, variants=None, seeds=None):
 
 
 def of_teachers(pattern):
-    """The pattern's paths for all teachers; none where no student learns from one."""
+    """The pattern's paths for all teachers; none if no student learns from one."""
     places = {"fold": config["folds"], "seed": config["seeds"]}
     return expand(pattern, **places) if STUDY.temperatures else []
 
@@ -223,8 +223,8 @@ def by_name(value):
 
 
 def detector_scores(wildcards):
-    """What the detector's students are chosen by, if they are not named: their own scores, as
-    Table 3 may be of other methods."""
+    """The scores that choose the detector's students, if these are not named: not Table 3, which
+    may be of other methods."""
     if not STUDY.detecting:
         raise WorkflowError(
             "there is no student to make a detector of: controls and methods with a network of their "
@@ -251,7 +251,7 @@ def own_results(wildcards):
 
 
 def tell_results():
-    """Where the results of the whole study are, after a run that made them."""
+    """After a run of the whole study, say where its results are."""
     if called("make_report") in {job.rule.name for job in finished_jobs()}:
         folder = placed(RESULTS)
         line = f"see {folder}/report.html, {folder}/tables and {folder}/figures/fig3.png"
@@ -299,7 +299,7 @@ def student_network(wildcards):
 
 def library_files(script):
     """The library files that a script imports. Only quick jobs have them as input: a better message
-    should not rerun trainings of hours."""
+    should not rerun hours of training."""
     return sources.library_files(workflow_path(f"workflow_scripts/{script}.py"))
 
 
@@ -330,7 +330,7 @@ def grown(mem_mb):
     return lambda wildcards, attempt: round(mem_mb * 1.5 ** (attempt - 1))
 
 
-CLAIMS = []  # which are held as long as this process lives
+CLAIMS = []  # locks that are held until this process ends
 
 
 def control_sources(wildcards):
@@ -348,7 +348,7 @@ def of_explored(name):
 
 
 def tell_costs():
-    """Before trainings: a line, and what the terminal's time left starts from."""
+    """Before trainings, log the estimate; the terminal's time left starts from it."""
     jobs = needed_jobs()
     names = {job.rule.name for job in jobs}
     if not names.isdisjoint(map(called, ("train_teacher", "train_inner_teacher", "train_student"))):
@@ -399,7 +399,7 @@ def makes_nothing():
 
 
 def planned_data():
-    """Of the data folder: what the planned jobs make, and what they read or make."""
+    """Paths in the data folder that the planned jobs make, and those that they read or make."""
     data = placed(DATA)
     folders = [Path(data, name, kind) for name in DATASETS for kind in ("audio", "meta")]
     ours = {Path(data, "annotations"), *folders, *map(Path, map(placed, RECORDINGS))}

@@ -1,11 +1,11 @@
-# What `snakemake -n` prints: for more than a few jobs their counts and reasons, and not each of them.
+# What `snakemake -n` prints: if there are many jobs, their counts and reasons instead of each job.
 import logging
 
 LISTED = 5
 
 
 class WithoutJobs(logging.Filter):
-    """Leave single jobs out of a dry run of many, and the table of counts that comes twice."""
+    """In a dry run of many jobs, leave out each job, and the second copy of the table of counts."""
 
     jobs = None
 
@@ -21,6 +21,6 @@ class WithoutJobs(logging.Filter):
         return event not in ("job_info", "shellcmd") or self.jobs <= LISTED
 
 
-# Another workflow that has this one as a module prints what it likes.
+# Do not change what another workflow prints that uses this one as a module.
 if workflow.is_main_process and not (IN_MODULE or tells_each_job()):
     logger.addFilter(WithoutJobs())

@@ -1,10 +1,10 @@
-# What the run costs: printed at any time, and in a line before trainings begin.
+# What the run costs, printed on request; before trainings, a line of it is logged.
 
 
 rule estimate:
     """How many jobs are left, and what they cost: core-hours, and time on these cores."""
 
-    # No input that is made, no output and no benchmark: it runs each time, and nothing for it.
+    # No output and no benchmark: it runs each time. No job makes its input: nothing else runs.
     input:
         labels=LABELS,
         own=own_audio if OWN else [],

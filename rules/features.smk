@@ -3,7 +3,7 @@
 
 rule extract_features:
     input:
-        audio=ancient(AUDIO),  # unchanged as long as recordings.tsv, which has CRCs, is
+        audio=ancient(AUDIO),  # if it changes, so do the CRCs in recordings.tsv
         files=own_audio if OWN else [],
         recordings=RECORDINGS,
         events=f"{RESULTS}/annotations/events.tsv",

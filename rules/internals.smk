@@ -1,5 +1,5 @@
-# All that the workflow asks of Snakemake's inside, where Snakemake documents no way to ask (tried
-# with 9.27). If a newer Snakemake breaks it, this file is where to look.
+# All uses of Snakemake's undocumented internals (tested with 9.27). If a newer Snakemake breaks the
+# workflow, look here first.
 import sys
 
 # Whether another workflow uses this one as a module.
@@ -8,8 +8,8 @@ IN_MODULE = not MODULE.is_main_snakefile()
 
 
 def placed(path):
-    """Where a rule's file lies: with the prefix that a module's user gives. Snakemake puts it before
-    inputs, outputs, logs and benchmarks by itself, and before nothing else."""
+    """The path of a rule's file, with the prefix that a module's user gives. Snakemake adds it to
+    inputs, outputs, logs and benchmarks by itself, and to nothing else."""
     return str(MODULE.path_modifier.replace_prefix(path))
 
 
@@ -19,27 +19,27 @@ def called(rule):
 
 
 def given_on_command_line():
-    """What ``--config`` says, as it stands there."""
+    """What ``--config`` says, unchanged."""
     return {} if IN_MODULE else workflow.config_settings.config
 
 
 def asked_for(target):
-    """Whether a target was typed, also while this is read: Snakemake tells its targets later."""
+    """Whether a target was typed; from ``sys.argv``, as Snakemake sets its targets later."""
     return target in sys.argv and not IN_MODULE
 
 
 def needed_jobs():
-    """The jobs that are still to run; in the hooks, when Snakemake knows them."""
+    """The jobs that are still to run; only known in the hooks."""
     return list(workflow.dag.needrun_jobs())
 
 
 def runs_here():
-    """Whether jobs run on this machine; a cluster's outlive this process, as they should."""
+    """Whether jobs run on this machine; on a cluster, they may outlive this process."""
     return workflow.local_exec
 
 
 def cores(threads):
-    """Cores that there are; of a cluster, those of as many trainings as may be there at a time."""
+    """Cores to run on; on a cluster, ``threads`` for each job that may run at a time."""
     return workflow.cores if runs_here() else workflow.nodes * threads
 
 

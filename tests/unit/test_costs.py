@@ -212,7 +212,7 @@ def test_a_training_that_went_on_from_a_checkpoint_does_not_count(run):
     run(1, "2.0", log="going on after epoch 290, from results/x\ndone in 1 s")
     finished, (why,) = run.read()
     assert finished == {HARD: [100]}
-    assert why.endswith("fold-1_seed-1.tsv: its training went on from a checkpoint")
+    assert why.endswith("fold-1_seed-1.tsv: its training was resumed from a checkpoint")
 
 
 def test_other_numbers_of_epochs_are_converted(run):

@@ -113,7 +113,7 @@ def test_a_training_that_went_on_from_a_checkpoint_is_left_out(scratch):
     log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
     found = estimate(scratch)
     assert "benchmarks left out: 1\n" in found.text
-    assert f"{STUDENT}.tsv: its training went on from a checkpoint" in found.text
+    assert f"{STUDENT}.tsv: its training was resumed from a checkpoint" in found.text
     assert ("train_student", "soft") not in found.rows
 
 

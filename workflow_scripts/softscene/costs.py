@@ -1,4 +1,4 @@
-"""What a run costs: the jobs that Snakemake has yet to run, at what finished ones took."""
+"""What a run costs: the jobs still to run, timed by those that have finished."""
 
 import re
 import statistics
@@ -17,11 +17,11 @@ from softscene.report.provenance import other_parameters, read_benchmark, traine
 
 START = "start only"
 HOW = f"""\
-seconds: the median of finished jobs; measured: by some training steps on random numbers, just now;
-  {START}: what a process needs to start, the job itself takes more
-time: about; core-hours / cores, or the longest chain of jobs that wait for each other, if that is
-  more; what --resources limits is not looked at"""
-Group = tuple[str, str]  # rule, and method of a student: such jobs are taken to cost the same
+seconds: the median of finished jobs; measured: from a few training steps on random numbers, now;
+  {START}: the time a process takes to start; the job itself takes longer
+time: approximate; core-hours / cores, or the longest chain of jobs that wait for each other, if
+  that is more; limits set by --resources are ignored"""
+Group = tuple[str, str]  # rule, and a student's method; its jobs are assumed to cost the same
 
 
 class NeededJob(NamedTuple):
@@ -34,20 +34,20 @@ class NeededJob(NamedTuple):
 
     @classmethod
     def of(cls, job: Any) -> "NeededJob":
-        """Take it from a job of Snakemake's, or from what Snakemake tells a logger of one."""
+        """Make one from a Snakemake job, or from what Snakemake passes to a logger about a job."""
         return cls(group_of(str(job.benchmark)), job.threads, tuple(job.input), tuple(job.output))
 
 
 def group_of(benchmark: str) -> Group:
-    """Of ``results/RUN/benchmarks/RULE...``, which is ``RULE/METHOD/...`` of a student's job."""
+    """Group of ``results/RUN/benchmarks/RULE...``; a student's job has ``RULE/METHOD/...``."""
     path = re.search(r"results/[^/]+/benchmarks/([^/.]+)[/.]([^/]*)", benchmark)
     return path[1], path[2] if path[1].endswith("_student") else ""
 
 
 def read_finished(folder: str | Path, config: Mapping[str, Any]) -> tuple[dict, list[str]]:
-    """Group -> seconds of each job in ``results/RUN``; and which benchmarks were left out, and why.
+    """Group -> seconds of each finished job in ``results/RUN``; and why benchmarks were left out.
 
-    Trainings are converted to the configured epochs; only configured methods are looked at.
+    Times of trainings are scaled to the configured epochs; only configured methods count.
     """
     found, left_out, folder = defaultdict(list), [], Path(folder)
     for path in sorted(folder.glob("benchmarks/**/*.tsv")):
@@ -62,14 +62,14 @@ def read_finished(folder: str | Path, config: Mapping[str, Any]) -> tuple[dict, 
 
 
 def _epochs_ratio(folder: Path, path: Path, method: str, config: Mapping[str, Any]) -> float:
-    """Epochs configured over those of which a training's benchmark is."""
+    """Configured epochs divided by the epochs of the benchmarked training."""
     rule, place = str(path.relative_to(folder / "benchmarks").with_suffix("")).split("/", 1)
     parameters = folder / f"{rule.removeprefix('train_')}s" / place / "parameters.json"
     log = folder / "logs" / rule / f"{place}.log"
     if not parameters.exists():  # Snakemake deletes results before a job runs again
         raise ResultError(f"{path}: its training is not finished")
     if log.is_file() and "going on after epoch" in log.read_text(errors="replace"):
-        raise ResultError(f"{path}: its training went on from a checkpoint")
+        raise ResultError(f"{path}: its training was resumed from a checkpoint")
     wanted = trained_with(config, method)
     other, epochs = other_parameters(parameters, wanted), wanted["training"]["epochs"]
     if other.keys() - {"training.epochs", "training.learning_rate"}:
@@ -79,9 +79,9 @@ def _epochs_ratio(folder: Path, path: Path, method: str, config: Mapping[str, An
 
 @dataclass(frozen=True)
 class RunCost:
-    """What the ``jobs`` left of a run take on so many ``cores``.
+    """What the remaining ``jobs`` of a run take on a number of ``cores``.
 
-    ``finished`` and ``measured`` have seconds of each such job; ``start`` is that of a process.
+    ``finished`` and ``measured`` hold seconds of each job; a process takes ``start`` to start.
     """
 
     jobs: Sequence[NeededJob]
@@ -92,7 +92,7 @@ class RunCost:
 
     @cached_property
     def groups(self) -> pd.DataFrame:
-        """Of each: jobs ``left``, ``seconds`` of one, ``core-hours`` left, ``from`` what known."""
+        """For each: jobs ``left``, ``seconds`` per job, ``core-hours`` left, and their source."""
         left, cores, rows = Counter(job.group for job in self.jobs), Counter(), []
         for job in self.jobs:
             cores[job.group] += job.cores
@@ -111,13 +111,13 @@ class RunCost:
 
     @property
     def unknown_trainings(self) -> list[Group]:
-        """Those of which nothing is known."""
+        """Groups of trainings of which no time is known."""
         unknown = self.groups[self.groups["from"] == START].index
         return [group for group in unknown if group[0].startswith("train_")]
 
     @cached_property
     def wall(self) -> float:
-        """Least time in s: of the work over the cores, or of the longest chain of jobs."""
+        """Least time in s: work / cores, or the longest chain of jobs if that takes longer."""
         made_by = {path: job for job in self.jobs for path in job.outputs}
         seconds = self.groups.seconds.to_dict()
 
@@ -130,7 +130,7 @@ class RunCost:
         return max([work / self.cores, *map(end, self.jobs)])
 
     def progress(self, rules: Iterable[str]) -> dict[str, Any]:
-        """For the terminal: ``seconds`` of each rule's jobs, else 0; how many run ``at_once``."""
+        """For the terminal: ``seconds`` per job of each rule, or 0; number of jobs ``at_once``."""
         seconds = dict.fromkeys(rules, 0.0) | dict(self.groups.seconds.groupby("rule").mean())
         work = (self.groups.seconds * self.groups.left).sum()
         return {"event": "costs", "seconds": seconds, "at_once": (work or 1) / (self.wall or 1)}
@@ -141,7 +141,7 @@ class RunCost:
         return f"{len(self.jobs)} jobs left, {hours:,.1f} core-hours, {time} on {self.cores} cores"
 
     def text(self, left_out: Sequence[str]) -> str:
-        """The whole estimate: a row for each group, what that makes, and from what."""
+        """The whole estimate: a row for each group, the totals, and how they were obtained."""
         rows = self.groups.reset_index().to_string(index=False, float_format="{:,.2f}".format)
         notes = [HOW, f"benchmarks left out: {len(left_out)}", *left_out[:10]]
         return "\n\n".join([rows, str(self), "\n".join(notes)]) + "\n"

@@ -1,4 +1,4 @@
-"""What a training costs here, before any was finished: some steps on random numbers."""
+"""Estimate the time of a training, before any has finished, from steps on random numbers."""
 
 import math
 import time
@@ -22,10 +22,10 @@ from softscene.training.runtime import prepare
 
 
 def measure(groups: Collection[Group], config: Mapping, files: Any, start: float) -> dict:
-    """Seconds of a training of each group, in a list of one, with those of its ``start``.
+    """Seconds of a training of each group, in a list of one, with the ``start`` of its process.
 
-    ``files`` has ``scenes`` (recordings and minutes of the paper's), ``own`` (one's own recordings)
-    and ``labels``. The soft loss counts as the hard one, an inner teacher as any teacher.
+    ``files`` has ``scenes`` (the paper's recordings and minutes), ``own`` (the user's recordings)
+    and ``labels``. The soft loss is timed as the hard one, an inner teacher as a teacher.
     """
     clips = clips_of_an_epoch(config, files) if groups else 0
     classes = read_labels(files.labels).classes
@@ -38,14 +38,14 @@ def measure(groups: Collection[Group], config: Mapping, files: Any, start: float
 
 
 def clips_of_an_epoch(config: Mapping, files: Any) -> int:
-    """Clips that a fold trains on, about."""
+    """Approximate number of clips that a fold trains on."""
     features, synthetic = config["features"], config["synthetic"]
     clip = config["clips"]["frames"] * features["hop_length"] / features["sample_rate"]
     if files.own:
         sizes = [(1, soundfile.info(path).duration) for path in files.own]
     elif synthetic and not synthetic["annotations"]:
         sizes = [(n, synthetic["seconds"][scene]) for scene, n in synthetic["recordings"].items()]
-    else:  # a scene's recordings are taken to be equally long
+    else:  # a scene's recordings are assumed to be equally long
         given = read_table(files.scenes)
         sizes = zip(given.recordings, 60 * given.minutes / given.recordings, strict=True)
     folds = len(config["folds"] if files.own else FOLDS)
@@ -53,13 +53,13 @@ def clips_of_an_epoch(config: Mapping, files: Any) -> int:
 
 
 def _seconds_a_clip(config: Mapping, classes: tuple[int, int], role: str, loss: str) -> float:
-    """Of an epoch; a single thread is timed by what it computes, whatever else runs there."""
+    """Seconds per clip and epoch; a single CPU thread is timed by its own processor time."""
     device = prepare(config["compute"]["threads"], config["compute"]["device"])
     given, cpu = config[role], device.type == "cpu"
     clock = time.process_time if cpu and config["compute"]["threads"] == 1 else time.monotonic
     shape = config["clips"]["frames"], config["features"]["bands"]
     size = NetworkParameters.configured(config["network"], shape, classes)
-    n = min(given["batch_size"], 16 if cpu else math.inf)  # there a clip costs the same in more
+    n = min(given["batch_size"], 16 if cpu else math.inf)  # on a CPU, larger batches are no faster
     rng = np.random.default_rng(0)
     features = rng.normal(size=(n, *shape)).astype(np.float32)
     events, scenes = rng.random((n, shape[0], classes[0])) < 0.1, rng.integers(classes[1], size=n)

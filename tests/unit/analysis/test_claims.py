@@ -514,8 +514,8 @@ def test_what_differs_from_neither_says_why():
     verdict, sentence = explained(scores)
     assert verdict == INCONCLUSIVE
     assert sentence == (
-        ": inconclusive, as it is seen to differ neither from one-hot scenes (the interval holds "
-        "zero) nor from the teacher's soft labels (the interval holds zero)."
+        ": inconclusive, as no difference is seen from one-hot scenes (the interval holds zero) or "
+        "from the teacher's soft labels (the interval holds zero)."
     )
 
 

@@ -90,7 +90,7 @@ def test_table_4_counts_an_absent_event_as_zero(tmp_path):
     (row,) = [line for line in text.splitlines() if line.startswith("| car")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:5] == ["13.33 ± 23.09 %", "0.8000 ± 0.2828", "3", "2"]
-    assert "Absent: in so many of the runs the event does not occur" in text
+    assert "Absent: the number of runs whose evaluation part does not have the event" in text
 
 
 def test_the_error_rate_of_an_absent_event_is_that_of_its_insertions(tmp_path):

@@ -217,4 +217,4 @@ def test_losses_that_are_not_finite_may_be_the_codes(write, clips):
     path = write(NETWORK.format("y / 0 * 0, w"))
     with pytest.raises(TrainingError, match="smaller learning_rate may help") as caught:
         train(clips, Method.of(load_code(path)))
-    assert f"or {path}, the method's code, gives them" in str(caught.value)
+    assert f"or {path}, the method's code, causes this" in str(caught.value)

@@ -1,4 +1,4 @@
-"""The paper's claims, and what the paired differences of a run say of each."""
+"""The paper's claims, and what the paired differences of a run say about each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,11 +41,11 @@ class Claim:
     better, worse
         Loss and weights of the two students, as published.
     origin
-        ``paper``, or ``our reading`` of a table or figure of which no sentence says it.
+        ``paper``; ``our reading`` of a table or figure if no sentence of the paper says it.
     event
-        The event that it is about; all where there is none.
+        The event that it is about; None for all together.
     gains
-        Whether the claim is that ``better`` is better; else, that it is not.
+        Whether the claim is that ``better`` is better, or that it is not.
     """
 
     key: str
@@ -59,11 +59,11 @@ class Claim:
 
     @property
     def scores(self) -> Sequence[str]:
-        """What it is about: of single events the paper names F-scores alone."""
+        """The scores it is about: for single events the paper gives only F-scores."""
         return SCORES[:1] if self.event else SCORES
 
     def side(self, score: str) -> int:
-        """Side of zero on which the claim has the difference of a score."""
+        """Side of zero on which the claim puts the difference of a score."""
         return BETTER[score] if self.gains else -BETTER[score]
 
 
@@ -76,7 +76,7 @@ class Evidence:
     overall, events
         With fold and seed: micro-averaged, and of each event (with ``absent``).
     variants
-        All that are trained, without code of the user's.
+        All that are trained, without those with custom code.
     table3, table4
         As published.
     """
@@ -184,8 +184,8 @@ TREND = (
 MANY = (
     "many_events",
     "Soft scene labels have a higher F-score and a lower error rate in many of the events than the "
-    "other methods (how to measure it is our reading: the events at which they are the best, minus "
-    "those of each other method on average, in each fold and seed).",
+    "other methods (how to measure it is our reading: the number of events at which they are the "
+    "best, minus the mean of that number over the other methods, in each fold and seed).",
     "many events",
 )
 _CLAIMS = {each.key: each for each in (*OF_TABLE3, *OF_EVENTS, *READINGS)}
@@ -199,7 +199,7 @@ COLUMNS = (
 
 
 def claimed_side(key: str, score: str) -> int:
-    """Side of zero on which a claim has its difference: 1 or -1."""
+    """Side of zero on which a claim puts its difference: 1 or -1."""
     if key in _CLAIMS:
         return _CLAIMS[key].side(score)
     return -1 if key == TREND[0] else 1
@@ -212,7 +212,7 @@ def judge(found: Estimate | None, wanted: int) -> str:
 
 
 def joint(verdicts: Sequence[str]) -> str:
-    """Verdict on a claim about several scores: theirs where they agree."""
+    """Verdict on a claim about several scores: their common one, if they agree."""
     return verdicts[0] if len(set(verdicts)) == 1 else INCONCLUSIVE
 
 
@@ -222,7 +222,7 @@ def judge_claims(
     variants: Sequence[Variant],
     published: Mapping[str, str | Path],
 ) -> pd.DataFrame:
-    """What the scores say of each claim.
+    """What the scores say about each claim.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def judge_claims(
         Micro-averaged, and of each event with ``absent`` (see
         :func:`softscene.evaluation.tables.absent_as_zero`); with fold and seed, of all settings.
     variants
-        All that are trained; the claims are about none of the user's own code.
+        All that are trained; no claim is about those with custom code.
     published
         The paper's ``table3`` and ``table4``.
 
@@ -286,7 +286,7 @@ def _lacking(names: Sequence[str]) -> str:
 
 
 def _unheard(event: str | None, scores: pd.DataFrame) -> str:
-    """Why nothing can be said of an event; nothing of all of them."""
+    """Why nothing can be said about an event; empty if something can, and for all together."""
     if event is None:
         return ""
     if scores.empty:
@@ -295,7 +295,7 @@ def _unheard(event: str | None, scores: pd.DataFrame) -> str:
 
 
 def _undetected(scores: pd.DataFrame, evidence: Evidence) -> dict[str, str]:
-    """The verdict where no method detects an event, which then does not improve."""
+    """The verdict if no method detects an event, which then does not improve."""
     there = [each for each in map(evidence.find, STUDENTS) if each]
     most = max(of(scores, each).f_score.mean() for each in there)
     if most >= UNDETECTED:
@@ -410,12 +410,12 @@ def best_events(scores: Mapping[str, np.ndarray], score: str) -> np.ndarray:
 
 
 def _lead(wins: np.ndarray) -> np.ndarray:
-    """Events at which the last method is the best, less those of each other on average."""
+    """Events at which the last method is the best, minus the mean number of the others."""
     return wins[..., -1] - wins[..., :-1].mean(axis=-1)
 
 
 def _row(found: Estimate | None, published: float, wanted: int, why: str) -> dict:
-    """A claim's numbers, verdict and reason; ``why`` is the reason where nothing is found."""
+    """A claim's numbers, verdict and reason; ``why`` is the reason if nothing is found."""
     empty = Estimate(*[float("nan")] * 5, pairs=0, folds=0)
     values = dict(vars(found or empty))
     return {
@@ -428,7 +428,7 @@ def _row(found: Estimate | None, published: float, wanted: int, why: str) -> dic
 
 
 def _reason(found: Estimate, wanted: int) -> str:
-    """Why the verdict is what it is, for reading."""
+    """Explain the verdict in words."""
     if not found.side():
         return _unseen(found)
     where = "on the claimed side of zero" if found.side() == wanted else "on the other side of zero"
@@ -444,7 +444,7 @@ def _reason(found: Estimate, wanted: int) -> str:
 
 
 def _unseen(found: Estimate) -> str:
-    """Why the interval lies on neither side of zero, for reading."""
+    """Explain in words why the interval lies on neither side of zero."""
     if found.pairs < 2:
         return "there is one pair, and so no interval" if found.pairs else "there is no pair"
     if np.isnan(found.bounds()[0]):
@@ -466,7 +466,7 @@ def _find(variants: Sequence[Variant], wanted: Student) -> Variant | None:
 
 
 def _published(paper: pd.DataFrame, wanted: Student, score: str) -> float:
-    """Of the one row with these weights."""
+    """A score of the one row with these weights."""
     (value,) = _column(paper, wanted, score)
     return value
 
@@ -503,16 +503,16 @@ def explain_gain(scores: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
     scores
         Micro-averaged, with fold and seed, of one setting.
     chosen
-        Who stands for each method.
+        The student that represents each method.
 
     Returns
     -------
     DataFrame
         ``control``, ``labels``, ``score``; the paired differences ``gain`` (soft labels - MTL),
         ``control_hard``, ``soft_control`` and ``control_baseline``, each with what
-        :class:`Estimate` has (``gain_low`` ..); ``share``, of the gain that the control has, where
-        there is one; the ``verdict`` and a ``sentence``. No rows where there are no controls, or
-        soft labels or MTL with one-hot scenes are not configured.
+        :class:`Estimate` has (``gain_low`` ..); ``share``, the part of the gain that the control
+        has, if there is a gain; the ``verdict`` and a ``sentence``. No rows if no controls, no soft
+        labels or no MTL with one-hot scenes are configured.
     """
     columns = ["control", "labels", "score", "share", "verdict", "sentence"]
     rows = []
@@ -539,12 +539,12 @@ def judge_control(gain: int, control: int, rest: int) -> str:
     Parameters
     ----------
     gain, control, rest
-        Sides on which the intervals lie of (soft - hard), (control - hard), (soft - control):
+        Sides of zero of the intervals of (soft - hard), (control - hard), (soft - control):
         1 better, -1 worse, 0 neither.
     """
     if gain != 1:
-        return INCONCLUSIVE  # there is no gain to be explained
-    if control == 1:  # that the rest is not seen does not say that there is none
+        return INCONCLUSIVE  # there is no gain to explain
+    if control == 1:  # rest 0: none is detected, but there may be one
         return {1: EXPLAINS_PART, 0: EXPLAINS_SOME, -1: EXPLAINS}[rest]
     return EXPLAINS_NOT if rest == 1 or control == -1 else INCONCLUSIVE
 
@@ -567,7 +567,7 @@ def _judge_control(name: str, found: Mapping[str, Estimate], better: int) -> dic
 
 
 def _explained(verdict: str, sides: Sequence[int], asked: Sequence[Estimate], share: float) -> str:
-    """What the pairs say of a control, after its name."""
+    """What the pairs say about a control, to follow its name."""
     gain, control, rest = asked
     if sides[0] == -1:
         return ": inconclusive, as soft labels are worse than one-hot scenes here"
@@ -576,8 +576,8 @@ def _explained(verdict: str, sides: Sequence[int], asked: Sequence[Estimate], sh
         return f": inconclusive, as no gain of soft labels over one-hot scenes is seen: {why}"
     if verdict == INCONCLUSIVE:
         return (
-            f": inconclusive, as it is seen to differ neither from one-hot scenes "
-            f"({_unseen(control)}) nor from the teacher's soft labels ({_unseen(rest)})"
+            f": inconclusive, as no difference is seen from one-hot scenes "
+            f"({_unseen(control)}) or from the teacher's soft labels ({_unseen(rest)})"
         )
     gained = f"it gains over one-hot scenes too ({share:.0%} of the gain)"
     why = {

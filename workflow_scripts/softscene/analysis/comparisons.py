@@ -40,7 +40,7 @@ def compare_methods(
 ) -> None:
     """Write ``means``, ``comparisons``, ``events``, ``claims`` and ``controls``.
 
-    The last column of each, ``corpus``, says what the numbers are of: ``synthetic`` or
+    The last column of each, ``corpus``, says where the numbers come from: ``synthetic`` or
     ``recordings``.
 
     Parameters
@@ -50,16 +50,15 @@ def compare_methods(
     variants, places
         Variant, as a job gets it, and (fold, seed) of each student, in the same order.
     published
-        The paper's ``table3`` and ``table4``; weights of the former say who stands for a method.
+        The paper's ``table3``, whose weights choose the students to compare, and ``table4``.
     results
         Target of each table.
     conventions
         Name -> seconds of a segment.
     synthetic
-        Whether the corpus is.
+        Whether the corpus is synthetic.
     own
-        Whether the data are one's own: nothing published stands beside them, and the paper claims
-        nothing of them.
+        Whether the data are the user's own: the paper has neither numbers nor claims for them.
     """
     corpus = "synthetic" if synthetic else "recordings"
 
@@ -86,7 +85,7 @@ def compare_methods(
 
 
 def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
-    """Put ``published_difference`` before ``difference``, where the paper has both students.
+    """Add ``published_difference`` before ``difference``; NaN if the paper lacks a student.
 
     Parameters
     ----------
@@ -114,10 +113,10 @@ def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.Da
 
 
 def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant, Variant]]:
-    """Who is compared with whom.
+    """Pairs of students to compare.
 
-    Those that claims are about with each other, one's own methods with the paper's of these, and
-    everyone with the baseline.
+    Those that claims are about with each other, custom methods with the paper's among these, and
+    all with the baseline.
     """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     papers = [each for each in chosen if not each.is_control]

@@ -1,10 +1,10 @@
 """Means and paired differences of scores over (fold, seed), with their intervals.
 
-Two intervals stand for two questions. ``low`` .. ``high`` is Student's with the variance within
-folds: what other initialisations would give on these folds, which is the paper's own protocol. The
-seeds of a fold share its recordings, though, so values are not independent of each other where
-other recordings are meant: ``fold_low`` .. ``fold_high`` is Student's of the folds' means.
-Bootstraps cover less or more than they say of either (docs/method.md).
+Two intervals answer two questions. What would other initialisations give on these folds, as in the
+paper's own protocol? ``low`` .. ``high`` is Student's interval with the variance within folds. What
+would other recordings give? The seeds of a fold share its recordings, so they are not independent
+here: ``fold_low`` .. ``fold_high`` is Student's interval of the folds' means. Bootstraps do not
+have their nominal coverage for either question (docs/method.md).
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,10 +32,10 @@ class Estimate:
     mean
         Over all pairs.
     low, high
-        Student's interval with the variance within folds, of other initialisations on these folds;
-        none of one seed in each fold, or where no fold's values differ.
+        Student's interval with the variance within folds, for other initialisations on these folds;
+        NaN with one seed in each fold, or if no fold's values differ.
     fold_low, fold_high
-        Student's interval of the folds' means; none of one fold, or where these are equal.
+        Student's interval of the folds' means; NaN with one fold, or if they are equal.
     pairs, folds
         How many there are.
     """
@@ -56,13 +56,13 @@ class Estimate:
     def bounds(self) -> tuple[float, float]:
         """The interval that decides about other initialisations on these folds.
 
-        Of one seed in each fold it is the one over folds. That holds the spread of initialisations
-        and that of folds, and so covers what is asked here at least as often as it says.
+        With one seed in each fold it is the one over folds. That includes the spread of
+        initialisations and of folds, so its coverage is at least the nominal one here.
         """
         return (self.low, self.high) if self.has_seeds else (self.fold_low, self.fold_high)
 
     def side(self) -> int:
-        """Side of zero on which all of :meth:`bounds` lies: 1, -1; 0 on neither, or without it."""
+        """Side of zero on which all of :meth:`bounds` lies: 1, -1; 0 if on neither, or if NaN."""
         return side_of(*self.bounds())
 
     def fold_side(self) -> int:
@@ -71,7 +71,7 @@ class Estimate:
 
 
 def side_of(low: float, high: float) -> int:
-    """Side of zero on which an interval lies: 1, -1; 0 where it holds zero or is NaN."""
+    """Side of zero on which an interval lies: 1, -1; 0 if it holds zero or is NaN."""
     return int(low > 0) - int(high < 0)
 
 
@@ -100,9 +100,9 @@ def estimate(values: Sequence[float], folds: Sequence[int]) -> Estimate:
 def _within(groups: Sequence[np.ndarray]) -> tuple[float, float]:
     """Student's interval of the mean of all values, with the variance within groups.
 
-    Degrees of freedom: values less groups, of the groups in which values differ. A fold whose
-    values are all equal, as both methods' F = 0 of an event that does not occur there, adds nothing
-    to the variance and tells nothing about it.
+    Degrees of freedom: values minus groups, counting only groups whose values differ. A fold whose
+    values are all equal (both methods have F = 0 for an event that does not occur there) adds
+    nothing to the variance and says nothing about it.
     """
     varied = [group for group in groups if len(group) > 1 and np.ptp(group) > ROUNDING]
     if not varied:

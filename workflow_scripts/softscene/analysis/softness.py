@@ -8,7 +8,7 @@ import pandas as pd
 
 from softscene.core.tsv import read_table
 
-NEARLY_ONE_HOT = 0.99  # mean largest posterior from which on soft labels are called so
+NEARLY_ONE_HOT = 0.99  # labels with at least this mean largest posterior are called so
 PARTS = ("development", "evaluation")
 COLUMNS = ("temperature", "part", "clips", "largest_posterior", "entropy", "accuracy")
 
@@ -35,7 +35,7 @@ def measure_softness(
     DataFrame
         A row for each T and part with :data:`COLUMNS`: ``clips`` over all teachers, the means
         over them of ``largest_posterior`` and ``entropy`` (nats; log of the number of scenes where
-        all are equal), and ``accuracy``, the share at which the true scene has the largest.
+        all are equal), and ``accuracy``, the share of clips whose true scene has the largest.
     """
     columns = [f"logit_{scene}" for scene in scenes]
     rows = []

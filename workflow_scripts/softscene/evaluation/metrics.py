@@ -75,7 +75,7 @@ def micro_error_rate(counts: Counts) -> float:
 
 
 def event_error_rate(counts: Counts) -> np.ndarray:
-    """Error rate of each event as in Table 4: its insertions and deletions, over all reference.
+    """Error rate of each event as in Table 4: insertions and deletions over the reference.
 
     ``sed_eval`` divides by the event's own reference instead.
     """

@@ -24,17 +24,17 @@ def save_probabilities(
     Parameters
     ----------
     clips
-        The part that they are of.
+        The clips of the part.
     probabilities
         Clips x frames x events.
     events
         Names of the classes.
     hop
-        Samples from frame to frame, and samples a second.
+        Samples from frame to frame, and samples per second.
     target
         The HDF5 file.
     origin
-        What they were made of: the student, and its data.
+        What they were made from: the student, and its data.
     """
     with replacing_hdf5(target) as store:
         store.attrs["events"] = list(events)
@@ -55,13 +55,13 @@ def load_probabilities(
     recordings
         Those to read.
     origin
-        What they must have been made of, as far as the reader knows it.
+        What they must have been made from, as far as the reader knows it.
 
     Raises
     ------
     FeatureError
-        The file cannot be read, lacks a recording, was made of something else, or holds what is
-        not finite.
+        The file cannot be read, lacks a recording, was made from something else, or holds values
+        that are not finite.
     """
 
     def read() -> tuple[dict[str, np.ndarray], tuple[int, int]]:

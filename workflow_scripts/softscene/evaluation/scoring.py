@@ -63,12 +63,12 @@ def evaluate_student(
     fixed_threshold, adaptive_thresholds
         See ``evaluation`` in ``config.yaml``.
     student
-        Whose the probabilities must be: its wildcards.
+        Wildcards of the student that the probabilities must be of.
 
     Raises
     ------
     ResultError
-        The probabilities are another student's, or the sweep is of other thresholds.
+        The probabilities are another student's, or the sweep was made with other thresholds.
     """
     table = read_table(recordings)
     names = list(table.recording[table.part == EVALUATION])
@@ -85,8 +85,8 @@ def evaluate_student(
     known = read_numbers(development_sweep, COUNTS)
     if not np.array_equal(known.threshold.unique(), tried):
         raise ResultError(
-            f"{development_sweep} is of other thresholds than evaluation.adaptive_thresholds; "
-            + how_to_remake(development_sweep)
+            f"{development_sweep} was made with other thresholds than "
+            "evaluation.adaptive_thresholds; " + how_to_remake(development_sweep)
         )
     thresholds = choose_thresholds(known, own, labels.events, fixed_threshold)
     detected = {
@@ -115,7 +115,7 @@ def segment_frames(conventions: Mapping[str, float], hop: tuple[int, int]) -> di
 def reference_activity(
     events: Mapping[str, pd.DataFrame], scores: Activity, labels: Labels, hop: float, frames: int
 ) -> Activity:
-    """Reference of each recording in segments of so many frames, straight from the annotations."""
+    """Reference of each recording in segments of ``frames``, straight from the annotations."""
     return {
         name: recording_activity(events[name], labels.events, -(-len(each) // frames), hop * frames)
         for name, each in scores.items()
@@ -127,8 +127,8 @@ def choose_thresholds(
 ) -> dict[str, np.ndarray]:
     """Mode -> threshold of each event.
 
-    Only ``oracle`` looks at the evaluation part, and only it breaks ties as the authors' evaluator
-    does: of equal thresholds the lowest. ``adaptive`` takes the nearest to ``fixed``.
+    Only ``oracle`` uses the evaluation part. It breaks ties as the authors' evaluator does, by the
+    lowest threshold; ``adaptive`` takes the nearest to ``fixed``.
     """
     return {
         "fixed": np.full(len(events), fixed),

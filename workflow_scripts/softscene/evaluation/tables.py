@@ -21,7 +21,7 @@ from softscene.data.annotations import count_events, happenings
 
 Conventions = Mapping[str, float]  # name -> seconds of a segment
 SETTING = ["convention", "threshold"]
-# The paper's own convention, and the threshold that does not look at what it is tested on.
+# The paper's own convention, and thresholds that are not chosen on the evaluation part.
 HEADLINE = ("frame", "adaptive")
 PRINTED = 4  # digits of fractions: 0.01 % of an F-score
 SYNTHETIC_NOTE = (
@@ -45,14 +45,14 @@ td {{ font-variant-numeric: tabular-nums; }}
 
 @dataclass(frozen=True)
 class Run:
-    """A trained and evaluated student: what it is, and where its scores lie."""
+    """A trained and evaluated student, and the path of its scores."""
 
     variant: Variant
     scores: str | Path
 
 
 def runs_of(variants: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> list[Run]:
-    """Put the variants, as a job gets them, and the score files together, in order."""
+    """Pair the variants, as a job gets them, with the score files, in order."""
     return [Run(Variant(**each), path) for each, path in zip(variants, scores, strict=True)]
 
 
@@ -74,14 +74,14 @@ def summarise(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     scores
         From :func:`collect`.
     keys
-        What makes a row beside method and weights.
+        Columns that identify a row, besides method and weights.
 
     Returns
     -------
     DataFrame
         ``f_score_mean``, ``f_score_std``, ``error_rate_mean``, ``error_rate_std`` (sample standard
-        deviation; missing for a single run) and ``runs``, over how many they are; of events also
-        ``absent``, in how many of these runs the event does not occur.
+        deviation; missing for a single run) and ``runs``, the number of runs; for events also
+        ``absent``, the number of these runs in which the event does not occur.
     """
     groups = scores.groupby([*ROW, *keys], dropna=False, sort=False)
     return groups.agg(
@@ -103,8 +103,8 @@ def absent_as_zero(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores of events as Table 4 counts them.
 
     An event that is absent from a run's evaluation part has F = 0 there, as in the authors'
-    evaluator; a column ``absent`` says where. Its error rate needs no rule: it is of the reference
-    of all events, so 0 where the event is not detected either.
+    evaluator; a column ``absent`` says where. Its error rate needs no rule: it is divided by the
+    reference of all events, so it is 0 if the event is not detected either.
     """
     absent = scores.true_positives + scores.false_negatives == 0
     return scores.assign(f_score=scores.f_score.mask(absent, 0.0), absent=absent)
@@ -113,7 +113,7 @@ def absent_as_zero(scores: pd.DataFrame) -> pd.DataFrame:
 def read_published(published: str | Path, conventions: Conventions) -> pd.DataFrame:
     """The paper's Table 3 or 4: ``published_f_score``, a fraction, and ``published_error_rate``.
 
-    Its ``convention`` is the one of 0.02 s, the paper's, or ``none``.
+    Its ``convention`` is that of 0.02 s, as in the paper; ``none`` if none has 0.02 s.
     """
     paper = read_table(published).astype({weight: float for weight in WEIGHTS})
     same = [name for name, seconds in conventions.items() if math.isclose(seconds, 0.02)]
@@ -127,18 +127,18 @@ def read_published(published: str | Path, conventions: Conventions) -> pd.DataFr
 def add_published(
     table: pd.DataFrame, published: str | Path | None, conventions: Conventions, keys: Sequence[str]
 ) -> pd.DataFrame:
-    """Put the paper's numbers beside ours in rows of its convention; none beside data of one's own.
+    """Add the paper's numbers to the rows of its convention; for your own data, leave them empty.
 
     Parameters
     ----------
     table
         From :func:`summarise`.
     published
-        The paper's table; None where the data are not the paper's, and its columns stay empty.
+        The paper's table; None if the data are not the paper's.
     conventions
         Name -> seconds of a segment.
     keys
-        What makes a row beside method, weights and convention.
+        Columns that identify a row, besides method, weights and convention.
     """
     if published is None:
         return table.assign(published_f_score=float("nan"), published_error_rate=float("nan"))
@@ -225,9 +225,9 @@ def write_table4(
     text = (
         f"Each event, {setting_title(HEADLINE, conventions)}. Error rate: the event's insertions "
         "and deletions over the reference of all events, as in the paper. The best method of each "
-        "event is bold; none where none detects it, or all are equal, or the lowest error rate is "
-        "of a method that never detects it. Absent: in so many of the runs the event does not "
-        "occur in the evaluation part, and F = 0 there. All settings: `table4.tsv`."
+        "event is bold. None is bold if no method detects the event, all are equal, or the method "
+        "with the lowest error rate never detects it. Absent: the number of runs whose evaluation "
+        "part does not have the event; F = 0 there. All settings: `table4.tsv`."
     )
     _write_pages(results, "Table 4", text, sections, synthetic)
 
@@ -249,17 +249,17 @@ def best_of(values: ArrayLike, better: int, f_scores: ArrayLike | None = None) -
     values
         .. x methods; NaN where a method has none.
     better
-        1 where more is better (F-score), -1 where less is (error rate).
+        1 if higher is better (F-score), -1 if lower is better (error rate).
     f_scores
-        Of the same methods, where ``values`` are error rates: only a method that detects the event
-        can be the best at it. One that never does has the event's share of the reference as error
-        rate, which others exceed as soon as they insert more than they find.
+        Of the same methods, if ``values`` are error rates: only a method that detects the event can
+        be the best at it. The error rate of one that never does is the event's share of the
+        reference; others exceed it as soon as they insert more than they find.
 
     Returns
     -------
     array
-        Boolean, by the digits that are printed. All False where all are equal, where the best
-        F-score is 0, or where only methods that detect nothing have the best error rate.
+        Boolean, compared at the printed digits. All False if all are equal, if the best F-score is
+        0, or if only methods that detect nothing have the best error rate.
     """
     scores = np.round(np.asarray(values, float), PRINTED) * better
     best = np.where(np.isnan(scores), -np.inf, scores).max(axis=-1, keepdims=True)
@@ -272,7 +272,7 @@ def best_of(values: ArrayLike, better: int, f_scores: ArrayLike | None = None) -
 
 
 def _bold(table: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """Print cells bold where ``best``, which has some of the columns, says so."""
+    """Make cells bold where ``best`` is true; it has some of the columns."""
     return table.assign(
         **{
             name: [
@@ -299,9 +299,9 @@ def _write_pages(
 
 
 def as_markdown(name: str) -> str:
-    """A name as a cell or a heading of Markdown has it, so that it is read as it is.
+    """Escape a name for a cell or a heading of Markdown, so that it is shown unchanged.
 
-    A "_" between letters marks nothing, and stays.
+    A "_" between letters has no meaning in Markdown, and stays.
     """
     marks = r"[\\`*\[\]<>&|~$#!]|(?<![^\W_])_|_(?![^\W_])"
     return re.sub(marks, r"\\\g<0>", printable(name))

@@ -13,16 +13,16 @@ COUNTS = ("threshold", "true_positives", "false_positives", "false_negatives")  
 
 
 def grid(lowest: float, highest: float, step: float) -> np.ndarray:
-    """Thresholds from lowest to highest, both included, as the decimals that they are meant as."""
+    """Thresholds from lowest to highest, both included, rounded to the decimals meant."""
     count = round((highest - lowest) / step + 1e-9) + 1
     values = np.round(lowest + step * np.arange(count), 10)
     return values[values <= highest + 1e-9]
 
 
 def reached(probabilities: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
-    """Where events are detected: a probability reaches its threshold, both as float32.
+    """Where events are detected: probability >= threshold, both as float32.
 
-    So does the authors' evaluator, for which a probability of exactly 0.5 reaches 0.5.
+    As in the authors' evaluator, a probability of exactly 0.5 reaches a threshold of 0.5.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def sweep(
     pairs
         Reference (boolean) and probabilities of each recording, frames x events.
     thresholds
-        Ascending; what they detect is said by :func:`reached`.
+        Ascending; :func:`reached` defines what they detect.
     events
         Names of the classes.
 
@@ -65,7 +65,7 @@ def sweep(
         found += np.bincount(place, minlength=found.size).reshape(size)
         true = place[reference[frames, classes]]
         hits += np.bincount(true, minlength=hits.size).reshape(size)
-    # Who passes five thresholds is a detection at the lowest five.
+    # A frame that passes five thresholds is a detection at each of the lowest five.
     hits, found = (each[:, :0:-1].cumsum(axis=1)[:, ::-1] for each in (hits, found))
     index = pd.MultiIndex.from_product([events, thresholds], names=["event", "threshold"])
     return pd.DataFrame(
@@ -79,10 +79,10 @@ def sweep(
 
 
 def best_thresholds(counts: pd.DataFrame, events: tuple[str, ...], preferred: float) -> np.ndarray:
-    """The threshold with the best F-score, for each event; of equals, the nearest to ``preferred``.
+    """The threshold with the best F-score, for each event; of ties, the nearest to ``preferred``.
 
-    An event that no threshold detects (F-score 0, or nothing to find) takes the one nearest to
-    ``preferred`` for the same reason. The authors' rule takes the lowest of equals.
+    So an event that no threshold detects (F-score 0, or nothing to find) gets the one nearest to
+    ``preferred``. The authors' rule breaks ties by the lowest.
     """
     scores = f_score(counts.true_positives, counts.false_positives, counts.false_negatives)
     ranked = counts.assign(

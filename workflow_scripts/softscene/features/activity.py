@@ -1,4 +1,4 @@
-"""Events as lists of times and as frames, and the exact way between the two."""
+"""Convert events exactly between lists of times and frames."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def activity(
 ) -> np.ndarray:
     """Which events are active in which segments of a recording.
 
-    A segment counts as active where the event is active in any part of it: from floor(onset /
+    A segment counts as active if the event is active in any part of it: from floor(onset /
     resolution) to ceil(offset / resolution), in floating point as ``sed_eval`` does it.
 
     Parameters
@@ -32,7 +32,7 @@ def activity(
     Returns
     -------
     ndarray
-        Boolean, segments x classes. What lies behind the last segment is cut.
+        Boolean, segments x classes. Anything after the last segment is cut off.
     """
     active = np.zeros(shape, dtype=bool)
     first = np.floor(onsets / resolution).astype(int)
@@ -47,7 +47,7 @@ def recording_activity(
 ) -> np.ndarray:
     """:func:`activity` of one recording's rows of ``events.tsv``; segments x ``names``.
 
-    A row without times says that there are no events.
+    A row without times means that there are no events.
     """
     events = events[events.onset.notna()]
     index = {name: i for i, name in enumerate(names)}
@@ -78,11 +78,11 @@ def frame_times(frames: int, hop_length: int, sample_rate: int) -> tuple[np.ndar
 def times_of(index: np.ndarray, hop_length: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Seconds at which the frames of these numbers start, as onsets and as offsets.
 
-    They are whole microseconds, so that a table shows them in a few digits, and such that
-    floor(onset / hop) and ceil(offset / hop), computed in floating point, give the frame again.
-    Where the time itself does not (0.58 / 0.02 is 28.999999999999996) or is no whole number of
-    microseconds, onsets are the next one after it (0.580001) and offsets the next one before it: an
-    evaluation of the list would else count other frames than were detected.
+    They are whole microseconds, so that a table shows them in a few digits. Also floor(onset / hop)
+    and ceil(offset / hop), computed in floating point, give the frame again. If the exact time does
+    not (0.58 / 0.02 is 28.999999999999996) or is not a whole number of microseconds, an onset is
+    the next microsecond (0.580001) and an offset the previous one. Otherwise an evaluation of the
+    list would count other frames than were detected.
     """
     hop = hop_length / sample_rate
     index = np.asarray(index, dtype=np.int64)
@@ -96,7 +96,7 @@ def times_of(index: np.ndarray, hop_length: int, sample_rate: int) -> tuple[np.n
 def to_events(
     frames: np.ndarray, names: Sequence[str], hop_length: int, sample_rate: int
 ) -> pd.DataFrame:
-    """The list of events that a boolean array, frames x classes, stands for.
+    """List the events of a boolean array, frames x classes.
 
     Returns
     -------

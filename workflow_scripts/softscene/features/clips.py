@@ -31,7 +31,7 @@ class Clips:
     scenes
         Index of each clip's scene, clips.
     sources
-        What the features were made of, see :func:`softscene.features.store.sources_of`.
+        What the features were made from, see :func:`softscene.features.store.sources_of`.
     """
 
     table: pd.DataFrame
@@ -47,7 +47,7 @@ class Clips:
 
 @dataclass(frozen=True)
 class FoldFiles:
-    """Where a fold's files lie, and what its features must have been made with."""
+    """Paths of a fold's files, and what its features must have been made with."""
 
     features: str | Path
     clips: str | Path
@@ -64,8 +64,8 @@ def load_clips(
     Raises
     ------
     FeatureError
-        The feature file lacks a recording, is damaged or was made with other parameters or of other
-        events.
+        The feature file lacks a recording, is damaged, or was made with other parameters or from
+        other events.
     """
     table = read_clips(files.clips, part, training)
     statistics = read_numbers(files.statistics, ["mean", "std"])
@@ -91,13 +91,13 @@ def load_clips(
 
 
 def _place(clips: pd.DataFrame, whole: np.ndarray, into: np.ndarray) -> None:
-    """Copy a recording's frames into its clips' rows, leaving the padding as it is."""
+    """Copy a recording's frames into its clips' rows, leaving the padding unchanged."""
     for clip in clips.itertuples():
         into[clip.Index, : clip.frames] = whole[clip.start : clip.start + clip.frames]
 
 
 def join_clips(table: pd.DataFrame, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Put clips together to recordings, without padding.
+    """Join clips into recordings, without padding.
 
     Parameters
     ----------

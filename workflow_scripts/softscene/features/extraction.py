@@ -21,23 +21,22 @@ from softscene.core.tsv import read_table
 from softscene.data.audio import Recording
 from softscene.features.store import FeatureParameters, sources_of, write_proved
 
-BLOCK = 500  # frames that are computed at a time
-AHEAD = 16  # recordings a worker that are under way or wait to be written
+BLOCK = 500  # frames computed at a time
+AHEAD = 16  # recordings per worker that are in progress or wait to be written
 
 
 def log_mel(samples: np.ndarray, parameters: FeatureParameters) -> np.ndarray:
     """Logarithm of the mel energies of a mono signal.
 
-    Frame i stands for the time from i to i + 1 hops, and its window is centred on the middle of
-    that time; zeros stand before and after the signal. For the number of frames see
-    :func:`frame_count`.
+    Frame i covers the time from i to i + 1 hops; its window is centred on the middle of that time.
+    The signal is padded with zeros at both ends. For the number of frames see :func:`frame_count`.
 
     Parameters
     ----------
     samples
         Mono signal, float32, one sample or more.
     parameters
-        How.
+        How to compute them.
 
     Returns
     -------
@@ -60,7 +59,7 @@ def log_mel_blocks(
     blocks
         Mono signal, float32.
     parameters
-        How.
+        How to compute them.
 
     Yields
     ------
@@ -125,7 +124,7 @@ def read_mono(path: str | Path, sample_rate: int) -> np.ndarray:
 
 
 def _extract(job: tuple[str, int, FeatureParameters, Path]) -> SoftSceneError | None:
-    """Write one recording's features, or say what is wrong with it: all faults are told at once."""
+    """Write one recording's features, or return its error, so that all are reported at once."""
     path, samples, parameters, target = job
     try:
         with Recording(path, parameters.sample_rate) as recording, target.open("wb") as file:
@@ -156,14 +155,14 @@ def extract_features(
     Parameters
     ----------
     audio
-        Table of downloaded recordings (``recording``, ``frames``) -> folder they lie in.
+        Table of downloaded recordings (``recording``, ``frames``) -> their folder.
     events
-        ``events.tsv``; its recordings are used, others are not.
+        ``events.tsv``; only its recordings are used.
     target
-        The HDF5 file; the parameters, and what it was made of, are its attributes; scene and
-        samples each data set's.
+        The HDF5 file. Its attributes are the parameters and what it was made from; those of each
+        data set are its scene and number of samples.
     parameters
-        How.
+        How to compute them.
     workers
         Processes; the result does not depend on it.
 
@@ -173,7 +172,7 @@ def extract_features(
         Lists every recording that is missing or damaged.
     """
     scenes = read_table(events).drop_duplicates("recording").set_index("recording").scene
-    # the longest first, so that no worker is left alone with one at the end
+    # the longest first, so that no worker starts a long one when the others are done
     recordings = locate(audio, scenes).sort_values("frames", ascending=False, kind="stable")
     progress = Progress("features", len(recordings), "recording")
     problems = []
@@ -199,7 +198,7 @@ def extract_features(
 
 @contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
-    """Give a folder for what has no place in memory, if recordings are long."""
+    """Make a temporary folder, as features of long recordings may not fit in memory."""
     folder = partial_beside(target.with_suffix(".recordings"))
     folder.mkdir()
     try:
@@ -209,7 +208,7 @@ def _folder_beside(target: Path) -> Iterator[Path]:
 
 
 def locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.DataFrame:
-    """``path`` and ``frames`` (samples) of each recording that ``scenes`` has in its index."""
+    """``path`` and ``frames`` (samples) of each recording in the index of ``scenes``."""
     tables = [
         read_table(table).assign(path=lambda rows, root=folder: f"{root}/" + rows.recording)
         for table, folder in audio.items()
@@ -222,7 +221,7 @@ def locate(audio: Mapping[str | Path, str | Path], scenes: pd.Series) -> pd.Data
 
 
 def _map(jobs: list, workers: int) -> Iterator[SoftSceneError | None]:
-    """Results in the order of the jobs; only so many wait on disk, however many jobs there are."""
+    """Results in the order of the jobs; only a limited number of them waits on disk."""
     _ = librosa.feature.melspectrogram  # loaded before the fork, so that each process has it
     with threadpool_limits(1), fork_pool(workers, "extract_features") as pool:
         ahead: deque[Future] = deque()

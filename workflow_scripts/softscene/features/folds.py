@@ -20,7 +20,7 @@ def cut_clips(frames: int, clip_frames: int) -> list[tuple[int, int]]:
 
 
 def fewest_trained(seconds: float, hop: float) -> int:
-    """Frames of ``hop`` seconds that a clip of so many seconds has: fewer are not trained on."""
+    """Frames of ``hop`` seconds in a clip of ``seconds``; clips with fewer are not trained on."""
     return math.ceil(round(seconds / hop, 6))  # 0.3 / 0.02 is 14.999999999999998
 
 
@@ -57,17 +57,17 @@ def make_fold(
     Parameters
     ----------
     development, evaluation
-        The authors' lists of the fold; only which recordings they name is used.
+        The authors' lists of the fold; only the names of their recordings are used.
     events
-        ``events.tsv``, which says which recordings there are.
+        ``events.tsv``, which names all recordings.
     tables
-        Those of the downloaded recordings, of which the features were made.
+        Tables of the downloaded recordings that the features were made from.
     features
         ``features.h5``.
     clip_frames
         Frames of a clip.
     shortest_trained
-        Seconds; shorter clips take no part in training, see :func:`read_clips`.
+        Seconds; shorter clips are not used for training, see :func:`read_clips`.
     parameters
         What the features must have been made with.
 
@@ -76,7 +76,7 @@ def make_fold(
     AnnotationError
         A recording is in both parts or in none, or is not in ``events.tsv``.
     FeatureError
-        The feature file is damaged, or was made with other parameters or of other data.
+        The feature file is damaged, or was made with other parameters or from other data.
     """
     parts = {
         DEVELOPMENT: list(read_published(development).recording.unique()),
@@ -111,8 +111,8 @@ def read_clips(source: str | Path, part: str, training: bool = False) -> pd.Data
     part
         ``development`` or ``evaluation``.
     training
-        Whether it is for training: without the clips that are ``short``, which take no part in it
-        and get no soft labels. They are evaluated like any other.
+        Whether to leave out the clips that are ``short``: they are not used for training and get no
+        soft labels, but are evaluated like any other.
 
     Returns
     -------
@@ -159,12 +159,12 @@ def make_inner_fold(
     held_out
         Which part, from 1 to ``parts``.
     parts
-        Into how many the development part is split, see :func:`split_recordings`.
+        Number of parts that the development part is split into, see :func:`split_recordings`.
 
     Raises
     ------
     AnnotationError
-        A part would have no recording, or a scene would be in one part alone.
+        A part would have no recording, or a scene would be in only one part.
     """
     everything = read_table(recordings)
     known = everything[everything.part == DEVELOPMENT].reset_index(drop=True)

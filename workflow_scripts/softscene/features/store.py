@@ -1,4 +1,4 @@
-"""The feature file: what it was made with, and reading it."""
+"""The feature file: its parameters, and reading and checking it."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ class FeatureParameters:
     Attributes
     ----------
     sample_rate
-        Hz, which every recording must have.
+        Hz; every recording must have it.
     frame_length, hop_length, n_fft
         Samples.
     bands
@@ -30,7 +30,7 @@ class FeatureParameters:
     window
         Name of the window.
     floor
-        Least energy of a band, before the logarithm.
+        Lower limit of a band's energy, before the logarithm.
     """
 
     sample_rate: int
@@ -45,7 +45,7 @@ class FeatureParameters:
 
 
 def sources_of(events: str | Path, recordings: Sequence[str | Path] = ()) -> dict[str, str]:
-    """What features are made of, as facts: SHA-256 of ``events.tsv`` and the recordings' tables."""
+    """What features are made from: SHA-256 of ``events.tsv`` and of the recordings' tables."""
     found = {"events.tsv": digest_of(events)}
     if recordings:
         found["recordings.tsv"] = " ".join(map(digest_of, recordings))
@@ -62,18 +62,18 @@ class FeatureStore:
     parameters
         What it must have been made with.
     sources
-        What it must have been made of: those of :func:`sources_of` that the reader knows.
+        What it must have been made from: the part of :func:`sources_of` that the reader knows.
 
     Attributes
     ----------
     sources
-        All that it was made of.
+        All that it was made from.
 
     Raises
     ------
     FeatureError
-        The file is damaged, or was made with other parameters or of other data; says which, and
-        how to make it.
+        The file is damaged, or was made with other parameters or from other data; says which,
+        and how to make it again.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class FeatureStore:
         self._file.close()
 
     def read(self, recording: str) -> tuple[np.ndarray, str]:
-        """Frames x bands of a recording, all finite, and its scene, proved by their checksum."""
+        """Frames x bands of a recording, all finite, and its scene; the checksum is verified."""
         return read_hdf5(self.path, lambda: self._proved(recording))
 
     def _proved(self, recording: str) -> tuple[np.ndarray, str]:
@@ -111,7 +111,7 @@ def write_proved(
 ) -> None:
     """Add a data set with ``facts`` as its attributes, and the SHA-256 of both.
 
-    HDF5's own checksums do not cover its index, and what the index has lost is read as zeros.
+    HDF5's own checksums do not cover its index; data missing from the index read as zeros.
     """
     data = store.create_dataset(name, data=values, **options)
     data.attrs.update(facts or {})
@@ -119,7 +119,7 @@ def write_proved(
 
 
 def read_proved(data: h5py.Dataset, path: str | Path) -> np.ndarray:
-    """Read what :func:`write_proved` wrote; ``OSError`` where the values or facts are others.
+    """Read what :func:`write_proved` wrote; ``OSError`` if the values or facts have changed.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def open_hdf5(path: str | Path) -> h5py.File:
 
 
 def read_hdf5(path: str | Path, read: Callable[[], Result]) -> Result:
-    """Read from an HDF5 file; what h5py raises where it is damaged becomes a FeatureError."""
+    """Read from an HDF5 file; h5py's errors for a damaged file become a FeatureError."""
     try:
         return read()
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:

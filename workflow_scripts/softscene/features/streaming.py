@@ -22,7 +22,7 @@ def log_mel_clips(
     clip_frames
         Frames of a clip.
     parameters
-        How.
+        How to compute them.
 
     Yields
     ------

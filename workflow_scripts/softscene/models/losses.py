@@ -39,7 +39,7 @@ def hard_scene_loss(w: Tensor, scenes: Tensor) -> Tensor:
 def soft_scene_loss(w: Tensor, v: Tensor, temperature: float) -> Tensor:
     """E3, equations 4 to 6: cross-entropy of the student's against the teacher's soft posterior.
 
-    There is no factor T^2, as in the paper.
+    As in the paper, there is no factor T^2.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The paper's networks (Fig. 2, Table 2): teacher, CRNN, and the multitask student.
 
-Axes are written batch x channels x frames x bands, sizes in the comments are the paper's.
+Axes are written batch x channels x frames x bands; sizes in the comments are the paper's.
 
 Convolution blocks and the GRU have two forms: the plain one of PyTorch's layers, in the order of
 Table 2, and a fused one (``models/fused``) that computes the same function in less time.
@@ -112,7 +112,7 @@ class ConvolutionBlock(nn.Module):
             return input_block.fused_input_block(x, self.convolution, self.norm, self.pool)
         if convolution_block.applies(x, self.norm, self.pool):
             return convolution_block.fused_block(x, self.convolution, self.norm, self.pool)
-        # ReLU after the pooling is the same function, as ReLU is monotone, and has less to do.
+        # ReLU is monotone, so ReLU after the pooling is the same function with less work.
         return F.relu(F.max_pool2d(self.norm(self.convolution(x)), self.pool))
 
 
@@ -151,7 +151,7 @@ def convolutions(
 
 
 def pooled(size: int, pools: Sequence[int]) -> int:
-    """Size of an axis after poolings that drop what does not fill a window."""
+    """Size of an axis after poolings that drop incomplete windows."""
     for pool in pools:
         size //= pool
     return size
@@ -178,7 +178,7 @@ class Teacher(nn.Module):
 
 
 class EventBranch(nn.Module):
-    """BiGRU and two fully connected layers, one output a frame (Table 2, right)."""
+    """BiGRU and two fully connected layers, one output per frame (Table 2, right)."""
 
     def __init__(self, inputs: int, size: NetworkParameters) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class EventBranch(nn.Module):
 
 
 class SceneBranch(nn.Module):
-    """Two convolutions that pool over time, and one output a clip (Table 2, middle)."""
+    """Two convolutions that pool over time, and one output per clip (Table 2, middle)."""
 
     def __init__(self, inputs: int, bands: int, size: NetworkParameters) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def as_image(features: Tensor, lengths: Tensor) -> Tensor:
-    """Silence the padding and add the channel axis that convolutions want.
+    """Set the padding to zero and add the channel axis that convolutions expect.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def as_image(features: Tensor, lengths: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        Batch x 1 x frames x bands, zero in the padding whatever stood there.
+        Batch x 1 x frames x bands, zero in the padding, whatever it held.
     """
     valid = valid_frames(lengths, features.shape[1])
     silenced = torch.where(valid.unsqueeze(-1), features, 0.0)

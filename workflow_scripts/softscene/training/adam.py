@@ -9,7 +9,7 @@ class Adam(torch.optim.Adam):
     """``torch.optim.Adam`` to the last bit, for processes that compile nothing.
 
     PyTorch wraps its optimisers' methods so that its compiler leaves them alone, and loads all of
-    the compiler for that: 800 modules. Here stand the functions that it wraps.
+    the compiler for that: 800 modules. This class uses the functions without the wrapping.
     """
 
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)

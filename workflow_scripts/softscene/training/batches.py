@@ -10,7 +10,7 @@ from softscene.training.runtime import permutation
 
 
 class Batches:
-    """A part's clips on the device, handed out in an order that (seed, epoch) decides."""
+    """A part's clips on the device, in an order that (seed, epoch) decides."""
 
     def __init__(self, clips: Clips, device: torch.device, soft: Tensor | None = None) -> None:
         self.features = torch.from_numpy(clips.features).to(device)

@@ -1,4 +1,4 @@
-"""Checkpoints: a training that was killed goes on from its last one, to the same last bit."""
+"""Checkpoints: a killed training resumes from its last one, with bit-identical results."""
 
 import hashlib
 import inspect
@@ -29,12 +29,12 @@ def identity(
     device: torch.device,
     modules: Sequence[ModuleType],
 ) -> dict[str, str]:
-    """What makes two trainings one and the same: where any of it differs, none goes on for another.
+    """What identifies a training: it resumes from a checkpoint only if all of this is the same.
 
     Parameters
     ----------
     parameters
-        All that the training is given, as text that JSON can hold.
+        All parameters of the training, as JSON can hold them.
     data
         The tensors that it learns from.
     device
@@ -53,15 +53,15 @@ def identity(
 
 
 class Checkpoints:
-    """Where a training notes how far it is, and what the next job of it goes on from.
+    """Save the progress of a training, and resume from it.
 
-    Of two jobs of one training, the one that started later owns it: the other stops. So a job that
-    outlived its Snakemake does no harm, on whatever machine it runs.
+    If two jobs run the same training, the one that started later owns it, and the other stops. So a
+    job that outlives its Snakemake does no harm, on any machine.
 
     Parameters
     ----------
     path
-        The file; beside it lies the mark of its owner.
+        The file; the file ``.owner`` beside it names the job that owns it.
     identity
         See :func:`identity`.
     every
@@ -75,12 +75,12 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def restore(self, network: nn.Module, optimiser: Optimizer) -> History:
-        """Take the training over, and put its last state into network and optimiser.
+        """Take over the training, and load its last state into network and optimiser.
 
         Returns
         -------
         list
-            The history up to there; empty where there is nothing to go on from.
+            The history so far; empty if there is nothing to resume.
         """
         write_text(self._owner, self._token)
         if not self.path.exists():
@@ -103,12 +103,12 @@ class Checkpoints:
         return history
 
     def reached(self, network: nn.Module, optimiser: Optimizer, history: History) -> None:
-        """Note the end of an epoch: a checkpoint, where the last one is old enough.
+        """At the end of an epoch, save a checkpoint if the last one is old enough.
 
         Raises
         ------
         TrainingError
-            Another job has taken the training over.
+            Another job has taken over the training.
         """
         self.require_ownership()
         if time.monotonic() - self._last < self.every:
@@ -120,7 +120,7 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def require_ownership(self) -> None:
-        """Raise a TrainingError where another job has taken the training over."""
+        """Raise a TrainingError if another job has taken over the training."""
         try:
             owner = self._owner.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -128,11 +128,11 @@ class Checkpoints:
         if owner != self._token:
             raise TrainingError(
                 "another job has taken over this training, so this one stops "
-                f"(owner by {self._owner}: {owner})"
+                f"(owner in {self._owner}: {owner})"
             )
 
     def clear(self) -> None:
-        """Forget the training, whose results are written; another job's marks are left alone."""
+        """Delete a checkpoint after the results are written, unless another job owns it."""
         self.require_ownership()
         self.path.unlink(missing_ok=True)
         self._owner.unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give each parameter its moments back, in the layout of its memory: sums go in its order."""
+    """Restore each parameter's moments in its memory layout, which decides the order of sums."""
     parameters = [each for group in optimiser.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

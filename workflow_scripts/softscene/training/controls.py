@@ -1,7 +1,7 @@
 """Controls: labels that share one property with the teacher's, to see which property helps.
 
-All are logits v in the form of the teacher's, so that a student learns them by the same loss: what
-it sees is softmax(v / T).
+All are logits v in the form of the teacher's. So a student learns them with the same loss, from
+softmax(v / T).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from softscene.data.splits import DEVELOPMENT
 from softscene.features.folds import read_clips
 from softscene.training.soft_labels import read_soft_labels, write_soft_labels
 
-# Logits of impossible scenes must be finite: the least probability that float32 holds in full.
+# Logits of impossible scenes must be finite: the least probability with float32's full precision.
 LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
@@ -27,19 +27,19 @@ def mean_entropy(logits: np.ndarray, temperature: float) -> float:
 
 
 def smoothing_of(entropy: float, scenes: int) -> float:
-    """How much to take from the true scene, e, so that the smoothed label has an entropy.
+    """The amount e of label smoothing that gives the labels this entropy.
 
     Parameters
     ----------
     entropy
-        Nats, from 0 to ln(scenes); more, by rounding, is taken for ln(scenes).
+        Nats, from 0 to ln(scenes); more, by rounding, counts as ln(scenes).
     scenes
-        How many there are.
+        Number of scenes, S.
 
     Returns
     -------
     float
-        e from 0 to (S - 1) / S: 1 - e on the true scene and e / (S - 1) on each other have it.
+        e, 0 to (S - 1) / S: a label has 1 - e on the true scene, e / (S - 1) on each other one.
     """
 
     def excess(e: float) -> float:
@@ -51,12 +51,12 @@ def smoothing_of(entropy: float, scenes: int) -> float:
         return 0.0
     if excess(most) <= 0:
         return most
-    # The entropy grows steeply from 0, so e is found to its own digits however small it is.
+    # The entropy rises steeply from 0, so even a tiny e is found to its own last digits.
     return float(brentq(excess, 0.0, most, xtol=1e-300, rtol=1e-15, maxiter=5000))
 
 
 def smoothed_labels(logits: np.ndarray, truth: np.ndarray, temperature: float) -> np.ndarray:
-    """Uniform soft labels, the same for all clips of a scene, as unsure as the teacher on average.
+    """Label smoothing with the teacher's mean entropy, the same for all clips of a scene.
 
     Parameters
     ----------
@@ -80,15 +80,15 @@ def smoothed_labels(logits: np.ndarray, truth: np.ndarray, temperature: float) -
 
 
 def shuffled_labels(logits: np.ndarray, seed: int) -> np.ndarray:
-    """The teacher's labels, each given to a clip drawn at random, whatever its scene.
+    """The teacher's labels, permuted at random over all clips of all scenes.
 
-    They keep their distribution over all clips, and lose what they say of a clip.
+    Their distribution over all clips stays; what they say about each clip is lost.
     """
     return np.random.default_rng([seed, len(logits)]).permutation(logits)
 
 
 def scene_mean_labels(logits: np.ndarray, truth: np.ndarray, temperature: float) -> np.ndarray:
-    """To each clip the teacher's mean posterior of all clips of its scene.
+    """Give each clip the teacher's mean posterior over all clips of its scene.
 
     Parameters
     ----------
@@ -126,12 +126,12 @@ def make_control_labels(
     clips, labels
         The fold's clips, and the label file.
     soft_labels
-        The teacher's logits of the development part; or, of each of its parts, those of a teacher
-        that did not see it.
+        The teacher's logits of the development part; or, for each of its parts, those of a teacher
+        that was not trained on it.
     target
-        Where to.
+        The file to write.
     temperature
-        T, of labels that depend on it.
+        T, for labels that depend on it.
     seed
         Of the training; shuffled labels depend on it.
 

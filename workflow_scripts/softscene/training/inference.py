@@ -30,7 +30,7 @@ def scene_logits(network: Teacher, clips: Clips, device: torch.device) -> np.nda
     Raises
     ------
     TrainingError
-        One is not finite, which a comparison would take for an answer.
+        One is not finite; comparing it would still give an answer.
     """
     return _finite(torch.cat(_forward(network, clips, device)), clips)
 
@@ -41,14 +41,14 @@ def event_probabilities(network: Student, clips: Clips, device: torch.device) ->
     Raises
     ------
     TrainingError
-        One is not finite, which a threshold would take for no event.
+        One is not finite; a threshold would treat it as no event.
     """
     logits: list[Tensor] = [y for y, _ in _forward(network, clips, device)]
     return _finite(torch.sigmoid(torch.cat(logits)), clips)
 
 
 def _finite(outputs: Tensor, clips: Clips) -> np.ndarray:
-    """Outputs of clips, of which only the padding may be anything."""
+    """Outputs of clips, checked to be finite outside the padding."""
     values = outputs.cpu().numpy()
     for clip, (each, length) in enumerate(zip(values, clips.lengths, strict=True)):
         if not np.isfinite(each if each.ndim == 1 else each[:length]).all():
@@ -58,7 +58,7 @@ def _finite(outputs: Tensor, clips: Clips) -> np.ndarray:
 
 
 def confusion(clips: Clips, logits: np.ndarray, scenes: tuple[str, ...]) -> pd.DataFrame:
-    """How many clips of each true ``scene`` the teacher takes for which: ``clips_<scene> ...``."""
+    """Clips of each true ``scene`` by the scene the teacher predicts: ``clips_<scene> ...``."""
     counts = np.zeros((len(scenes), len(scenes)), int)
     np.add.at(counts, (clips.scenes, logits.argmax(axis=1)), 1)
     table = pd.DataFrame(counts, columns=[f"clips_{scene}" for scene in scenes])

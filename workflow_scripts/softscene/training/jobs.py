@@ -39,17 +39,17 @@ TRAINING_CODE = (
     adam,
     runtime,
 )
-"""Modules of which a checkpoint is: where one has changed, it does not count."""
+"""Modules that a checkpoint depends on: if one has changed, the checkpoint is not used."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What every network job needs to know of its data.
+    """What every network job needs to know about its data.
 
     Attributes
     ----------
     wildcards
-        Which network, e.g. ``{"fold": "1", "seed": "0"}``: what stands in its weights' file.
+        Which network, e.g. ``{"fold": "1", "seed": "0"}``: noted in its weights file.
     files
         The fold's files.
     labels
@@ -57,9 +57,9 @@ class Fold:
     clip_frames
         Frames of a clip.
     network
-        Those of the configuration's ``network`` that the job's network has.
+        The part of the configuration's ``network`` that the job uses.
     code
-        File of a method of one's own, see :mod:`softscene.config.own_code`.
+        File of a custom method, see :mod:`softscene.config.own_code`.
     """
 
     wildcards: Mapping[str, str]
@@ -75,7 +75,7 @@ class Fold:
         return ", ".join(f"{key} {value}" for key, value in without_none(self.wildcards).items())
 
     def origin(self, clips: Clips) -> dict[str, str]:
-        """What the network's files are made of: its wildcards, and the data of its clips."""
+        """What the network's files are made from: its wildcards, and the data of its clips."""
         return {**self.wildcards, **clips.sources}
 
     def vocabulary(self) -> Labels:
@@ -105,7 +105,7 @@ def train_teacher(
     results: Paths,
     checkpoint: tuple[str | Path, float] | None = None,
 ) -> None:
-    """Train a teacher; write its weights, and what it makes of the evaluation part.
+    """Train a teacher; write its weights, and its results on the evaluation part.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def train_teacher(
         Targets: ``weights``, ``history``, ``parameters``; of the evaluation part ``logits``,
         ``accuracy`` and ``confusion``.
     checkpoint
-        File to go on from and to note the progress in, and seconds between two of them.
+        File to save progress in and resume from, and seconds between two saves.
     """
     device = prepare(*compute)
     development, evaluation = fold.clips(DEVELOPMENT, training=True), fold.clips(EVALUATION)
@@ -149,7 +149,7 @@ def _checkpoints(
     device: torch.device,
     own: ModuleType | None = None,
 ) -> Checkpoints | None:
-    """The training's checkpoints, which are of no other data, parameters or code."""
+    """The training's checkpoints, valid only for the same data, parameters and code."""
     if checkpoint is None:
         return None
     arrays = ("features", "lengths", "targets", "scenes")
@@ -169,7 +169,7 @@ def _write_training(
     results: Paths,
     checkpoints: Checkpoints | None,
 ) -> None:
-    """Write what a training gives, the weights last; then its checkpoint has had its day."""
+    """Write a training's results, the weights last; then delete its checkpoint."""
     if checkpoints:
         checkpoints.require_ownership()
     write_table(history, results["history"])
@@ -180,9 +180,9 @@ def _write_training(
 
 
 def _accuracy(confusion: pd.DataFrame, scenes: tuple[str, ...]) -> pd.DataFrame:
-    """Clips, correct ones and their share on the evaluation part: of each scene, and of all.
+    """Clips, correct ones and their share on the evaluation part: for each scene and in total.
 
-    The last row, of all, names no scene: a scene may be called anything but nothing.
+    In the last row, the total, ``scene`` is empty: any other word may be the name of a scene.
     """
     counts = confusion[[f"clips_{scene}" for scene in scenes]].to_numpy()
     table = pd.DataFrame(
@@ -227,7 +227,7 @@ def train_student(
     objective
         What the scene branch learns.
     soft_labels
-        The teacher's logits, where the objective is soft.
+        The teacher's logits, if the objective is soft.
     """
     device = prepare(*compute)
     clips = fold.clips(DEVELOPMENT, training=True)

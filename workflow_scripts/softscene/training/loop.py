@@ -85,21 +85,21 @@ def train(
     seed
         Decides the order of clips and the dropout.
     name
-        What messages call the training, e.g. ``fold 1, seed 0``.
+        Name of the training in messages, e.g. ``fold 1, seed 0``.
     checkpoints
-        Where it goes on from, and notes how far it is.
+        To resume from, and to save progress in.
     code
-        The file of a method of one's own, where losses that are not finite may come from.
+        The file of a custom method, which may cause losses that are not finite.
 
     Returns
     -------
     DataFrame
-        A row an epoch: ``epoch`` and the mean of each loss over its clips.
+        A row per epoch: ``epoch`` and the mean of each loss over its clips.
 
     Raises
     ------
     TrainingError
-        A loss is not finite (says in which epoch and batch), or another job took the training over.
+        A loss is not finite (says in which epoch and batch), or another job took over the training.
     """
     optimiser = Adam(network.parameters(), lr=parameters.learning_rate)
     history = checkpoints.restore(network, optimiser) if checkpoints else []
@@ -141,7 +141,7 @@ def _epoch_sums(steps: list[Losses], name: str, epoch: int, code: str | None) ->
 
 
 def _check_weights(network: nn.Module, name: str, epoch: int, code: str | None) -> None:
-    """The last step's weights, which no further loss has seen."""
+    """Check the last step's weights, which no later loss depends on."""
     for key, value in network.named_parameters():
         if not torch.isfinite(value).all():
             raise TrainingError(
@@ -151,7 +151,7 @@ def _check_weights(network: nn.Module, name: str, epoch: int, code: str | None) 
 
 
 def _or_code(code: str | None) -> str:
-    return f"; or {code}, the method's code, gives them" if code else ""
+    return f"; or {code}, the method's code, causes this" if code else ""
 
 
 def train_teacher(
@@ -163,7 +163,7 @@ def train_teacher(
     name: str,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Teacher, pd.DataFrame]:
-    """Train a scene classifier; gives it and its history."""
+    """Train a scene classifier; return it and its history."""
     seed_everything(seed)
     network = Teacher(size).to(device, memory_format=torch.channels_last)
     data = Batches(clips, device)
@@ -183,7 +183,7 @@ def train_student(
     checkpoints: Checkpoints | None = None,
     method: Method = PAPER,
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """Train an event detector of any kind; gives it and its history.
+    """Train an event detector of any kind; return it and its history.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def train_student(
     Raises
     ------
     MethodError
-        A network or loss of one's own fails, or gives something else than the library's.
+        A custom network or loss fails, or its output does not have the form of the library's.
     """
     scene_branch = objective.loss != "none"
     seed_everything(seed)

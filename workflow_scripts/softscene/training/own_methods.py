@@ -1,4 +1,4 @@
-"""A student's network and losses: the library's, or some of one's own."""
+"""A student's network and losses: the library's, or custom ones."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +18,7 @@ from softscene.training.parameters import SceneObjective
 
 @dataclass(frozen=True)
 class Method:
-    """What students are made of: the library's network and losses, or some of one's own.
+    """A student's network and losses: each the library's, or a custom one.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Method:
     hard_scene_loss, soft_scene_loss
         Called as those of :mod:`softscene.models.losses`.
     code
-        The file that has what is not the library's.
+        The file that defines the custom ones.
     """
 
     student: Callable[..., nn.Module] = Student
@@ -37,7 +37,7 @@ class Method:
 
     @classmethod
     def of(cls, code: ModuleType | None) -> "Method":
-        """The library's method with what a module defines in its place."""
+        """The library's method, with the parts that a module defines replaced."""
         names = {"Student": "student"} | {
             name: name for name in ("hard_scene_loss", "soft_scene_loss")
         }
@@ -63,7 +63,7 @@ def check_outputs(
     scene_branch: bool,
     code: str | None,
 ) -> None:
-    """Try a network of one's own on a clip, before hours are spent on it."""
+    """Try a custom network on a clip, before hours are spent on it."""
     with torch.inference_mode():
         given = network.eval()(data.features[:1], data.lengths[:1])
     shapes = [None if each is None else tuple(each.shape) for each in given]
@@ -78,7 +78,7 @@ def check_outputs(
 def check_scene_loss(
     method: Method, objective: SceneObjective, data: Batches, size: NetworkParameters
 ) -> None:
-    """Try a loss of one's own on two clips, of which it must make one number."""
+    """Try a custom loss on two clips; it must return one number."""
     if objective.loss == "none":
         return
     w = torch.zeros(2, size.scenes, device=data.scenes.device, requires_grad=True)

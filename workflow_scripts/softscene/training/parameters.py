@@ -1,4 +1,4 @@
-"""What a training is told, and what is noted beside its result."""
+"""A training's parameters, and writing them beside its result."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Processor, threads, memory and random numbers: what a result may depend on, and how."""
+"""Set up device, threads, memory and random numbers, so that results are reproducible."""
 
 import ctypes
 import os
@@ -19,12 +19,12 @@ def prepare(threads: int, device: str, option: str = "compute.device") -> torch.
     Parameters
     ----------
     threads
-        Threads of each operation. Sums depend on it in the last bits, so it is a parameter of the
-        result and never the machine's size.
+        Threads of each operation. The last bits of sums depend on it, so it is configured and never
+        taken from the machine.
     device
-        ``cpu``, ``cuda``, or ``auto``: CUDA where there is one.
+        ``cpu``, ``cuda``, or ``auto``: CUDA if there is a device.
     option
-        What a user sets the device with; named in the error.
+        Name of the setting, for the error.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def prepare(threads: int, device: str, option: str = "compute.device") -> torch.
         # The CPU's operations are deterministic anyway, and asking for it takes a second to load.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # Filling fresh memory guards against reading what was never written, at a third of a step.
+        # Filling new memory only exposes reads before writes, and takes a third of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False
     _keep_freed_memory()
     return torch.device(device)
@@ -52,7 +52,7 @@ def prepare(threads: int, device: str, option: str = "compute.device") -> torch.
 def _keep_freed_memory() -> None:
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # not glibc: slower, and just as right
+    except (OSError, AttributeError):  # not glibc: slower, with the same results
         return
     mallopt(_M_MMAP_THRESHOLD, _KEEP)
     mallopt(_M_TRIM_THRESHOLD, _KEEP)
@@ -61,8 +61,8 @@ def _keep_freed_memory() -> None:
 def seed_everything(seed: int, *place: int) -> None:
     """Set PyTorch's generator from ``seed`` and a place such as (epoch, batch).
 
-    Every step has random numbers of its own, so a run can go on from any step, and what one part
-    of a network draws does not move what another part draws in the next step.
+    Every step has its own random numbers. So a run can resume at any step, and the numbers that one
+    part of a network draws do not change what another part draws in the next step.
     """
     torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0]))
 

@@ -27,7 +27,7 @@ def read_soft_labels(
     Parameters
     ----------
     source
-        A file of all clips, in their order; or files that have some each, in any order.
+        A file of all clips, in their order; or several files of some clips each, in any order.
     table
         The clips.
     scenes
@@ -36,7 +36,7 @@ def read_soft_labels(
     Raises
     ------
     FeatureError
-        The clips are not those of the table, or the logits are no numbers.
+        The clips are not those of the table, or the logits are not numbers.
     """
     files = [source] if isinstance(source, str | Path) else list(source)
     logits = pd.concat(map(read_table, files), ignore_index=True)

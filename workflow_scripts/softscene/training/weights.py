@@ -1,4 +1,4 @@
-"""Files of tensors: numbers and never code, whole or not there, and proved before use."""
+"""Files of tensors: never code, complete or not there at all, and verified before use."""
 
 import hashlib
 import json
@@ -37,9 +37,9 @@ def save_tensors(tensors: Mapping[str, Tensor], target: str | Path, **facts: str
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same safetensors with its facts by name, which the library writes in any order.
+    """The same safetensors with its facts sorted by name; the library writes them in any order.
 
-    Its form: the header's length in eight bytes, the header in JSON, the tensors.
+    The format: the header's length in eight bytes, the header in JSON, the tensors.
     """
     begin = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:begin])
@@ -55,7 +55,7 @@ def load_tensors(source: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]
     Raises
     ------
     TrainingError
-        The file is missing, is none of safetensors (a pickle, say), or has another checksum.
+        The file is missing, is not safetensors (a pickle, say), or has another checksum.
     """
     try:
         with safe_open(source, "pt") as opened:
@@ -70,7 +70,7 @@ def load_tensors(source: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]
 
 
 def save_network(network: nn.Module, target: str | Path, origin: Mapping[str, str]) -> None:
-    """Save weights and running statistics, and what they were made of."""
+    """Save weights and running statistics, and what they were made from."""
     save_tensors(network.state_dict(), target, **origin)
 
 
@@ -84,14 +84,14 @@ def load_weights(
     source
         The file.
     origin
-        What it must have been made of, as far as the reader knows it.
+        What it must have been made from, as far as the reader knows it.
     infinite
         Tensors that hold infinity by design, such as a mask.
 
     Raises
     ------
     TrainingError
-        The file is damaged, was made of something else, or holds what is not finite.
+        The file is damaged, was made from something else, or holds values that are not finite.
     """
     try:
         tensors, facts = load_tensors(source)
@@ -113,8 +113,8 @@ def load_network(
     Raises
     ------
     TrainingError
-        The file is damaged, was made of something else, holds what is not finite, or is of another
-        network.
+        The file is damaged, was made from something else, holds values that are not finite, or
+        is of another network.
     """
     fresh = network.state_dict()
     infinite = [name for name, value in fresh.items() if not value.isfinite().all()]

@@ -15,7 +15,7 @@ mean, variance    C                      128
 ================  =====================  ================================================
 
 N clips, n of them in a piece, T frames (one more in a, b, c, d and maps where T is odd), B bands, I
-inputs, C channels. A pooling window has P frames and Q bands; what does not fill one is left out.
+inputs, C channels. A pooling window has P frames and Q bands; incomplete windows are left out.
 
 Batch norm is monotone in each channel. With s the sign of a channel's scale, the maximum of s times
 a map gives the maximum of the normalised map. So each piece of the maps is pooled as soon as it is
@@ -47,7 +47,7 @@ column_moments = torch.ops.aten.batch_norm_update_stats
 def applies(x: Tensor, norm: nn.BatchNorm2d, pool: tuple[int, int]) -> bool:
     """Whether :func:`fused_block` can be used: in training, on a CPU.
 
-    A scale of exactly zero has no sign.
+    It cannot if a scale is exactly zero, which has no sign.
     """
     return (
         x.device.type == "cpu"
@@ -72,7 +72,7 @@ def fused_block(
     norm
         Of the convolution's channels, in training; its running statistics are updated.
     pool
-        Frames and bands of a window. What does not fill one is left out.
+        Frames and bands of a window; incomplete windows are left out.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""The fused GRU: both directions at once, in few operations a frame.
+"""The fused GRU: both directions at once, in few operations per frame.
 
-``nn.GRU`` issues dozens of small operations a frame and direction on a CPU; this issues five
-forward and three backward a frame, for both directions. Function and gradients are the same.
+On a CPU, ``nn.GRU`` issues dozens of small operations per frame and direction; this one issues five
+forward and three backward per frame, for both directions. Function and gradients are the same.
 
 ===========  =====================  ==============================
 name         shape                  paper's student, batch of 64
@@ -75,7 +75,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, projected: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Go through time.
+        """Compute the states frame by frame.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Go back through time; shapes are those of ``forward``.
+        """Compute the gradients from the last frame to the first; shapes are those of ``forward``.
 
         With g_t the output's gradient, and dr, dz, dn those before the sigmoid or tanh::
 

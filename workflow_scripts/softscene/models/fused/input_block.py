@@ -16,8 +16,8 @@ output    N x T/P x B/Q x C                    64 x 500 x 8 x 128
 indices   like output, one byte each           64 x 500 x 8 x 128
 ========  ===================================  ====================================
 
-N clips, T frames, B bands, C channels. A pooling window has P frames and Q bands; what does not
-fill one is left out. A row of a window is computed in parts of q bands: 2 where Q is even, else Q.
+N clips, T frames, B bands, C channels. A pooling window has P frames and Q bands; incomplete
+windows are left out. A row of a window is computed in parts of q bands: 2 where Q is even, else Q.
 
 Two facts save the work:
 
@@ -69,7 +69,7 @@ def fused_input_block(
     norm
         Of the convolution's channels; its running statistics are updated in training.
     pool
-        Frames and bands of a window. What does not fill one is left out.
+        Frames and bands of a window; incomplete windows are left out.
 
     Returns
     -------
@@ -209,7 +209,7 @@ class _ConvolveAndPool(torch.autograd.Function):
 
 
 def _pieces(numbers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Cut tensors into pieces of windows, each of which has so many ``numbers`` in the maps."""
+    """Cut tensors into pieces of windows; each window takes ``numbers`` numbers in the maps."""
     size = max(1, PIECE // numbers)
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
