@@ -150,6 +150,7 @@ DOWNLOAD = {
 # A teacher for each (fold, seed), and for it a student of each variant.
 TEACHER = "fold-{fold}_seed-{seed}"
 INNER_TEACHER = f"{TEACHER}_without-{{part}}"
+HELD_OUT = f"{RESULTS}/inner_teachers/{INNER_TEACHER}/held_out.tsv"
 STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
 SOFT_LABELS = f"{RESULTS}/soft_labels/{TEACHER}.tsv"
 CONTROL_LABELS = f"{RESULTS}/soft_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
@@ -251,8 +252,9 @@ def own_results(wildcards):
 
 def tell_results():
     """Where the results of the whole study are, after a run that made them."""
-    if "make_report" in {job.rule.name for job in workflow.dag.finished_jobs}:
-        line = f"see {RESULTS}/report.html, {RESULTS}/tables and {RESULTS}/figures/fig3.png"
+    if called("make_report") in {job.rule.name for job in finished_jobs()}:
+        folder = placed(RESULTS)
+        line = f"see {folder}/report.html, {folder}/tables and {folder}/figures/fig3.png"
         logger.info(line, extra={"event": "results"})
 
 
@@ -329,6 +331,36 @@ def grown(mem_mb):
 
 
 CLAIMS = []  # which are held as long as this process lives
+
+
+def control_sources(wildcards):
+    """The logits that a control's labels are made of."""
+    if not CONTROLS[wildcards.control].held_out:
+        return SOFT_LABELS
+    parts = range(1, config["control_settings"]["parts"] + 1)
+    return expand(HELD_OUT, part=parts, allow_missing=True)
+
+
+def of_explored(name):
+    """A file of the predictions of the explorer's students, of the first seed."""
+    pattern = f"{RESULTS}/predictions/{STUDENT}/{name}"
+    return of_students(pattern, STUDY.explored, seeds=config["seeds"][:1])
+
+
+def tell_costs():
+    """Before trainings: a line, and what the terminal's time left starts from."""
+    jobs = needed_jobs()
+    names = {job.rule.name for job in jobs}
+    if not names.isdisjoint(map(called, ("train_teacher", "train_inner_teacher", "train_student"))):
+        from softscene import costs  # slow to load
+
+        left = [costs.NeededJob.of(job) for job in jobs if job.benchmark]
+        finished, _ = costs.read_finished(placed(RESULTS), config)
+        cost = costs.RunCost(left, finished, cores(config["compute"]["threads"]))
+        if cost.unknown_trainings:
+            logger.info(f"{len(left)} jobs left; `snakemake estimate` measures what they take")
+        else:
+            logger.info(f"estimate: {cost}", extra=cost.progress(names))
 
 
 def claim_run():

@@ -1,19 +1,10 @@
 # Controls: other labels in the same form as the teacher's soft labels, for the same student rule.
 
 INNER_FOLD = f"{RESULTS}/inner_folds/fold-{{fold}}_without-{{part}}"
-HELD_OUT = f"{RESULTS}/inner_teachers/{INNER_TEACHER}/held_out.tsv"
 INNER_FILES = FOLD_FILES | {
     "clips": f"{INNER_FOLD}/clips.tsv",
     "statistics": f"{INNER_FOLD}/statistics.tsv",
 }
-
-
-def control_sources(wildcards):
-    """The logits that a control's labels are made of."""
-    if not CONTROLS[wildcards.control].held_out:
-        return SOFT_LABELS
-    parts = range(1, config["control_settings"]["parts"] + 1)
-    return expand(HELD_OUT, part=parts, allow_missing=True)
 
 
 rule make_control_labels:

@@ -21,8 +21,6 @@ class WithoutJobs(logging.Filter):
         return event not in ("job_info", "shellcmd") or self.jobs <= LISTED
 
 
-told = workflow.output_settings
 # Another workflow that has this one as a module prints what it likes.
-is_module = Path(str(workflow.current_basedir)).parent != Path(workflow.basedir)
-if workflow.is_main_process and not (is_module or told.printshellcmds or told.verbose):
+if workflow.is_main_process and not (IN_MODULE or tells_each_job()):
     logger.addFilter(WithoutJobs())

@@ -24,19 +24,3 @@ rule estimate:
         cores=lambda wildcards: cores(config["compute"]["threads"]),
     script:
         "../workflow_scripts/estimate.py"
-
-
-def tell_costs():
-    """Before trainings: a line, and what the terminal's time left starts from."""
-    jobs = needed_jobs()
-    names = {job.rule.name for job in jobs}
-    if not names.isdisjoint(map(called, ("train_teacher", "train_inner_teacher", "train_student"))):
-        from softscene import costs  # slow to load
-
-        left = [costs.NeededJob.of(job) for job in jobs if job.benchmark]
-        finished, _ = costs.read_finished(placed(RESULTS), config)
-        cost = costs.RunCost(left, finished, cores(config["compute"]["threads"]))
-        if cost.unknown_trainings:
-            logger.info(f"{len(left)} jobs left; `snakemake estimate` measures what they take")
-        else:
-            logger.info(f"estimate: {cost}", extra=cost.progress(names))

@@ -5,12 +5,6 @@ SOUND = AUDIO if OWN else [f"{RESULTS}/sound/{name}" for name in DATASETS]
 PAGE = sorted(map(str, Path(workflow_path("workflow_scripts/softscene/explorer/web")).glob("*.*")))
 
 
-def of_explored(name):
-    """A file of the predictions of the explorer's students, of the first seed."""
-    pattern = f"{RESULTS}/predictions/{STUDENT}/{name}"
-    return of_students(pattern, STUDY.explored, seeds=config["seeds"][:1])
-
-
 if not OWN:
 
     rule fetch_sound:

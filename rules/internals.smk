@@ -48,3 +48,14 @@ def dry_run():
     given = workflow.config_settings
     settings = {"config": dict(given.config), "configfiles": list(given.configfiles)}
     return workflow.main_snakefile, settings
+
+
+def tells_each_job():
+    """Whether the user asked for more output than usual: ``--printshellcmds`` or ``--verbose``."""
+    given = workflow.output_settings
+    return given.printshellcmds or given.verbose
+
+
+def finished_jobs():
+    """The jobs that this run has finished; in ``onsuccess`` and ``onerror``."""
+    return list(workflow.dag.finished_jobs)

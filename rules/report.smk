@@ -48,9 +48,9 @@ rule plot_claims:
             labels={"figure": "Claims: paired differences"},
         ),
     log:
-        f"{RESULTS}/logs/plot_claims.log",
+        "<logs>/plot_claims.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_claims.tsv"
+        "<benchmarks>/plot_claims.tsv"
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -31,8 +31,7 @@ def main(snakemake) -> None:
     known = needed_jobs(*given.run, given.cores), finished, given.cores
     unknown = costs.RunCost(*known).unknown_trainings
     measured = training_benchmark.measure(unknown, given.config, snakemake.input, start)
-    text = costs.RunCost(*known, measured, start).text(left_out)
-    print(text)
+    print(text := costs.RunCost(*known, measured, start).text(left_out))
     sys.__stdout__.write(("\x1b[J" if sys.__stdout__.isatty() else "") + text)  # take a bar away
 
 

@@ -121,7 +121,7 @@ def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant,
     """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     papers = [each for each in chosen if not each.is_control]
-    pairs += [(each, other) for each in variants if each.own for other in papers]
+    pairs += [(each, other) for each in variants if each.custom for other in papers]
     if chosen.baseline:
         others = [(each, chosen.baseline) for each in variants if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]

@@ -396,7 +396,7 @@ def _comparisons(
     """
     titles = {each.row: each.title for each in variants}
     known = {each.row for each in chosen}
-    mine = {each.row for each in variants if each.own}
+    mine = {each.row for each in variants if each.custom}
     judged = _judged_rows(chosen)
     found = {"judged": [], "own": [], "others": []}
     for _, rows in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
