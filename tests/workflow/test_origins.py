@@ -74,7 +74,7 @@ def test_a_report_of_another_configuration_is_refused_where_snakemake_notices_no
     assert scratch.snakemake().returncode != 0
     assert not scratch.path("report.html").exists()
     log = log_of(scratch, "make_report.log")
-    assert "ResultError: results are of another configuration: give that one again" in log
+    assert "ResultError: results are of another configuration: use that one again" in log
     assert "snakemake --forcerun train_student (" in log
     for key, made, now in (("epochs", 2, 5), ("learning_rate", 0.002, 0.02)):
         line = f"student: training.{key} is {made}, the configuration says {now} (3 files, "

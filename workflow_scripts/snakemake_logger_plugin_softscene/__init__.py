@@ -14,25 +14,25 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from .estimate import Estimate
 from .screen import Screen, clock_text, count_text, label, log_tail
 
-# What Snakemake itself says of a run is chatter, but for these, and its slow deployments.
+# Of Snakemake's own messages, only these and those about slow deployments are shown.
 KEPT = ("Nothing to be done", "Terminating processes", "Will exit after")
 DEPLOYMENT = {"conda", "singularity"}
 CHATTER = "Assuming unrestricted shared filesystem usage."
-# How Snakemake frames an error that the workflow itself raises: nothing for a user.
+# Snakemake's frame around an error that the workflow itself raises; no use to users.
 FRAME = re.compile(r'^WorkflowError in file .*:\n|\n  File ".*", line \d+, in .*$', re.MULTILINE)
 
 
-# A script's failure once more, in Snakemake's words: its log says it better.
+# Snakemake's repetition of a script's failure: the script's log says it better.
 ECHOES = ("CalledProcessError in file", "At least one job did not complete successfully")
 
 
 def shorten(line: str) -> str:
-    """A line that a terminal can show."""
+    """Cut a line that is too long for a terminal."""
     return line if len(line) < 150 else line[:146] + " ..."
 
 
 class LogHandler(LogHandlerBase):
-    """Tell on the standard error how far a run is, what runs now, and what went wrong."""
+    """Show on standard error how far a run is, what is running, and what went wrong."""
 
     writes_to_stream, writes_to_file = True, False
     has_filter, has_formatter, needs_rulegraph = True, False, False
@@ -42,10 +42,10 @@ class LogHandler(LogHandlerBase):
         self._screen = Screen(sys.stderr, colour=not self.common_settings.nocolor)
         self._executing, self._closed = False, threading.Event()
         self._run: Estimate | None = None
-        self._where = ""  # the results are
+        self._where = ""  # where the results are
         self._planned: dict[str, int] = {}  # a dry run's jobs of each rule
         self._failed: set[int] = set()
-        # What is to be said of a failed job: only a moment later it is known to be tried again.
+        # Messages on failed jobs, held for a moment: until it is known whether they are retried.
         self._pending: dict[int, tuple[float, str, str]] = {}
 
     def emit(self, record: LogRecord) -> None:
@@ -54,11 +54,11 @@ class LogHandler(LogHandlerBase):
             event = getattr(record, "event", None) or "message"
             getattr(self, f"_on_{event}", lambda _: None)(record)
             self._refresh()
-        except (Exception, SystemExit):  # rich leaves with the latter when a pipe is closed
+        except (Exception, SystemExit):  # rich raises the latter when a pipe is closed
             self.handleError(record)
 
     def close(self) -> None:
-        """Take the bar away and write how the run ended; a second call does nothing."""
+        """Remove the bar and write how the run ended; a second call does nothing."""
         with self.lock, suppress(Exception, SystemExit):
             if not self._closed.is_set():
                 self._closed.set()
@@ -106,12 +106,12 @@ class LogHandler(LogHandlerBase):
         threading.Thread(target=self._tick, daemon=True).start()
 
     def _on_costs(self, record: LogRecord) -> None:
-        """What the workflow says of a run before it starts."""
+        """The workflow's cost estimate, before the run starts."""
         self._run.expect(record.seconds, record.at_once)
         self._on_message(record)
 
     def _on_results(self, record: LogRecord) -> None:
-        """Where the results are: told after the last job is."""
+        """Where the results are: shown after the last job."""
         self._where = f"\n{record.getMessage()}"
 
     def _on_job_info(self, record: LogRecord) -> None:
@@ -141,7 +141,7 @@ class LogHandler(LogHandlerBase):
         self._screen.print(
             FRAME.sub("", text) if record.exception == "WorkflowError" else text, "red"
         )
-        # A job that left an output out is not announced as a failed one.
+        # Snakemake does not report a job without all its outputs as failed.
         if missing := re.search(r"^Job (\d+) +completed .* missing", text, re.MULTILINE):
             self._fail(int(missing[1]))
 
@@ -153,7 +153,7 @@ class LogHandler(LogHandlerBase):
         self._fail(record.jobid, getattr(record, "rule_msg", None))
 
     def _fail(self, jobid: int, why: str | None = None) -> None:
-        """Note a failure; ``why`` is what a cluster's executor says of it."""
+        """Note a failure; ``why`` is the reason that a cluster's executor gives."""
         if job := self._run.end(jobid, finished=False):
             name, tails = label(job.rule, job.wildcards), list(map(log_tail, job.logs))
             says = [f"  {shorten(line)}" for line in (why or "").strip().splitlines()]

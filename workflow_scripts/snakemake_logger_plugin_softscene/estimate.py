@@ -1,4 +1,4 @@
-"""How far a run is, and how long it will still take."""
+"""A run's progress, and the time that is left."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ ENOUGH = 3  # finished jobs before a time is given
 
 
 class Job(NamedTuple):
-    """A job that runs, the logs that it writes, and when it began."""
+    """A running job: its logs, and when it began."""
 
     rule: str
     wildcards: Mapping[str, str]
@@ -18,7 +18,7 @@ class Job(NamedTuple):
 
 
 class Estimate:
-    """Count the jobs of a run, and tell the time left from those that are finished.
+    """Count the jobs of a run, and estimate the time left from the finished ones.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Estimate:
     """
 
     def __init__(self, counts: Mapping[str, int], clock: Callable[[], float] = time.monotonic):
-        # Not Snakemake's own total, which has jobs that --until leaves out.
+        # Not Snakemake's own total, which includes jobs that --until leaves out.
         self.total, self.done = sum(counts.values()), 0
         self.running: dict[int, Job] = {}
         self.clock, self._begin, self._busy = clock, clock(), 0.0
@@ -39,14 +39,14 @@ class Estimate:
         self._at_once = 1.0
 
     def expect(self, seconds: Mapping[str, float], at_once: float) -> None:
-        """Take what jobs of each rule took in earlier runs, and how many will run at once.
+        """Set the seconds of each rule's jobs in earlier runs, and how many will run at once.
 
-        The former counts until a job of the rule is finished, the latter until some jobs are.
+        The seconds count until a job of the rule is finished, the number until some jobs are.
         """
         self._expected, self._at_once = dict(seconds), at_once
 
     def start(self, jobid: int, rule: str, wildcards: Mapping = {}, logs: Sequence = ()) -> None:
-        """Note that a job begins, for the first time or once more."""
+        """Note that a job begins, or begins again."""
         self.running[jobid] = Job(rule, wildcards, logs, self.clock())
 
     def end(self, jobid: int, finished: bool = True) -> Job | None:
@@ -82,7 +82,7 @@ class Estimate:
         return work * self.gone / busy if busy else 0.0  # busy / gone: how many at once
 
     def _mean(self, rule: str = "") -> float:
-        """Mean duration of a rule's finished jobs; without any what is expected, or that of all."""
+        """Mean duration of a rule's finished jobs; if none, the expected one, or that of all."""
         if finished := self._finished[rule]:
             return self._seconds[rule] / finished
         total = self._finished.total()

@@ -1,4 +1,4 @@
-"""What is written: lines that stay, and on a terminal a bar below them that is drawn anew."""
+"""The output: permanent lines and, on a terminal, a progress bar below them."""
 
 import os
 import re
@@ -17,9 +17,9 @@ from softscene.core.errors import printable
 
 from .estimate import Estimate, Job
 
-INTERVAL, SILENCE = 10.0, 300.0  # seconds between a file's lines, with and without news
-TAIL = 2**12  # bytes of a log in which its progress is looked for
-ROWS = 4  # lines of a terminal with what runs
+INTERVAL, SILENCE = 10.0, 300.0  # seconds between lines in a file, with and without news
+TAIL = 2**12  # bytes at a log's end that are searched for its progress
+ROWS = 4  # running jobs shown on a terminal
 
 
 def clock_text(seconds: float | None) -> str:
@@ -29,7 +29,7 @@ def clock_text(seconds: float | None) -> str:
 
 
 def label(rule: str, wildcards: Mapping[str, str], short: bool = False) -> str:
-    """Name a job by its rule and wildcards; if ``short``, only numbers stand with their name."""
+    """Name a job by its rule and wildcards; if ``short``, only numbers keep their name."""
     words = [rule]
     for name, value in wildcards.items():
         if name != "run" and value != "none":
@@ -39,7 +39,7 @@ def label(rule: str, wildcards: Mapping[str, str], short: bool = False) -> str:
 
 
 def log_tail(path: str, lines: int = 25) -> str:
-    """Return a heading and the last lines of a log, as a terminal would have left them."""
+    """Return a heading and the last lines of a log, as a terminal would show them."""
     try:
         text = Path(path).read_bytes()[-(2**16) :].decode("utf-8", errors="replace")
     except OSError as error:
@@ -56,9 +56,9 @@ def count_text(number: int, noun: str = "job") -> str:
 
 
 def progress(job: Job, now: float) -> str:
-    """How far a running job is by the last such line of its log, e.g. ``12 of 300 epochs``.
+    """Progress of a running job from the last such line of its log: ``12 of 300 epochs``.
 
-    Empty where there is none, or the log is of an earlier try.
+    Empty if there is none, or the log is from an earlier try.
     """
     begun = time.time() - (now - job.since)
     for path in map(Path, job.logs):
@@ -75,8 +75,8 @@ def progress(job: Job, now: float) -> str:
 class Screen:
     """Write to a terminal with a bar at its bottom, or to a file with a line now and then.
 
-    The cursor waits above the bar. So what other processes write lands on the bar, which is drawn
-    anew below it, whereas :class:`rich.live.Live` would erase their last lines.
+    The cursor waits above the bar. So other processes' output overwrites the bar, which is then
+    redrawn below it; :class:`rich.live.Live` would erase their last lines.
     """
 
     def __init__(self, stream: TextIO, colour: bool = True) -> None:
@@ -87,12 +87,12 @@ class Screen:
         self._last, self._shown = time.monotonic(), (0,)
 
     def print(self, text: str, style: str = "") -> None:
-        """Write a text that stays."""
+        """Write permanent text."""
         self.clear()
         self._console.print(Text(printable(text, keep="\n\t"), style=style), soft_wrap=True)
 
     def clear(self) -> None:
-        """Take the bar away and give the cursor back."""
+        """Remove the bar and show the cursor again."""
         if self._drawn:
             self._write("\r\x1b[J\x1b[?25h")
             self._drawn = False

@@ -1,4 +1,4 @@
-"""The command ``softscene``, for those who have the library and no workflow."""
+"""The command ``softscene``: the library without the workflow."""
 
 import argparse
 import io
@@ -27,16 +27,16 @@ Exit code: 0, or 1 if a recording could not be used. docs/own-recordings.md says
 
 
 def main(arguments: Sequence[str] | None = None, runs: Path = Path("results")) -> int:
-    """Run the command; gives its exit code.
+    """Run the command and return its exit code.
 
     Parameters
     ----------
     arguments
-        What follows the command's name; those of this process if none are given.
+        The command's arguments; by default those of this process.
     runs
-        The folder of finished runs, whose newest detector is used unless one is named.
+        Folder of finished runs; its newest detector is used unless one is named.
     """
-    for stream in (sys.stdout, sys.stderr):  # which may know fewer letters than names have
+    for stream in (sys.stdout, sys.stderr):  # their encoding may lack characters of file names
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     given = _parser().parse_args(arguments)
@@ -64,13 +64,13 @@ def main(arguments: Sequence[str] | None = None, runs: Path = Path("results")) -
 
 
 def _say(*lines: str, file: TextIO | None = None) -> None:
-    """Write lines, of which names may hold anything, to the terminal."""
+    """Print lines; file names in them may hold any character."""
     for line in lines:
         print(printable(line), file=file)
 
 
 class _Plain(logging.Formatter):
-    """Messages alone, as all else that is said."""
+    """The bare message, like the other output."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record), keep="\n")
@@ -97,12 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--student", action="append", default=[], metavar="NAME",
-        help="use this student alone, e.g. fold-1_seed-0; again for the average of several "
+        help="use only this student, e.g. fold-1_seed-0; repeat to average several "
         "(default: the average of all in the detector)",
     )  # fmt: skip
     parser.add_argument(
         "--threshold", type=_probability, metavar="P",
-        help="of all events (default: each event's own, chosen on the development part)",
+        help="same for all events (default: each event's own, chosen on the development part)",
     )  # fmt: skip
     parser.add_argument(
         "--page", action="store_true",
@@ -110,11 +110,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N",
-        help="of the computation; may change the last digits (default: %(default)s)",
+        help="computing threads; may change the last digits (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto",
-        help="auto: CUDA where there is one (default: %(default)s)",
+        help="auto: CUDA if available (default: %(default)s)",
     )  # fmt: skip
     return program
 
@@ -136,13 +136,13 @@ def _positive(text: str) -> int:
 
 
 def _require_folder(output: Path) -> None:
-    """Refuse what can be no folder of results, before anything is loaded."""
+    """Refuse an output that is a file, before anything is loaded."""
     if output.exists() and not output.is_dir():
         raise ResultError(f"--output {output} is a file; a folder is expected, new or not")
 
 
 def _load(given: argparse.Namespace, runs: Path) -> Any:
-    # These take seconds to load, which --help and a wrong option need not wait for.
+    # These take seconds to load; --help and a wrong option need not wait for them.
     from softscene.detect.detector import load_detector  # noqa: PLC0415
     from softscene.training.runtime import prepare  # noqa: PLC0415
 
@@ -166,7 +166,7 @@ def _newest_detector(runs: Path) -> Path:
 
 
 def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Namespace) -> list[str]:
-    """Go through all recordings; gives what was wrong with those that could not be used."""
+    """Process all recordings and return what was wrong with those that could not be used."""
     from softscene.detect.detection import detect  # noqa: PLC0415
 
     if given.page:
@@ -175,7 +175,7 @@ def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Name
     for name, path in recordings.items():
         try:
             words = _detect(detect, name, path, detector, given)
-        except Exception as error:  # whatever it is, the others can be used
+        except Exception as error:  # whatever it is, process the others
             problems.append(_reason(name, error))
             _say(f"{name}: not done", file=sys.stderr)
         else:
@@ -184,7 +184,7 @@ def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Name
 
 
 def _reason(name: str, error: Exception) -> str:
-    """What to say of a failure, and of one that should not be, also where it was."""
+    """The message for a failure; for an unexpected one, with its place in the code."""
     if isinstance(error, SoftSceneError):
         return str(error)
     if isinstance(error, OSError):
@@ -199,7 +199,7 @@ def _reason(name: str, error: Exception) -> str:
 def _detect(
     detect: Callable[..., Any], name: str, path: Path, detector: Any, given: argparse.Namespace
 ) -> str:
-    """Write one recording's results; gives them in a few words."""
+    """Write one recording's results and return a short summary."""
     if fault := too_long(name):
         raise AudioError(f"{path}: {fault}")
     endings = WITH_PAGE if given.page else RESULTS

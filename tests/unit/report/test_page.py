@@ -185,7 +185,7 @@ def test_each_claim_has_its_verdict_and_its_comparison(study, page):
     slope = f"{100 * slope['trend_of_alpha', 'adaptive']:+.2f}".replace("-", MINUS)
     assert f"F-score {slope} points per decade" in page.text
     assert "F-score +2.0 events" in page.text
-    assert page.text.count("(Our reading of the numbers; no sentence of the paper.)") == 3
+    assert page.text.count("(Our reading of the numbers; the paper does not say it.)") == 3
     assert "Compared MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001 F-" in page.text
     assert "(published +3.80)" in page.text
     kinds = page.rows("Paired differences behind the verdicts")
@@ -488,7 +488,7 @@ def test_teachers_and_their_soft_labels_are_shown_with_numbers(page):
     softness = page.rows("Mean largest posterior")
     assert softness["1, trained on"] == ["7", "0.9951", "0.0200", "100.0%"]
     assert softness["1, not seen"] == ["9", "0.8000", "0.5000", "77.8%"]
-    assert any("equal ones 0.25 and 1.3863." in caption for caption in page.tables)
+    assert any("uniform ones 0.25 and 1.3863." in caption for caption in page.tables)
 
 
 @pytest.mark.parametrize(("largest", "told"), [(0.9899, False), (0.9901, True)])
@@ -530,6 +530,6 @@ def test_pairs_of_events_without_a_difference_are_one_sentence(study, tmp_path):
     table.loc[pair, ["low", "high", "fold_low", "fold_high"]] = np.nan
     write_table(table, tmp_path / "events.tsv")
     page = page_of((study[0], study[1] | {"event_comparisons": tmp_path / "events.tsv"}))
-    assert "No event is seen to differ: MTL, alpha = 0.0001 vs CNN-BiGRU." in page.text
+    assert "No difference found at any event: MTL, alpha = 0.0001 vs CNN-BiGRU." in page.text
     assert "F-score better at 0, worse at 0; error rate better at 0, worse at 0" not in page.text
     assert page.text.count(": F-score better at") == 7

@@ -435,7 +435,7 @@ def _reason(found: Estimate, wanted: int) -> str:
     if not found.has_seeds:
         return f"the interval over folds (one seed in each) lies {where}"
     folds = {
-        found.side(): "also with folds as the unit: it would be expected of other recordings",
+        found.side(): "also with folds as the unit, so it is expected for other recordings too",
         0: "with folds as the unit the interval holds zero: other recordings may differ",
     }
     if np.isnan(found.fold_low):
@@ -559,7 +559,7 @@ def _judge_control(name: str, found: Mapping[str, Estimate], better: int) -> dic
     if verdict != INCONCLUSIVE:
         of_folds = judge_control(*(each.fold_side() * better for each in asked))
         folds = {
-            verdict: "also with folds as the unit: it would be expected of other recordings",
+            verdict: "also with folds as the unit, so it is expected for other recordings too",
             INCONCLUSIVE: "with folds as the unit it is inconclusive: other recordings may differ",
         }
         sentence += f"; {folds.get(of_folds, f'with folds as the unit it {of_folds}')}"

@@ -1,4 +1,4 @@
-"""Events and scene of one's own recordings, found while they are read."""
+"""Detect events and the scene of the user's recordings while reading them."""
 
 import hashlib
 import itertools
@@ -28,13 +28,13 @@ BATCH = 4  # clips at a time; bounds memory
 
 
 class Page(Protocol):
-    """Makes a recording's page of what is found in it; its result is called ``page``."""
+    """Makes a recording's page of what is found in it; its target is called ``page``."""
 
     def push(self, log_mel: np.ndarray, posteriors: np.ndarray) -> None:
         """Take further frames x bands, and frames x events."""
 
     def write(self, source: Path, found: "Found", target: Path) -> None:
-        """Write it, once all of the recording was pushed."""
+        """Write the page, after all of the recording was pushed."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class EventTracker:
     def push(self, posteriors: np.ndarray) -> np.ndarray:
         """Take further frames x events; return which are active, boolean."""
         active = reached(posteriors, self.thresholds)
-        sums = np.zeros((len(active) + 1, active.shape[1]))  # of what is active before each frame
+        sums = np.zeros((len(active) + 1, active.shape[1]))  # of active ones before each frame
         np.cumsum(np.where(active, posteriors, 0), axis=0, out=sums[1:])
         steps = np.diff(np.vstack([self._open, active]).astype(np.int8), axis=0)
         for event in np.flatnonzero(self._open | active.any(axis=0)):
@@ -77,7 +77,7 @@ class EventTracker:
         return active
 
     def _follow(self, event: int, steps: np.ndarray, sums: np.ndarray) -> None:
-        """Note an event's stretches that end in this block, and the one that goes on behind it."""
+        """Note an event's stretches that end in this block, and the one that continues after it."""
         begins, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
         firsts, bases = begins + self.frames, sums[begins]
         if self._open[event]:
@@ -102,7 +102,7 @@ class EventTracker:
         names
             Of the classes.
         hop
-            Samples from frame to frame, and samples a second.
+            Samples from frame to frame, and samples per second.
         """
         for event in np.flatnonzero(self._open):
             first, stop = self._first[[event]], np.array([self.frames])
@@ -129,7 +129,7 @@ def detect(
     advance: Callable[[float, float], object] = lambda seconds, total: None,
     page: Page | None = None,
 ) -> Found:
-    """Find the events and the scene of a recording, in memory that its length does not change.
+    """Find the events and the scene of a recording; memory does not grow with its length.
 
     Parameters
     ----------
@@ -138,12 +138,12 @@ def detect(
     detector
         The students.
     results
-        Target of each of ``recordings.RESULTS``, and of ``page`` where one is made, in one folder.
-        What stands there is removed first; after a failure of any kind nothing is there.
+        Target of each of ``recordings.RESULTS``, and of ``page`` if one is made, in one folder.
+        Existing files are deleted first; after a failure of any kind, none is left.
     threshold
-        Of all events; ``None`` takes the students' adaptive ones.
+        For all events; ``None`` takes the students' adaptive ones.
     advance
-        Called with the seconds that each step has done, and those of the whole recording.
+        Called after each step with its seconds and those of the whole recording.
     page
         Makes its page.
 
@@ -210,10 +210,10 @@ def _hear(
 
 @contextmanager
 def _all_or_none(targets: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Give paths to write to, which become ``targets`` when all are written."""
+    """Yield paths to write to, which are renamed to ``targets`` when all are written."""
     first = next(iter(targets.values()))
     first.parent.mkdir(parents=True, exist_ok=True)
-    # Of no other recording, even of a process with this number on another machine; and short.
+    # Short, and unique to this recording even if a process elsewhere has the same ID.
     name = hashlib.sha256(os.fsencode(first.name)).hexdigest()[:16]
     folder = partial_beside(first.with_name(name))
     partial = {key: folder / f"{key}{target.suffix}" for key, target in targets.items()}
@@ -222,7 +222,7 @@ def _all_or_none(targets: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         for key, target in targets.items():
             partial[key].replace(target)
     except BaseException:
-        _remove(targets)  # some may have their name already
+        _remove(targets)  # some may be renamed already
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -20,12 +20,12 @@ from softscene.models.networks import Student
 from softscene.training.weights import load_tensors, load_weights, save_tensors
 
 FILE = "detector.safetensors"  # in a run's folder
-ABOUT = "detector"  # the fact of the file that says what its tensors are, as JSON
+ABOUT = "detector"  # the file's metadata key that describes its tensors, as JSON
 
 
 @dataclass(frozen=True)
 class StudentFiles:
-    """What a finished run has of a student.
+    """A student's files in a finished run.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class StudentFiles:
     weights, parameters, statistics, thresholds
         Its files; ``statistics`` are its fold's.
     origin
-        What its weights must have been made of.
+        The origin that its weights must have.
     """
 
     variant: Variant
@@ -50,14 +50,14 @@ class StudentFiles:
 
 @dataclass(frozen=True)
 class About:
-    """What is said of a detector.
+    """Facts about a detector.
 
     Attributes
     ----------
     run, method, kind
         Where it comes from: the run, the method's name, METHOD/WEIGHTS.
     synthetic
-        Whether it has learnt from synthetic sound.
+        Whether it was trained on synthetic sound.
     events, scenes
         Names of the classes.
     clip_frames
@@ -106,7 +106,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Detector:
-    """Students whose answers are averaged."""
+    """Students whose outputs are averaged."""
 
     about: About
     members: tuple[Member, ...]
@@ -133,8 +133,8 @@ class Detector:
         Returns
         -------
         tuple
-            Of each clip the posterior s(y) of each event, frames x events; and clips x scenes, the
-            posterior softmax(w), NaN where no student has a scene branch. float64.
+            For each clip, posteriors s(y) of events, frames x events; and posteriors softmax(w) of
+            scenes, clips x scenes, NaN if no student has a scene branch. float64.
         """
         about = self.about
         lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
@@ -157,7 +157,7 @@ class Detector:
 def best_variant(scores: Sequence[tuple[Variant, str | Path]]) -> str:
     """METHOD/WEIGHTS with the best mean F-score, in frames and with adaptive thresholds.
 
-    That is the best of these in Table 3, whose means are of the same files.
+    It is also the best of these in Table 3, whose means are from the same files.
 
     Parameters
     ----------
@@ -197,14 +197,14 @@ def export_detector(
     labels
         Names of the classes.
     target
-        The detector file: safetensors, proved by its checksum.
+        The detector file: safetensors with a checksum.
     about
         ``run``, ``method``, ``synthetic``, ``clip_frames`` and ``features`` of :class:`About`.
 
     Raises
     ------
     ResultError
-        A file of a student cannot be read, is of other events, or is another student's.
+        A file of a student cannot be read, has other events, or is another student's.
     """
     tensors: dict[str, Tensor] = {}
     sizes = {}
@@ -259,7 +259,7 @@ def load_detector(
     only
         Names of the students to take; none means all.
     fused
-        In which form the networks compute, see :class:`NetworkParameters`; the file has no say.
+        Whether the networks are fused, see :class:`NetworkParameters`; not set by the file.
 
     Raises
     ------
@@ -297,10 +297,10 @@ def load_detector(
 
 
 def _no_detector(source: str | Path, why: str) -> str:
-    """What is wrong with a file; only what a run made can be made again."""
+    """What is wrong with a file; only a run's own file can be remade."""
     path = Path(source)
     ours = path.name == FILE and path.absolute().parent.parent.name == "results"
-    advice = how_to_remake(source) if ours else f"results/<run>/{FILE} of a finished run is one"
+    advice = how_to_remake(source) if ours else f"use results/<run>/{FILE} of a finished run"
     return f"{source} is no detector {why}; {advice}"
 
 

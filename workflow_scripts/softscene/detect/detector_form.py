@@ -12,14 +12,14 @@ from softscene.config.checks import faults
 from softscene.config.reading import read_schema
 from softscene.models.networks import NetworkParameters, Student
 
-FORMAT = 1  # one more with each change of what the file holds, or of what that means
+FORMAT = 1  # raised with each change of the file's content or of its meaning
 SCHEMA = Path(__file__).with_name("detector.schema.yaml")
 LENGTHS = {"mean": "bands", "deviation": "bands", "thresholds": "events"}  # of a student's arrays
-SHOWN = 3  # of many faults, so many are told
+SHOWN = 3  # most faults reported
 
 
 def make_network(size: Mapping[str, Any]) -> Student:
-    """The network of a student's sizes, untrained."""
+    """An untrained network of a student's sizes."""
     given = {key: value for key, value in size.items() if key != "scene_branch"}
     given["scene_channels"] = tuple(given["scene_channels"])
     return Student(NetworkParameters(**given), scene_branch=size["scene_branch"])
@@ -31,7 +31,7 @@ def form_faults(facts: Any, tensors: Mapping[str, Tensor]) -> list[str]:
     Parameters
     ----------
     facts
-        What the file says of itself: anything that JSON can hold.
+        The file's metadata: any JSON value.
     tensors
         Its arrays: of each student STUDENT/network/..., STUDENT/mean and STUDENT/deviation (of
         each band), and STUDENT/thresholds (of each event).
@@ -71,11 +71,11 @@ def _array_faults(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> It
         student, network, _ = name.partition("/network/")
         if fault and not network:
             yield f"the array {name} {fault}"
-        elif fault and student not in told:  # one word for all of a network
+        elif fault and student not in told:  # one message for a whole network
             told.add(student)
             yield (
-                f"the weights of {student} are not those of the workflow's network, which alone a "
-                "detector can hold; name another method by 'detector' and export it again "
+                f"the weights of {student} do not fit the workflow's network, and a detector "
+                "can hold no other; name another method in 'detector' and export it again "
                 f"({name} {fault})"
             )
 
@@ -105,7 +105,7 @@ def _form(tensor: Tensor) -> str:
 
 
 def _expected_arrays(facts: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """Name and, without values, each array that a detector of these facts has."""
+    """Name and an array without values for each that a detector of these facts has."""
     with torch.device("meta"):  # sizes only: a wrong number must not fill the memory
         for name, size in facts["students"].items():
             for key, value in make_network(size).state_dict().items():

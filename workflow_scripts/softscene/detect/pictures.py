@@ -19,18 +19,18 @@ from softscene.detect.detector import About
 from softscene.features.store import FeatureParameters
 from softscene.report.style import STYLE
 
-COLUMNS = 1000  # at least so many of a long recording are drawn, and up to twice as many
+COLUMNS = 1000  # a long recording has from so many to twice as many
 WIDTH, HEIGHT, LANE = 7.2, 2.4, 0.19  # inches: of the picture without lanes, and of a lane
 LONGEST = 70  # characters of a name that fit
 HERTZ = (125, 500, 1000, 2000, 4000, 8000, 16000)
-TICKS = 8  # at most so many distances between times
+TICKS = 8  # most intervals between times
 DAY = 86_400  # s
 STEPS = (
     *(k / scale for scale in (1000, 100, 10, 1) for k in (1, 2, 5)),
     10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
 )  # fmt: skip
 DARKEST, BRIGHTEST = 1, 99.9  # percentiles of the energies that the colours span, and
-LEAST_SPAN = np.log(10)  # at least so much, 10 dB: what is as good as constant is one colour
+LEAST_SPAN = np.log(10)  # at least 10 dB: nearly constant sound has one colour
 
 
 class Overview:
@@ -98,11 +98,11 @@ def draw(
     seconds
         Its length.
     rate
-        Its own samples a second: it holds nothing above half of them.
+        Its own sample rate, Hz: it holds nothing above half of it.
     overview
-        What was seen of it.
+        Its columns.
     scenes
-        Posterior of each scene; NaN where the students know none.
+        Posterior of each scene; NaN if no student has a scene branch.
     about
         The detector's names, and what it was trained on.
     target
@@ -151,7 +151,7 @@ def _draw_spectrogram(
 
 
 def _energy_range(log_mel: np.ndarray) -> tuple[float, float]:
-    """What the colours span: of the bands that the recording has, which may be none."""
+    """Energies that the colours span, in the recording's bands, which may be none."""
     if log_mel.size == 0:
         return 0.0, LEAST_SPAN
     lowest, highest = np.percentile(log_mel, [DARKEST, BRIGHTEST])
@@ -175,13 +175,13 @@ def _draw_lanes(axes: Axes, active: np.ndarray, end: float) -> AxesImage:
 
 
 def _colours() -> Colormap:
-    """Blues of which none is as pale as the paper."""
+    """Blues, none as pale as the background."""
     blues = mpl.colormaps["Blues"](np.linspace(0.25, 1, 256))
     return LinearSegmentedColormap.from_list("posterior", list(blues))
 
 
 def time_ticks(seconds: float) -> tuple[list[float], list[str]]:
-    """Places (s) of an axis of so many seconds, and labels that say exactly these places."""
+    """Ticks (s) of an axis of so many seconds, and their exact labels."""
     step = next((step for step in STEPS if seconds / step <= TICKS), 0)
     step = step or DAY * math.ceil(seconds / DAY / TICKS)
     decimals = max(0, math.ceil(-math.log10(step)))

@@ -1,4 +1,4 @@
-"""One's own recordings: which files they are, and what their results are called."""
+"""The user's own recordings: how they are found, and what their results are called."""
 
 import os
 import re
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from softscene.core.errors import AudioError, ConfigurationError, printable
 
-# Endings of what soundfile reads, in small letters; not RAW, which does not say what it holds.
+# Endings that soundfile reads, in lower case; not RAW, which has no header.
 SUFFIXES = (
     ".aif", ".aifc", ".aiff", ".au", ".avr", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".nist",
     ".oga", ".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave",
 )  # fmt: skip
-# Of sound, alone or in films, that soundfile does not read.
+# Endings of sound and video files that soundfile does not read.
 FOREIGN = (
     ".3gp", ".aac", ".ac3", ".amr", ".ape", ".avi", ".dff", ".dsf", ".m4a", ".m4b", ".m4v", ".mka",
     ".mkv", ".mov", ".mp4", ".mpc", ".mpeg", ".mpg", ".mts", ".ra", ".tta", ".webm", ".wma", ".wmv",
     ".wv",
 )  # fmt: skip
 CONVERT = "convert it first, e.g. ffmpeg -i FILE FILE.wav"
-# What is written of a recording, and what is put behind its name.
+# What is written for a recording, and what is appended to its name.
 RESULTS = {
     "events": ".events.tsv",
     "audacity": ".audacity.txt",
@@ -30,24 +30,24 @@ RESULTS = {
     "picture": ".png",
 }
 WITH_PAGE = RESULTS | {"page": ".html"}  # to see and hear it
-LONGEST = 255 - max(map(len, RESULTS.values()))  # bytes of a name, as file systems hold 255
-# Snakemake takes {x} for a wildcard and <x> for a path variable, and no line feed for a path.
+LONGEST = 255 - max(map(len, RESULTS.values()))  # bytes of a name; file systems allow 255
+# Snakemake reads {x} as a wildcard and <x> as a path variable, and refuses line feeds.
 _SNAKEMAKES_OWN = re.compile(r"[{}\n]|<[a-z][a-z0-9_]*>")
 _ELSEWHERE = "rename it, or give it to workflow_scripts/detect.py"
 
 
 @dataclass(frozen=True)
 class Given:
-    """What files and folders stand for.
+    """What was found in files and folders.
 
     Attributes
     ----------
     recordings
-        Name -> file; no two have one name.
+        Name -> file; names are unique.
     problems
         What cannot be used, and why; a line each.
     foreign
-        Files in folders that hold sound, but none that soundfile reads; a line each.
+        Sound files in folders that soundfile does not read; a line each.
     """
 
     recordings: dict[str, Path]
@@ -56,20 +56,20 @@ class Given:
 
 
 def find_recordings(given: Sequence[str | Path]) -> Given:
-    """The recordings that are meant, and a name for each that is no other's.
+    """Find the recordings, and give each a unique name.
 
     Parameters
     ----------
     given
-        Files of any ending, whether they are there or not; and folders, which stand for all files
-        below them that have one of ``SUFFIXES`` and are not hidden.
+        Files of any ending, existing or not; and folders, which stand for all files below them
+        that have one of ``SUFFIXES`` and are not hidden.
 
     Returns
     -------
     Given
-        A file's name is its own; a folder's file is called FOLDER/WAY/TO/FILE. Where two would
-        have the same, all are called by their way from the folder that has them all. Folders that
-        cannot be looked through are ``problems``.
+        A file keeps its name; a file in a folder is called FOLDER/PATH/TO/FILE. If two names
+        would be equal, all are called by their path from their common folder. Folders that
+        cannot be read are ``problems``.
 
     Raises
     ------
@@ -101,12 +101,12 @@ def find_recordings(given: Sequence[str | Path]) -> Given:
 def recordings_of(given: str | None) -> Given:
     """:func:`find_recordings` for the configuration's ``input``; nothing where it is null.
 
-    Files of a folder that Snakemake could not make results of are ``problems``.
+    Files in a folder that Snakemake cannot make results for are ``problems``.
 
     Raises
     ------
     ConfigurationError
-        It is not there, or none of its files can be used.
+        It does not exist, or none of its files can be used.
     AudioError
         As :func:`find_recordings` does.
     """
@@ -137,9 +137,9 @@ def too_long(name: str) -> str | None:
 
 
 def is_dated_ahead(path: str | Path) -> bool:
-    """Whether a file that is there, or a link to it, is dated in the future.
+    """Whether an existing file, or a link to it, is dated in the future.
 
-    Snakemake takes results that are older than their input for a broken clock's, and deletes them:
+    Snakemake blames a broken clock for results that are older than their input, and deletes them:
     such a file must not be an ``input``.
     """
     path = Path(path)
@@ -147,7 +147,7 @@ def is_dated_ahead(path: str | Path) -> bool:
 
 
 def _unusable(name: str, path: Path) -> str | None:
-    """Why Snakemake cannot make results of a file."""
+    """Why Snakemake cannot make results for a file."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -164,7 +164,7 @@ def _unusable(name: str, path: Path) -> str | None:
 
 
 def _below(folder: Path) -> tuple[list[Path], list[str], list[str]]:
-    """Recordings; words on other files with sound, and on folders that cannot be looked through."""
+    """Recordings; messages on other sound files, and on folders that cannot be read."""
     problems: list[str] = []
 
     def note(error: OSError) -> None:

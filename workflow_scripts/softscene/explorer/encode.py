@@ -1,4 +1,4 @@
-"""What a page holds of a recording as text: its sound, its spectrogram, and probabilities."""
+"""Encode a recording's sound, spectrogram and probabilities as text for a page."""
 
 import base64
 import io
@@ -15,21 +15,21 @@ from softscene.features.store import FeatureParameters
 
 SOUND_RATE = 24000  # Hz, one of the five that Opus has
 SOUND_COMPRESSION = 0.9  # of 0 to 1; about 30 kbit/s
-LOUDEST = 0.7  # peak that each recording is brought to, so that quiet ones are heard
+LOUDEST = 0.7  # peak to which each recording is scaled
 WIDEST = 8192  # pixels of a spectrogram; some browsers draw no image above 16,384
-SHADES = 64  # of a spectrogram; its noise makes more of them large
+SHADES = 64  # of a spectrogram; with more, its noise makes large files
 DARK, BRIGHT = 5, 99.8  # percentiles of a recording's energies
 FREQUENCIES = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz, labelled
 
 
 def sound(samples: np.ndarray, sample_rate: int) -> str:
-    """A mono signal as a data URI, Ogg Opus: which keeps the time that MP3 shifts."""
+    """A mono signal as a data URI, Ogg Opus: it does not shift time as MP3 does."""
     resampled = librosa.resample(samples, orig_sr=sample_rate, target_sr=SOUND_RATE)
     return sound_of_blocks([resampled], float(np.abs(resampled).max(initial=0.0)))
 
 
 def sound_of_blocks(blocks: Iterable[np.ndarray], peak: float) -> str:
-    """The same of a signal that comes in blocks of any size, at ``SOUND_RATE``.
+    """The same for a signal that comes in blocks of any size, at ``SOUND_RATE``.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def spectrogram(features: np.ndarray) -> tuple[str, int]:
     -------
     tuple
         PNG as a data URI, and frames to a pixel: 1, or more where the image would get too wide.
-        The last pixel of a row may stand for frames behind the last one.
+        The last pixel of a row may extend beyond the last frame.
     """
     step = -(-len(features) // WIDEST)
     padded = np.pad(features, ((0, -len(features) % step), (0, 0)), mode="edge")
@@ -92,7 +92,7 @@ def levels_of(thresholds: Iterable[float]) -> np.ndarray:
 def codes(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """How many levels each probability reaches, so that ``codes > k`` is a detection.
 
-    It is one of :func:`softscene.evaluation.thresholds.reached` at ``levels[k]``, exactly.
+    It is exactly what :func:`softscene.evaluation.thresholds.reached` gives at ``levels[k]``.
 
     Frames x events -> events x frames, little-endian, of 8 bits where 255 levels are enough.
     """

@@ -1,4 +1,4 @@
-"""The explorer's page of a recording of one's own: what is detected, without any reference."""
+"""The explorer's page of the user's own recording: detections without a reference."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -47,7 +47,7 @@ class OwnPage:
     detector
         Whose posteriors it shows.
     threshold
-        Of all events; ``None`` takes the detector's own.
+        For all events; ``None`` takes the detector's own.
     """
 
     def __init__(self, detector: Detector, threshold: float | None = None) -> None:
@@ -58,7 +58,7 @@ class OwnPage:
         self.levels = levels_of(self.limits.tolist())
         features = self.about.features
         self.hop = features.hop_length / features.sample_rate
-        self._room = round(LONGEST / self.hop)  # frames that are still shown
+        self._room = round(LONGEST / self.hop)  # frames that still fit on the page
         self._log_mel: list[np.ndarray] = []
         self._codes: list[np.ndarray] = []  # events x frames each
 
@@ -109,11 +109,11 @@ def _notes(about: About, found: Found) -> Iterator[str]:
         yield SYNTHETIC_NOTE
     if found.seconds > LONGEST:
         hours = found.seconds / 3600
-        yield f"Only the first hour is shown, of {hours:.2f} hours; the tables have all."
+        yield f"Only the first of {hours:.2f} hours is shown; the tables have all."
 
 
 def _scenes(about: About, posteriors: np.ndarray) -> str:
-    """Scenes and their posteriors, the likeliest first; nothing where the students know none."""
+    """Scenes and their posteriors, the likeliest first; empty if no student has a scene branch."""
     if np.isnan(posteriors).any():
         return ""
     ranked = sorted(zip(posteriors.tolist(), about.scenes, strict=True), reverse=True)
@@ -121,7 +121,7 @@ def _scenes(about: About, posteriors: np.ndarray) -> str:
 
 
 def _sound(source: Path) -> str:
-    """The recording's sound, of its first hour; read twice, so that no length fills memory."""
+    """Sound of the recording's first hour; read twice, so that memory stays bounded."""
     peak = max(float(np.abs(block).max(initial=0)) for block in _blocks(source))
     return sound_of_blocks(_blocks(source), peak)
 

@@ -1,7 +1,7 @@
 """The explorer: one page to see and hear what each method detects in the evaluation parts.
 
-The page computes detections and counts by itself, for any threshold. It decides as the evaluation
-does, as it knows each probability's place among all thresholds: see :func:`.encode.codes`.
+The page computes detections and counts by itself, for any threshold. It decides exactly as
+the evaluation, as it knows each probability's rank among all thresholds: see :func:`.encode.codes`.
 """
 
 import json
@@ -63,7 +63,7 @@ def shown_of(
     probabilities: Sequence[str],
     thresholds: Sequence[str],
 ) -> list[Shown]:
-    """Put the variants and the files together; files by variant and then by fold."""
+    """Match the variants with the files, which are sorted by variant and then by fold."""
     folds = len(probabilities) // len(variants)
     parts = [slice(index * folds, (index + 1) * folds) for index in range(len(variants))]
     return [
@@ -74,12 +74,12 @@ def shown_of(
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the recordings and their reference lie.
+    """Where the recordings and their reference are.
 
     Attributes
     ----------
     audio
-        Table of downloaded recordings -> folder they lie in.
+        Table of downloaded recordings -> their folder.
     events
         ``events.tsv``, the reference.
     features
@@ -102,13 +102,13 @@ class Sources:
         return self.parameters.hop_length / self.parameters.sample_rate
 
     def facts(self) -> dict[str, str]:
-        """What features must have been made of."""
+        """The origin that the features must have."""
         return sources_of(self.events, list(self.audio))
 
 
 @dataclass(frozen=True)
 class Detector:
-    """What a student says of an evaluation part.
+    """A student's output for an evaluation part.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class Part:
     Attributes
     ----------
     fold
-        Whose it is.
+        The fold that it belongs to.
     scenes
         Recording -> its scene.
     reference
@@ -145,7 +145,7 @@ class Part:
 
 
 def choose(scenes: Mapping[str, str], number: int) -> list[str]:
-    """So many recordings, or all that there are: of each scene in turn, in the order given.
+    """Choose up to ``number`` recordings: from each scene in turn, in the order given.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def make_explorer(
     synthetic
         Whether the sounds were generated, which the page then says.
     terms
-        Those of the data that the page holds a copy of, if any.
+        Terms of the data that the page contains, if any.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def _sums(reference: np.ndarray, detected: np.ndarray) -> list[int]:
 
 
 def _of_part(part: Part, tallies: Mapping[str, np.ndarray], levels: np.ndarray) -> Json:
-    """What the page cannot count by itself, as it has not all recordings: the whole part."""
+    """Counts of the whole part, which the page cannot make: it does not have all recordings."""
     places = {level: index for index, level in enumerate(levels.tolist())}
     totals = np.sum(list(tallies.values()), axis=0)
     return {
@@ -367,7 +367,7 @@ def _contents(
 def fill_page(overview: Json, contents: Iterable[Json]) -> str:
     """The page's text: its template with style, scripts and data in it.
 
-    Each recording's content is an element of its own, which the browser reads when it is chosen.
+    Each recording's content is a separate element, which is read when the recording is chosen.
     """
     data = [("study", overview)]
     data += [(f"recording-{index}", content) for index, content in enumerate(contents)]
@@ -386,5 +386,5 @@ def fill_page(overview: Json, contents: Iterable[Json]) -> str:
 
 
 def _json(content: Json) -> str:
-    """JSON that cannot end the element that it stands in."""
+    """JSON that cannot close the element that contains it."""
     return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

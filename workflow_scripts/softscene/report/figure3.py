@@ -32,13 +32,13 @@ GREYS = ("#555555", "#000000", "#999999")  # of methods without a weight
 STAR = {"linestyle": "", "marker": "*", "markeredgecolor": "black", "markeredgewidth": 0.5}
 SPREAD = "± one standard deviation"
 PUBLISHED = "published (TUT recordings)"
-# Of a figure's width, at least so much is axes; the rest are the labels of the scores.
+# Least share of a figure's width for the axes; the rest is for the score labels.
 AXES = 0.78
 
 
 @dataclass(frozen=True)
 class Form:
-    """Panels of a figure: its width in inches, size of its texts in points, panels side by side."""
+    """A figure's form: width in inches, font size in points, panels side by side."""
 
     width: float
     font: float
@@ -68,7 +68,7 @@ class Line:
 
     @property
     def is_point(self) -> bool:
-        """Whether the method has one weight alone, as one's own may have."""
+        """Whether the method has only one weight, as a user's method may."""
         return len(self.rows) == 1
 
 
@@ -76,8 +76,8 @@ class Line:
 class Places:
     """Where markers are along the axis, so that none hides another.
 
-    Weights are evenly apart: the first is at 0, the next at 1. At each, the lines' markers are side
-    by side, each with the published star at its right. Stars of levels are right of all weights.
+    Weights are evenly spaced: the first is at 0, the next at 1. At each, the lines' markers are
+    side by side, each with its published star to the right. Stars of levels follow all weights.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Places:
     levels
         Places of the levels' stars.
     end
-        Of the axis.
+        End of the axis.
     slot
         Points between neighbours.
     """
@@ -111,7 +111,7 @@ def lines_of(table: pd.DataFrame) -> tuple[list[Line], pd.DataFrame]:
     -------
     tuple
         A line for each method with alpha, and for each method with beta and T, single points last;
-        and the rows of methods without a weight, which are levels.
+        and the rows of methods without a weight, drawn as levels.
     """
     weighted = table.assign(weight=table.alpha.fillna(table.beta))
     lines = []
@@ -154,7 +154,7 @@ def place_marks(lines: Sequence[Line], levels: pd.DataFrame, form: Form) -> Plac
 def _draw_line(
     axes: Axes, line: Line, number: int, score: str, scale: float, places: Places
 ) -> Artist:
-    """Draw mean, spread and published values, and return what stands for them in a legend.
+    """Draw mean, spread and published values, and return their legend entry.
 
     A single point is hollow.
     """
@@ -183,7 +183,7 @@ def _line_look(line: Line, number: int) -> dict[str, str]:
 def _draw_levels(
     axes: Axes, levels: pd.DataFrame, score: str, scale: float, places: Places, size: float
 ) -> Iterator[Artist]:
-    """Draw lines across, with bands and stars, and give what stands for each in a legend."""
+    """Draw horizontal lines with bands and stars, and yield their legend entries."""
     stars = iter(places.levels)
     for number, row in enumerate(levels.itertuples()):
         mean, spread, published = (
@@ -205,7 +205,7 @@ def _draw_levels(
 
 
 def _score_axis(axes: Axes, rows: pd.DataFrame, score: str, scale: float) -> None:
-    """Reach from the least to the largest mean, spread or published value, and a marker more."""
+    """Span all means, spreads and published values, with a margin for the markers."""
     mean, spread = rows[f"{score}_mean"], rows[f"{score}_std"].fillna(0)
     values = np.concatenate([mean - spread, mean + spread, rows[f"published_{score}"]]) * scale
     low, high = np.nanmin(values), np.nanmax(values)
@@ -221,11 +221,11 @@ def _weight_axis(axes: Axes, places: Places, width: float) -> None:
 
 
 def _add_legend(figure: plt.Figure, handles: Sequence[Artist], form: Form, spread: bool) -> int:
-    """Name what is drawn, below it, and return in how many lines of text."""
+    """Add the legend below the panels, and return its number of text lines."""
     title = f"Mean{f' {SPREAD}' if spread else ''} over folds and seeds"
     title = wrapped(title, form.width * POINTS - 2 * form.font)
     room = form.width * POINTS - 5 * form.font  # beside a line's sample
-    for handle in handles:  # by hand, as axes leave out whose name begins with "_"
+    for handle in handles:  # by hand, as axes leave out labels that begin with "_"
         handle.set_label(wrapped(handle.get_label(), room))
     longest = max(text_width(line) for each in handles for line in each.get_label().split("\n"))
     columns = max(1, min(3, int(form.width * POINTS / (longest + 6 * form.font))))
@@ -283,7 +283,7 @@ def plot_figure3(
         Paths. Those whose name begins with ``wide`` get the form for slides, with the panels side
         by side; all others that of a journal's column.
     synthetic
-        Whether the corpus is.
+        Whether the corpus is synthetic.
     left_out
         Methods that would hide the others: controls, which the paper does not have.
     """

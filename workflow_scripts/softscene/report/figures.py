@@ -1,4 +1,4 @@
-"""The report's figures beside Fig. 3: Table 1, learning curves, teachers, soft labels."""
+"""The report's figures besides Fig. 3: Table 1, learning curves, teachers, soft labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from softscene.report.style import (
     wrapped,
 )
 
-# Black is the teachers'. Dashes are apart without any colour; a whole look comes again after 72.
+# Black is the teachers'. Dashes differ without colour too; a look recurs after 72 curves.
 CURVE_COLOURS = (*COLOURS[:-1], "#888888", "#882255", "#332288")
 MOST = 4  # lines in a panel of learning curves
 LOSSES = (
@@ -60,12 +60,12 @@ class Student:
 
 
 def readable(scene: str) -> str:
-    """A scene's name as it is read."""
+    """A scene's name for readers."""
     return scene.replace("_", " ")
 
 
 def _narrow(scenes: Sequence[str]) -> list[str]:
-    """Names under columns, a line for each word; of a long word several."""
+    """Column names with a line for each word; long words are broken."""
     words = [readable(scene).split(" ") for scene in scenes]
     width = 0.7 * COLUMN * POINTS / len(scenes)
     return ["\n".join(wrapped(word, width) for word in each) for each in words]
@@ -79,7 +79,7 @@ def heat_map(
     norm: Normalize,
     size: float | None = None,
 ) -> ScalarMappable:
-    """Draw a matrix in shades of blue, which stay apart in grey, with a text in each cell.
+    """Draw a matrix in shades of blue, which differ in grey too, with a text in each cell.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def heat_map(
     norm
         Value -> 0 (light) .. 1 (dark).
     size
-        Of the texts, points; the style's if there is none.
+        Font size of the texts, points; the style's for None.
     """
     image = axes.imshow(np.ma.masked_invalid(values), cmap="Blues", norm=norm, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
@@ -103,7 +103,7 @@ def heat_map(
             column, row, texts[row][column], ha="center", va="center", fontsize=size,
             color="white" if dark else "black",
         )  # fmt: skip
-    axes.set_yticks(range(len(names[0])), names[0], va="center")  # level, of several lines too
+    axes.set_yticks(range(len(names[0])), names[0], va="center")  # centred, also with several lines
     axes.set_xticks(range(len(names[1])), names[1])
     axes.tick_params(length=0)
     axes.grid(False)
@@ -112,7 +112,7 @@ def heat_map(
 
 
 def _colour_bar(figure: Figure, image: ScalarMappable, axes: Sequence[Axes], name: str) -> Axes:
-    """Say below what the shades mean."""
+    """Add a colour bar below."""
     bar = figure.colorbar(image, ax=axes, location="bottom", aspect=40 / len(np.ravel(axes)))
     bar.set_label(name)
     bar.outline.set_visible(False)
@@ -132,7 +132,7 @@ def minutes_text(seconds: float) -> str:
 def plot_table1(table1: str | Path, results: Paths, synthetic: bool) -> None:
     """Draw Table 1: how often each event occurs in each scene, and how many minutes.
 
-    Both on a logarithmic scale of colour.
+    Both on a logarithmic colour scale.
     """
     table = read_table(table1)
     events, scenes = table.event.unique(), table.scene.unique()
@@ -195,7 +195,7 @@ def plot_learning_curves(
     results
         Target of each format.
     synthetic
-        Whether the corpus is.
+        Whether the corpus is synthetic.
     """
     curves = _panels(students)
     if teachers:
@@ -211,7 +211,7 @@ def plot_learning_curves(
         figure, panels = plt.subplots(
             len(curves), figsize=(COLUMN, height), sharex=True, layout="constrained", squeeze=False
         )
-        firsts: dict[str, Axes] = {}  # panels of one loss have one scale
+        firsts: dict[str, Axes] = {}  # panels of one loss share a scale
         for axes, (name, lines) in zip(panels[:, 0], curves, strict=True):
             first = firsts.setdefault(name.split("\n")[0], axes)
             if first is not axes:
@@ -246,7 +246,7 @@ def _panels(students: Sequence[Student]) -> list[tuple[str, dict[int | None, pd.
 
 
 def _together(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Histories one under the other, indexed by epoch."""
+    """Concatenated histories, indexed by epoch."""
     return pd.concat([read_table(path) for path in paths]).set_index("epoch")
 
 
@@ -332,6 +332,6 @@ def plot_soft_labels(table: pd.DataFrame, results: Paths, synthetic: bool) -> No
 
 
 def _map_height(names: tuple[Sequence[str], Sequence[str]], lines: int) -> float:
-    """Inches of a map with its names, whose cells have so many lines of text."""
+    """Height in inches of a map with its names; its cells have ``lines`` lines of text."""
     row = max(_lines(names[0]), lines) * 1.2 * LINE + 5
     return (len(names[0]) * row + _lines(names[1]) * LINE) / POINTS

@@ -24,8 +24,8 @@ from softscene.report.style import COLOURS, LEVEL, STYLE, save
 
 COLUMN = 3.46  # inches, 88 mm
 ROW, HEAD = 0.17, 0.45  # inches of a claim, and of a panel's axis and title
-OURS, PUBLISHED = 0.2, -0.2  # where they stand in a row, so that neither hides the other
-CLAIMED = "#e4edf5"  # behind the side of zero that is claimed
+OURS, PUBLISHED = 0.2, -0.2  # offsets in a row, so that neither hides the other
+CLAIMED = "#e4edf5"  # background of the claimed side of zero
 # Colour, marker and filling of a verdict: they differ in grey too.
 LOOKS = {
     REPRODUCED: (COLOURS[0], "o", COLOURS[0]),
@@ -43,9 +43,9 @@ SCORE_NAMES = {"f_score": "F-score", "error_rate": "error rate"}
 def plot_claims(claims: str | Path, results: Mapping[str, str | Path], synthetic: bool) -> None:
     """Draw the paired differences behind all verdicts, from ``claims.tsv``, to each of results.
 
-    A row for each claim and score, numbered as the report does; frames, adaptive thresholds. The
-    thick line is the interval within folds, the thin one that over folds, which alone is there of
-    one seed in each fold; it may leave the axes. Published differences stand a little higher.
+    A row for each claim and score, numbered as in the report; frames, adaptive thresholds. Thick
+    line: interval within folds (none with one seed per fold). Thin line: interval over folds, which
+    may leave the axes. Published differences are drawn a little higher.
     """
     table = headline(read_table(claims))
     numbers = {key: place for place, key in enumerate(table.claim.unique(), start=1)}
@@ -104,7 +104,7 @@ def _scale(row: tuple) -> float:
 
 
 def _limits(rows: Sequence[tuple]) -> tuple[float, float]:
-    """What the axis reaches: all but intervals over folds where there are others, and zero."""
+    """The axis's range: zero and all values; intervals over folds only without others."""
     values = []
     for row in rows:
         bounds = (row.low, row.high) if pd.notna(row.low) else (row.fold_low, row.fold_high)
@@ -121,7 +121,7 @@ def _name(row: tuple, numbers: Mapping[str, int]) -> str:
 
 
 def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
-    """What is drawn, and nothing else."""
+    """Only what is drawn."""
     handles = [
         Line2D([], [], linestyle="", marker=marker, markersize=4, color=colour,
                markerfacecolor=filling, label=verdict)

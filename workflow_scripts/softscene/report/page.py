@@ -1,4 +1,4 @@
-"""The report: one page that says what was run, and what it says of the paper."""
+"""The report: one page on what was run, and what it says about the paper."""
 
 import base64
 from collections import Counter
@@ -49,15 +49,15 @@ class Study:
     Attributes
     ----------
     configuration
-        As resolved, without what changes no result.
+        Resolved, without the keys that change no result.
     variants
-        All that are trained, as :class:`Variant` has them.
+        All that are trained: the fields of each :class:`Variant`.
     folder
         Of the workflow, for its commit.
     benchmarks
-        Folder of the run's benchmarks, which are read as far as they are there.
+        Folder of the run's benchmarks; those that exist are read.
     synthetic
-        Whether the corpus is.
+        Whether the corpus is synthetic.
     """
 
     configuration: Mapping[str, object]
@@ -81,7 +81,7 @@ def make_report(study: Study, files: Mapping[str, str | Sequence[str]], target: 
         there are claims, the figure ``forest``; where there are teachers, ``confusions``,
         ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``.
     target
-        Of the page.
+        Path of the page.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
@@ -96,7 +96,7 @@ def make_report(study: Study, files: Mapping[str, str | Sequence[str]], target: 
 
 
 def _in_one_line(value: object) -> object:
-    """Keep ``T = 1`` together where a line ends; what is HTML already stays as it is."""
+    """Keep ``T = 1`` together where a line ends; leave HTML unchanged."""
     return value.replace(" = ", UNBROKEN_EQUALS) if type(value) is str else value
 
 
@@ -187,7 +187,7 @@ def _image(path: str) -> str:
 
 
 def number(value: float, score: str) -> str:
-    """A score as it is read: F-score in percent, error rate as it is."""
+    """A score for the page: F-score in percent, error rate unscaled."""
     return MISSING if pd.isna(value) else f"{value * FACTORS[score]:.{DIGITS[score]}f}"
 
 
@@ -199,7 +199,7 @@ def gap(value: float, score: str) -> str:
 
 
 def interval(low: float, high: float, score: str, signed: bool = False) -> str:
-    """An interval as it is read."""
+    """An interval for the page."""
     if pd.isna(low) or pd.isna(high):
         return MISSING
     shown = gap if signed else number
@@ -207,7 +207,7 @@ def interval(low: float, high: float, score: str, signed: bool = False) -> str:
 
 
 def _answer(claims: pd.DataFrame) -> dict | None:
-    """What the first screen says of the paper's main claim; None of data of one's own."""
+    """What the first screen says about the paper's main claim; None for the user's own data."""
     rows = headline(claims[claims.claim == OF_TABLE3[0].key])
     if rows.empty:
         return None
@@ -220,7 +220,7 @@ def _answer(claims: pd.DataFrame) -> dict | None:
 
 
 def _reasons(rows: pd.DataFrame) -> list[str]:
-    """Reasons of a claim's verdicts: one where its scores have the same."""
+    """Reasons of a claim's verdicts: only one if its scores share it."""
     reasons = rows.reason.unique()
     if len(reasons) == 1:
         return list(reasons)
@@ -228,7 +228,7 @@ def _reasons(rows: pd.DataFrame) -> list[str]:
 
 
 def _own_answer(compared: pd.DataFrame, chosen: Chosen) -> dict | None:
-    """The same of data of one's own: soft labels vs one-hot scenes, without a verdict's words."""
+    """The same for the user's own data: soft labels vs one-hot scenes, better or worse."""
     if chosen.soft is None or chosen.hard is None:
         return None
     rows = of(compared, chosen.soft)
@@ -289,12 +289,12 @@ def _claims(claims: pd.DataFrame) -> list[dict]:
 
 
 def _parts(reason: str) -> list[str]:
-    """The sentences of a reason; which of the needed weights a run lacks is left out."""
+    """The sentences of a reason, without the names of weights that a run lacks."""
     return [LACKING if each.startswith(LACKING) else each for each in reason.split(". ")]
 
 
 def _shared_reason(claims: pd.DataFrame) -> str | None:
-    """The reason that most claims have, and at least half of them: the page gives it once."""
+    """The most common reason, if at least half of the claims have it: the page gives it once."""
     reasons = Counter(
         part
         for _, rows in headline(claims).groupby("claim")
@@ -310,7 +310,7 @@ def _in_words(shared: str | None) -> str | None:
 
 
 def _without(shared: str | None, reason: str) -> str:
-    """A reason without what the page says once."""
+    """A reason without the shared part."""
     kept = zip(_parts(reason), reason.split(". "), strict=True)
     return ". ".join(text for part, text in kept if part != shared)
 
@@ -382,7 +382,7 @@ def _table3_row(variant: Variant, row: pd.DataFrame, means: pd.DataFrame) -> dic
 
 
 def _bounds(mean: tuple) -> tuple[float, float]:
-    """The interval within folds; of one seed in each, the one over folds."""
+    """The interval within folds; with one seed per fold, the one over folds."""
     within = mean.pairs > mean.folds
     return (mean.low, mean.high) if within else (mean.fold_low, mean.fold_high)
 
@@ -390,9 +390,9 @@ def _bounds(mean: tuple) -> tuple[float, float]:
 def _comparisons(
     table: pd.DataFrame, variants: Sequence[Variant], chosen: Chosen
 ) -> dict[str, list[dict]]:
-    """Paired differences: judged ones, of one's own methods, and of others with the baseline.
+    """Paired differences: judged ones, those of the user's methods, and of others vs the baseline.
 
-    Others of the chosen, such as a control with another, are in the table alone.
+    Other pairs of the chosen methods, such as two controls, are only in the table.
     """
     titles = {each.row: each.title for each in variants}
     known = {each.row for each in chosen}

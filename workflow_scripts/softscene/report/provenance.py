@@ -87,14 +87,14 @@ def today() -> str:
 
 
 def read_benchmark(path: str | Path) -> dict[str, float]:
-    """Wall time ``s`` and ``cpu_time`` in s, and ``max_rss`` in MiB, of a benchmark of Snakemake's.
+    """Read a Snakemake benchmark: wall time ``s`` and ``cpu_time`` in s, ``max_rss`` in MiB.
 
-    The latter two are NaN of a job that was too short to be looked at.
+    The latter two are NaN if the job was too short to be sampled.
 
     Raises
     ------
     ResultError
-        It is none, or only the beginning of one: a header and a row, tab-separated.
+        The file is not a complete benchmark: a header and a row, tab-separated.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def read_benchmark(path: str | Path) -> dict[str, float]:
 
 
 def hours(folder: str | Path, configuration: Mapping[str, object]) -> pd.DataFrame:
-    """What jobs took, by Snakemake's benchmark files as far as they are there now.
+    """Time and memory of jobs, from those of Snakemake's benchmark files that exist now.
 
     Parameters
     ----------
@@ -126,9 +126,9 @@ def hours(folder: str | Path, configuration: Mapping[str, object]) -> pd.DataFra
     Returns
     -------
     DataFrame
-        ``rule`` (in the order of their first jobs), ``jobs``, ``hours`` (of jobs, also of those
-        that ran side by side), ``cpu_hours`` and ``memory`` (MB, the largest job's). Files that
-        cannot be read are left out, as they are no input of what calls this; so is the report.
+        ``rule`` (in the order of their first jobs), ``jobs``, ``hours`` (summed, also over
+        jobs that ran in parallel), ``cpu_hours`` and ``memory`` (MB, the largest job's). Unreadable
+        files are left out, as a job may be writing them; so is the report's.
     """
     rows = []
     for path in sorted(Path(folder).rglob("*.tsv")):
@@ -148,7 +148,7 @@ def hours(folder: str | Path, configuration: Mapping[str, object]) -> pd.DataFra
 
 
 def _is_configured(place: str, configuration: Mapping[str, object]) -> bool:
-    """Whether a job's fold, seed and method are of the configuration, as far as it has any."""
+    """Whether the configuration has a job's fold, seed and method, if the job has any."""
     for key in ("fold", "seed"):
         found = re.search(rf"[/_]{key}-(\d+)", place)
         if found and int(found[1]) not in configuration[f"{key}s"]:
@@ -172,7 +172,7 @@ def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: flo
     Returns
     -------
     DataFrame
-        ``scene``, ``recordings``, ``minutes``, ``rows`` (of annotation); the last row is of all.
+        ``scene``, ``recordings``, ``minutes``, ``rows`` (of annotation); the last row is the total.
     """
     used = pd.concat([read_table(path) for path in recordings]).drop_duplicates("recording")
     sizes = used.groupby("scene").frames.agg(["size", "sum"])
@@ -199,7 +199,7 @@ def flat(nested: Mapping[str, object], path: str = "") -> dict[str, object]:
 
 
 def in_order(nested: Mapping[str, object], model: Mapping[str, object]) -> dict[str, object]:
-    """Key path -> value of a configuration, in the order of another; keys of its own come last."""
+    """Key path -> value of a configuration, in the order of another; extra keys come last."""
     places = {key: i for i, key in enumerate(flat(model))}
     found = flat(nested)
     return {key: found[key] for key in sorted(found, key=lambda key: places.get(key, len(places)))}
@@ -210,8 +210,8 @@ def differences(
 ) -> list[tuple[str, object, object]]:
     """Keys of a configuration that differ from the default: (key path, here, default).
 
-    A key that one of them does not have is None there; keys of the default that the configuration
-    does not have count only where they are of a method, which was then left out.
+    A missing key is None. Keys that only the default has count only if they are a method's, which
+    was then left out.
     """
     here, there = in_order(configuration, default), flat(default)
     left_out = [key for key in there if key.startswith("methods.") and key not in here]
@@ -227,7 +227,7 @@ def require_configured(
     kinds: Sequence[Mapping[str, str]],
     files: Mapping[str, str | Sequence[str]],
 ) -> None:
-    """Make sure that results are of this configuration, which Snakemake only knows of its own runs.
+    """Make sure that results are of this configuration; Snakemake checks only its own runs.
 
     Parameters
     ----------
@@ -237,15 +237,15 @@ def require_configured(
         Kinds of students.
     files
         ``features``, ``events``; the ``parameters.json`` of all ``students`` (by kind, fold and
-        seed) and ``teachers`` (by fold and seed), if there are any; and what other jobs have noted
-        of the configuration: ``lists``, ``audits``, ``folds``, ``evaluations``.
+        seed) and ``teachers`` (by fold and seed), if there are any; and other jobs' notes
+        of the configuration they used: ``lists``, ``audits``, ``folds``, ``evaluations``.
 
     Raises
     ------
     FeatureError
-        The features were made with other parameters, or of other events.
+        The features were made with other parameters, or for other events.
     ResultError
-        Something else was made with other parameters; lists the keys, and says what to do.
+        Something else was made with other parameters; names the keys and what to do.
     """
     parameters = FeatureParameters(**configuration["features"])
     with FeatureStore(files["features"], parameters, sources_of(files["events"])):
@@ -279,9 +279,9 @@ def require_configured(
         if "train_teacher" in rules and need_inner_teachers(configuration["methods"]):
             rules.add("train_inner_teacher")
         raise ResultError.of(
-            "results are of another configuration: give that one again, or another name by 'run', "
-            f"or make them again by this one: snakemake --forcerun {' '.join(sorted(rules))} (the "
-            "run's --configfile and --cores last)",
+            "results are of another configuration: use that one again, set another 'run' name, or "
+            f"remake them with this one: snakemake --forcerun {' '.join(sorted(rules))} (then the "
+            "run's --configfile and --cores)",
             [f"{fault} ({len(of)} files, {of[0]} first)" for fault, of in other.items()],
         )
 
@@ -289,7 +289,7 @@ def require_configured(
 def _noted(
     configuration: Mapping[str, object], files: Mapping[str, str | Sequence[str]]
 ) -> Iterator[tuple[str, str]]:
-    """Role and file of all that is no training and notes what it used of the configuration."""
+    """Role and file of all but trainings that note what they used of the configuration."""
     lists = "own data" if configuration["data"]["own"] else "annotations"
     roles = {"lists": lists, "audits": "audit", "folds": "fold", "evaluations": "evaluation"}
     for key, role in roles.items():

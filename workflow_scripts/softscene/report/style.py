@@ -1,4 +1,4 @@
-"""What all figures share: look, colours, and how they are written."""
+"""What all figures share: look, colours, and how they are saved."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +11,9 @@ from matplotlib.textpath import text_to_path
 
 from softscene.core.files import replacing
 
-mpl.use("agg")  # where another program has imported matplotlib first
+mpl.use("agg")  # also if matplotlib was imported before
 
-# For plt.style.context: what the user's own matplotlibrc says counts for nothing.
+# For plt.style.context; "default" overrides the user's own matplotlibrc.
 STYLE = ("default", Path(__file__).with_name("softscene.mplstyle"))
 # Okabe and Ito's colours, which colour-blind readers tell apart; markers and dashes do it in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -28,7 +28,7 @@ SYNTHETIC_TITLE = "Synthetic corpus: not a test of the paper's claim"
 
 
 def save(figure: Figure, results: Mapping[str, str | Path], synthetic: bool) -> None:
-    """Write a figure to every path of results, called synthetic where it is, and close it."""
+    """Save a figure to every path of results, titled as synthetic if it is, and close it."""
     if synthetic:
         figure.suptitle(SYNTHETIC_TITLE)
     for target in results.values():
@@ -48,7 +48,7 @@ def text_width(text: str) -> float:
 
 
 def wrapped(text: str, width: float) -> str:
-    """Break a text into lines of at most ``width`` points, between words where it has any."""
+    """Break a text into lines of at most ``width`` points, between words if possible."""
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word

@@ -1,4 +1,4 @@
-// What thresholds make of probabilities. A code is the number of levels that a probability reaches,
+// Detections from probabilities and thresholds. A code is the number of levels that a probability reaches,
 // so `probability >= levels[k]` is `code > k`: exactly what the evaluation decides.
 
 /** Bytes of base 64. */
@@ -46,22 +46,22 @@ function count(reference, codes, limits) {
   return { events, errors, hits: total("hits"), extras: total("extras"), misses: total("misses") };
 }
 
-/** The same of the sums that Python counted over a whole part. */
+/** The same from the sums that Python counted over a whole part. */
 function countOf([hits, extras, misses, substitutions, deletions, insertions]) {
   return { hits, extras, misses, errors: substitutions + deletions + insertions };
 }
 
-/** 2 TP / (2 TP + FP + FN); not a number where there is nothing to find and nothing was found. */
+/** 2 TP / (2 TP + FP + FN); NaN if there is nothing to find and nothing was found. */
 function fScore({ hits, extras, misses }) {
   return (2 * hits) / (2 * hits + extras + misses);
 }
 
-/** (S + D + I) / reference; not a number without any reference. */
+/** (S + D + I) / reference; NaN if the reference is empty. */
 function errorRate({ errors, hits, misses }) {
   return hits + misses ? errors / (hits + misses) : NaN;
 }
 
-/** First frame and frame behind the last of each stretch of a row that lies above a level. */
+/** First frame, and frame after the last, of each stretch of a row above a level. */
 function stretches(row, level) {
   const found = [];
   let first = -1;

@@ -7,9 +7,9 @@ const LANE = 9; // a lane of a student
 const BETWEEN = 2; // lanes of an event
 const AROUND = 8; // the lanes of an event
 const METER = 46; // width
-const NARROW = 620; // below it, names stand above lanes and there are no meters
+const NARROW = 620; // below it, names are above lanes and there are no meters
 const NAME = 15; // height of such a name
-const TILE = 5; // of a hatching
+const TILE = 5; // size of a hatching's tile
 const FONT = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
 const STEPS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300];
 
@@ -42,7 +42,7 @@ function laneHeight(lane) {
   return lane < 0 ? REFERENCE : LANE;
 }
 
-/** Where everything of the plot lies. */
+/** Where everything in the plot is. */
 class Layout {
   /** `lanes` are those to show, -1 the reference's. */
   constructor(width, rows, lanes) {
@@ -157,7 +157,7 @@ function drawBand(context, layout, row, index) {
   context.fillText(row.name, layout.left - 8, middle, layout.left - 14);
 }
 
-/** Draw only where times are. */
+/** Draw only within the time axis. */
 function clipped(context, layout, draw) {
   context.save();
   context.beginPath();
@@ -185,7 +185,7 @@ function drawLane(context, layout, { view, hop }, lane, colour, top) {
   drawProbabilities(context, layout, view, hop, lane, colour, top);
   const tile = hatching(colour);
   const hatch = context.createPattern(tile, "repeat");
-  hatch.setTransform(new DOMMatrix().scale(TILE / tile.width)); // it counts in the screen's pixels
+  hatch.setTransform(new DOMMatrix().scale(TILE / tile.width)); // a pattern is in screen pixels
   for (const [first, behind] of lane.detected) {
     context.fillStyle = cssColour("--paper");
     drawBar(context, layout, view, first * hop, behind * hop, top, LANE);
@@ -209,7 +209,7 @@ function drawBar(context, layout, view, onset, offset, top, height) {
   context.fillRect(from, top, Math.max(to - from, 1.5), height);
 }
 
-/** A tint as strong as the probability, for each pixel the largest of its frames. */
+/** A tint as strong as the probability: for each pixel the largest of its frames. */
 function drawProbabilities(context, layout, view, hop, lane, colour, top) {
   context.fillStyle = colour;
   const perPixel = (view.to - view.from) / layout.span / hop;
@@ -230,7 +230,7 @@ function drawProbabilities(context, layout, view, hop, lane, colour, top) {
 
 const hatchings = new Map();
 
-/** A tile of diagonal lines: what is detected and is not in the reference. */
+/** A tile of diagonal lines: detected, but not in the reference. */
 function hatching(colour) {
   if (hatchings.has(colour)) return hatchings.get(colour);
   const tile = document.createElement("canvas");
@@ -303,7 +303,7 @@ function drawMeters(context, layout, shown, row, index, time) {
   });
 }
 
-/** The whole recording in small, with what the plot shows of it marked. */
+/** The whole recording, small, with the part that the plot shows marked. */
 function drawOverview(canvas, shown, time, seconds) {
   const width = canvas.clientWidth;
   const height = canvas.clientHeight;

@@ -1,4 +1,4 @@
-// What is selected, and the errors of the lanes that are shown: one after the other.
+// The selection, and going through the errors of the lanes that are shown.
 
 function select(from, to) {
   player.range = { from: milliseconds(from), to: milliseconds(to) };
@@ -50,7 +50,7 @@ function listErrors() {
   return found.sort((one, other) => one.from - other.from);
 }
 
-/** Go to the next error, or the one before: it is selected, so that it can be played. */
+/** Go to the next or previous error and select it, so that it can be played. */
 function goToError(step) {
   const errors = listErrors();
   let place = state.error ? errors.findIndex((each) => same(each, state.error)) + step : -1;

@@ -15,7 +15,7 @@ function listParts() {
   });
 }
 
-/** What recordings can be sorted by: value -> words. */
+/** What recordings can be sorted by: value -> label. */
 function orders() {
   const students = page.reference ? [...page.students.entries()] : [];
   return new Map([
@@ -41,7 +41,7 @@ function showOrder(part) {
   markChosen();
 }
 
-/** Error rate of a recording, of the student that recordings are sorted by. */
+/** A recording's error rate, for the student that recordings are sorted by. */
 function rateOf(index) {
   return errorRate(counted(page.recordings[index], Number(state.order)));
 }
@@ -54,7 +54,7 @@ function indicesOf(part) {
   return found.sort((one, other) => rate(other) - rate(one));
 }
 
-/** The first of those recordings in which most methods find something that is there. */
+/** The first of the recordings in which the most methods have true positives. */
 function firstRecording() {
   if (!page.reference) return 0;
   const finders = page.recordings.map((each) =>
@@ -86,7 +86,7 @@ function listRecordings(part) {
   }
 }
 
-/** Read a recording and show it. */
+/** Load a recording and show it. */
 async function choose(index) {
   state.chosen = index;
   markChosen();
@@ -134,7 +134,7 @@ function markChosen() {
   list.scrollTop = Math.max(list.scrollTop, option.offsetTop + option.offsetHeight - list.clientHeight);
 }
 
-/** The recording so many places further in the list, or before. */
+/** Choose the recording `step` places further in the list (back if negative). */
 function chooseNext(step) {
   const indices = indicesOf(page.recordings[state.chosen].part);
   const place = indices.indexOf(state.chosen) + step;
@@ -149,7 +149,7 @@ function limitsOf(student) {
   return page.parts[facts().part].students[student].thresholds[state.mode];
 }
 
-/** Detect and count anew, and show it. */
+/** Recompute detections and counts, and show them. */
 function update() {
   const { reference, codes } = state.recording;
   state.counts = codes.map((each, student) => count(reference, each, limitsOf(student)));
@@ -250,7 +250,7 @@ function onPlayer(kind) {
   if (!player.canPlay) showNoSound();
   if (!state.recording) return;
   byId("play").textContent = player.playing ? "❚❚ Pause" : "▶ Play";
-  // Screen readers hear what stands there when it stops, and not each half second.
+  // Screen readers announce it when playback stops, not every half second.
   byId("readout").setAttribute("aria-live", player.playing ? "off" : "polite");
   if (kind === "play") return requestAnimationFrame(animate);
   follow();
@@ -259,7 +259,7 @@ function onPlayer(kind) {
   renewLink();
 }
 
-/** Some browsers do not play Opus; all but the sound works there too. */
+/** Some browsers do not play Opus; everything but the sound works there. */
 function showNoSound() {
   byId("no-sound").hidden = false;
   for (const id of ["play", "loop", "speed"]) byId(id).disabled = true;
@@ -297,7 +297,7 @@ function seek(time) {
   player.seek(Math.min(Math.max(time, 0), seconds()));
 }
 
-/** Play the next event of the reference, or of what is detected where there is none. */
+/** Play the next event of the reference, or the next detection if there is no reference. */
 function playEvent(step) {
   const from = state.played ?? player.time;
   const later = ([, onset]) => (state.played === null ? onset >= from - 1e-3 : onset > from + 1e-3);

@@ -23,7 +23,7 @@ function stretchInWords({ from, to }) {
   return `${milliseconds(from)}-${milliseconds(to)}`;
 }
 
-/** Put what is shown into the address, soon; while it plays, when it stops. */
+/** Put what is shown into the address, soon; during playback, when it stops. */
 function renewLink() {
   clearTimeout(linkTimer);
   linkTimer = setTimeout(() => {
@@ -47,7 +47,7 @@ function stretchOf(text) {
   return from >= 0 && to <= seconds() + page.hop && to - from >= page.hop / 2 ? { from, to } : null;
 }
 
-/** Show what the address says; what it does not say, or says wrong, is as at the beginning. */
+/** Show what the address says; what is missing or invalid in it gets its default. */
 async function openLink() {
   const words = new URLSearchParams(location.hash.slice(1));
   const named = page.recordings.findIndex(({ name }) => name === words.get("recording"));

@@ -1,4 +1,4 @@
-// The sound, of all of the recording or of a selection, once or in a loop.
+// Plays a recording or a selection, once or in a loop.
 
 class Player {
   constructor(audio, onChange) {
@@ -6,17 +6,17 @@ class Player {
     this.onChange = onChange;
     this.range = null; // of the selection, { from, to } in seconds
     this.loop = false;
-    this.start = 0; // what to go to once the sound is there
+    this.start = 0; // where to seek once the sound is loaded
     this.canPlay = audio.canPlayType('audio/ogg; codecs="opus"') !== "";
     audio.addEventListener("loadedmetadata", () => { audio.currentTime = this.start; });
     for (const kind of ["play", "pause", "ended", "seeked", "loadedmetadata", "error"]) {
       audio.addEventListener(kind, () => onChange(kind));
     }
-    audio.addEventListener("timeupdate", () => this.tick()); // also where nothing is drawn
+    audio.addEventListener("timeupdate", () => this.tick()); // also in a hidden tab, where nothing is drawn
     audio.addEventListener("ended", () => this.loop && this.play());
   }
 
-  /** Take a data URI; as a blob, so that every browser can seek in it. */
+  /** Load a data URI, as a blob, so that every browser can seek in it. */
   load(uri) {
     const [head, content] = uri.split(";base64,");
     if (this.audio.src) URL.revokeObjectURL(this.audio.src);
@@ -39,7 +39,7 @@ class Player {
   }
 
   set speed(factor) {
-    this.audio.defaultPlaybackRate = factor; // of the recordings to come
+    this.audio.defaultPlaybackRate = factor; // for later recordings
     this.audio.playbackRate = factor;
   }
 
@@ -54,7 +54,7 @@ class Player {
     else this.play();
   }
 
-  /** Play from the cursor; of a selection, from its beginning where the cursor is outside of it. */
+  /** Play from the cursor or, if it is outside the selection, from the selection's beginning. */
   play() {
     if (!this.canPlay) return;
     const { range } = this;
@@ -62,7 +62,7 @@ class Player {
     this.audio.play().catch((error) => error.name !== "AbortError" && this.onChange("error"));
   }
 
-  /** To be called while it plays: stops at the end of the selection, or begins again. */
+  /** Called during playback: stops at the end of the selection, or starts it again. */
   tick() {
     if (!this.playing || !this.range || this.time < this.range.to) return;
     if (this.loop) this.seek(this.range.from);

@@ -1,4 +1,4 @@
-// What is shown, and what the other parts of the page are made with.
+// The page's state, and helpers that the other files use.
 
 const byId = (id) => document.getElementById(id);
 const json = (id) => JSON.parse(byId(id).textContent);
@@ -7,10 +7,10 @@ page.modes = ["adaptive", "fixed", "oracle", "given"].filter((mode) => page.mode
 const FIXED = page.levels.indexOf(0.5);
 
 const state = {
-  chosen: 0, // index of the recording that is to be shown
+  chosen: 0, // index of the recording that was chosen
   index: 0, // of the one that is shown
-  recording: null, // its content, once it is read
-  order: "scene", // of the recordings: that, or the number of a student, by whose error rate
+  recording: null, // its content, once it is loaded
+  order: "scene", // of the recordings: by scene, or by the error rate of the student with this number
   mode: page.modes[0],
   level: FIXED, // of the own threshold
   view: { from: 0, to: 1 },
@@ -18,7 +18,7 @@ const state = {
   drawn: null, // the selection while it is drawn
   told: 0, // when the readout was last renewed, in milliseconds
   played: null, // onset of the event that was last played
-  error: null, // the one that was gone to
+  error: null, // the one that was last selected
   hiddenLanes: new Set(), // -1 is the reference's, then a number for each student
   hiddenEvents: new Set(), // names
   events: [], // all that occur or are detected
@@ -61,6 +61,6 @@ function make(name, properties = {}, ...children) {
 const percent = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(2)} %` : "–");
 const ratio = (value) => (Number.isFinite(value) ? value.toFixed(4) : "–");
 const spoken = (scene) => scene.replaceAll("_", " ");
-const milliseconds = (time) => Math.round(time * 1000) / 1000; // as precise as a link is
+const milliseconds = (time) => Math.round(time * 1000) / 1000; // the precision of links
 const basename = (path) => path.split("/").at(-1);
 const colours = page.students.map((student) => student.colour);

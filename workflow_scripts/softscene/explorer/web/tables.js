@@ -14,7 +14,7 @@ function cells(counts, where, className = "") {
   );
 }
 
-/** What Python counted of a student: in a whole part, or in a recording that is not read yet. */
+/** Python's counts for a student: in a whole part, or in a recording that is not loaded yet. */
 function counted({ students }, student) {
   const { modes, levels } = students[student];
   return countOf(state.mode === "own" ? levels[state.level] : modes[state.mode]);

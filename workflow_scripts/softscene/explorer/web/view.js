@@ -1,4 +1,4 @@
-// The plot and the overview, what they answer to the mouse, and the cursor in words.
+// The plot and the overview, their mouse and touch input, and the readout.
 
 const SHORTEST = 1; // seconds of a view
 
@@ -34,7 +34,7 @@ function setView(from, length) {
   renewLink();
 }
 
-/** Make the view so many times longer, around a moment that stays where it is. */
+/** Make the view `factor` times longer; the time `around` stays in place. */
 function zoom(factor, around) {
   const { from, to } = state.view;
   setView(around - (around - from) * factor, (to - from) * factor);
@@ -45,7 +45,7 @@ function middle() {
   return player.time >= from && player.time <= to ? player.time : (from + to) / 2;
 }
 
-/** Turn the page when the cursor leaves the view. */
+/** Scroll when the cursor leaves the view. */
 function follow() {
   const { from, to } = state.view;
   if (player.time < from || player.time > to) setView(player.time - 0.05 * (to - from), to - from);
@@ -82,7 +82,7 @@ function barAt(x, y) {
   const place = layout.laneAt(y, rows.length);
   if (!place || x < layout.left || x > layout.left + layout.span) return null;
   const row = rows[place.row];
-  const pixels = matchMedia("(pointer: coarse)").matches ? 12 : 3; // a mouse is no needle
+  const pixels = matchMedia("(pointer: coarse)").matches ? 12 : 3; // pointers are imprecise
   const near = (pixels / layout.span) * (view.to - view.from);
   const time = layout.time(x, view);
   const bars =
@@ -178,7 +178,7 @@ function listenToPlot() {
   plot.addEventListener("wheel", turnWheel, { passive: false });
 }
 
-/** Select on the spectrogram, move along on the lanes. */
+/** Select on the spectrogram, scroll on the lanes. */
 function drag(pressed, x) {
   pressed.moved = true;
   if (pressed.selecting) {
