@@ -62,7 +62,7 @@ def made_elsewhere(planned):
 
 
 def test_another_folder_is_planned_with_the_workflows_own_files(elsewhere):
-    planned = from_here(elsewhere, "-n")
+    planned = from_here(elsewhere, "-n", "--printshellcmds")
     assert planned.returncode == 0, planned.stdout
     assert all(path.startswith("results/small/") for path in made_elsewhere(planned))
     read = planned.input - planned.output
@@ -73,7 +73,7 @@ def test_another_folder_is_planned_with_the_workflows_own_files(elsewhere):
 def test_a_module_has_its_prefix_before_all_that_it_makes(module, elsewhere):
     planned = snakemake(module, "-n")
     assert planned.returncode == 0, planned.stdout
-    alone = from_here(elsewhere, "-n")
+    alone = from_here(elsewhere, "-n", "--printshellcmds")
     assert made_elsewhere(planned) == {f"scenes/{path}" for path in made_elsewhere(alone)}
     assert planned.input - planned.output == alone.input - alone.output
     names = re.findall(RULES, alone.stdout, re.MULTILINE)
