@@ -33,7 +33,7 @@ def main(snakemake) -> None:
     measured = training_benchmark.measure(unknown, given.config, snakemake.input, start)
     text = costs.RunCost(*known, measured, start).text(left_out)
     print(text)
-    sys.__stdout__.write(("\x1b[J" if sys.__stdout__.isatty() else "") + text)  # erase a bar
+    sys.__stdout__.write(("\x1b[J" if sys.__stdout__.isatty() else "") + text)  # take a bar away
 
 
 if __name__ == "__main__":
