@@ -82,7 +82,7 @@ def how_to_remake(path: object) -> str:
         )
     return (
         f"make it again: snakemake --force {path} --cores 1 (add the run's --configfile at the "
-        "end), then rerun the run's own command"
+        "end), then rerun the original command"
     )
 
 

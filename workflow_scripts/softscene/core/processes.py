@@ -72,7 +72,7 @@ def end_tidily_on_hangup() -> None:
 def end_with(bosses: Sequence[int], every: float = 1.0) -> None:
     """Kill this process and its children as soon as one of ``bosses`` is gone.
 
-    A boss that is killed with SIGKILL cannot stop its jobs, and they would keep running unnoticed.
+    A boss that is killed with SIGKILL cannot stop its jobs, which would keep running unnoticed.
 
     Parameters
     ----------
