@@ -57,7 +57,7 @@ def naming_full_disk(path: str | Path) -> Iterator[None]:
             raise
         folder = _existing(Path(path).absolute().parent)
         raise StorageError(
-            f"the disk is full, or your quota on it: {path} could not be written. Without the "
+            f"the disk is full, or a quota on it: {path} could not be written. Without the "
             f"partial file, {_readable(shutil.disk_usage(folder).free)} are free in {folder}. "
             "Free some space, then rerun the same command to resume"
         ) from error
