@@ -1,4 +1,4 @@
-"""Audit both annotation lists: what was changed, and where they contradict each other."""
+"""Audit both annotation lists: what was changed, and where they disagree."""
 
 from job import run_job
 from softscene.core.origins import note_parameters

@@ -1,6 +1,6 @@
 """Check that a configuration is YAML, and print the name of its run: check_config.py FILE.
 
-Snakemake says that a file is no YAML, but not which file or where. make asks here first.
+make runs this first, because Snakemake does not say which file is not valid YAML, or where.
 """
 
 import re
@@ -11,7 +11,7 @@ from softscene.core.errors import ConfigurationError
 
 
 def main(path: str) -> None:
-    """Print the run's name without anything that a shell would act on."""
+    """Print the run's name without special characters of the shell."""
     try:
         config = read_yaml(path, "configuration")
     except ConfigurationError as error:

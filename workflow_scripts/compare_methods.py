@@ -1,4 +1,4 @@
-"""Compare the methods in pairs over (fold, seed), and judge the paper's claims by that."""
+"""Compare the methods in pairs over (fold, seed), and judge the paper's claims."""
 
 from job import run_job
 from softscene.analysis.comparisons import compare_methods

@@ -1,4 +1,4 @@
-"""``softscene detect``, from a checkout, with its newest run's students."""
+"""Run ``softscene detect`` from a checkout, with the students of its newest run."""
 
 import sys
 from pathlib import Path

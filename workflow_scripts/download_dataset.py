@@ -1,4 +1,4 @@
-"""Fetch one TUT data set: its annotations, and the recordings that are needed."""
+"""Fetch one TUT data set: its annotations and the recordings needed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the scripts of download jobs share."""
+"""Shared by the scripts of download jobs."""
 
 from typing import Any
 

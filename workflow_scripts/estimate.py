@@ -1,4 +1,4 @@
-"""Print what the run costs: the jobs of a dry run, at what finished ones took."""
+"""Print what the run will cost: the jobs of a dry run, at the cost of finished ones."""
 
 import math
 import sys
@@ -13,7 +13,7 @@ from softscene.core import errors
 
 
 def needed_jobs(snakefile, settings, targets, cores):
-    """What a dry run tells loggers of; jobs without a benchmark only name files."""
+    """The jobs that a dry run logs; those without a benchmark do no work and are left out."""
     told, dag = BufferingHandler(math.inf), api.DAGSettings(targets=targets, force_incomplete=True)
     with api.SnakemakeApi(api.OutputSettings(dryrun=True)) as dry_run:
         logger.addHandler(told)

@@ -1,4 +1,4 @@
-"""Write the students that are best, or were asked for, and all that they need, as one file."""
+"""Write the best or the configured students, with everything they need, to one file."""
 
 from job import run_job
 from softscene.config.labels import read_labels

@@ -1,4 +1,4 @@
-"""Gather the recordings that the explorer will show; what was deleted is fetched again."""
+"""Gather the recordings that the explorer will show; deleted ones are fetched again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Check data of one's own, and write what downloads would have."""
+"""Check the user's own data, and write the same files as the download rules."""
 
 from job import run_job
 from softscene.core.origins import note_parameters

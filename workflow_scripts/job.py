@@ -1,4 +1,4 @@
-"""What every script of a rule shares: its log, and how it fails."""
+"""Shared by all rule scripts: writes the log and handles errors."""
 
 import gc
 import logging
@@ -13,16 +13,16 @@ from softscene.core.errors import SoftSceneError, StorageError
 from softscene.core.files import Log, naming_full_disk
 from softscene.core.processes import ancestors, announced, end_with
 
-# Scripts import this first. What they import then stays: to look through it for garbage, again and
-# again while it grows, takes a fifth of the time that PyTorch takes to load.
+# Scripts import this first. Garbage collection while they import other modules finds nothing, and
+# takes a fifth of PyTorch's loading time.
 gc.disable()
 
 
 def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     """Run ``main(snakemake)`` with all output in the job's log.
 
-    A fault that the project expects ends the log with its message alone, anything else with its
-    traceback; both end the job. Where a full disk keeps it from the log, the terminal has it.
+    Any error ends the job. A SoftSceneError is logged as a message alone, and printed to the
+    terminal if a full disk keeps it out of the log; any other is logged with its traceback.
     """
     gc.freeze()
     gc.enable()

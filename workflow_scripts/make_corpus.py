@@ -1,4 +1,4 @@
-"""Synthesise a corpus in the data sets' form."""
+"""Synthesise a corpus in the format of TUT's data sets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make the page to see and hear what was detected."""
+"""Make the explorer: a page to see and hear what was detected."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ def main(snakemake) -> None:
     given, params = snakemake.input, snakemake.params
     if params.left_out:
         left_out = ", ".join(params.left_out)
-        logging.info("left out for want of colours: %s; see explorer.students", left_out)
+        logging.info("left out, as there are too few colours: %s; see explorer.students", left_out)
     make_explorer(
         sources=Sources(
             audio=dict(zip(given.recordings, given.audio, strict=True)),

@@ -1,4 +1,4 @@
-"""Split a fold's development part once more, with one part held out."""
+"""Split a fold's development part again, with one part held out."""
 
 from job import run_job
 from softscene.features.folds import make_inner_fold

@@ -1,4 +1,4 @@
-"""What the scripts of network jobs share."""
+"""Shared by the scripts of network jobs."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def fold_of(snakemake: Any) -> Fold:
 
 
 def checkpoint_of(snakemake: Any) -> tuple[str, float]:
-    """Where a training notes its progress, and every how many seconds."""
+    """A training's checkpoint file, and the seconds between two checkpoints."""
     return snakemake.params.checkpoint, float(snakemake.resources.checkpoint_seconds)
 
 

@@ -1,4 +1,4 @@
-"""Measure the teachers' soft labels for each T: means of each true scene, and how soft they are."""
+"""Measure the teachers' soft labels for each T: their mean per true scene, and their softness."""
 
 from job import run_job
 from softscene.analysis.softness import mean_posteriors, measure_softness

@@ -1,4 +1,4 @@
-"""Find the events and the scene of one's own recording."""
+"""Find the events and the scene of your own recording."""
 
 from job import run_job
 from softscene.core.progress import Progress

@@ -1,4 +1,4 @@
-"""Print a finished run's Table 3 and where its results lie: show_results.py results/<run>."""
+"""Print a finished run's Table 3 and the paths of its results: show_results.py results/<run>."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ RESULTS = {
 
 
 def headline(table3: str) -> str:
-    """The part of ``table3.md`` up to its second setting."""
+    """The part of ``table3.md`` before its second setting."""
     parts = table3.split("\n## ")
     return "\n## ".join(parts[:2]).strip()
 

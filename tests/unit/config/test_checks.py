@@ -138,8 +138,8 @@ def test_data_of_ones_own_are_neither_synthetic_nor_downloaded():
     config["data"]["folder"] = "there"
     config["synthetic"] = {"seed": 1, "annotations": "lists", "recordings": {}, "seconds": {}}
     said = complaint(config)
-    assert "data.own: a synthetic corpus is asked for as well" in said
-    assert "data.folder: data of one's own are not downloaded" in said
+    assert "data.own: a synthetic corpus is also configured" in said
+    assert "data.folder: your own data are not downloaded" in said
 
 
 def test_a_missing_key_is_named():
@@ -295,8 +295,8 @@ def test_braces_that_snakemake_would_fill_in_are_refused_by_their_key():
         ("a:\n  b: {c: 1, d: 2, c: 3}\n", "line 2: the key 'c' is given twice, first in line 2"),
         ("- {a: 1,\n   a: 1}\n", "line 2: the key 'a' is given twice, first in line 1"),
         ("&k a: 1\n*k : 2\n", "line 1: the key 'a' is given twice, first in line 1"),
-        ("a: &a [*a]\n", "larger than 1,000,000 characters with its aliases written out"),
-        ("a: &a {b: *a}\n", "larger than 1,000,000 characters with its aliases written out"),
+        ("a: &a [*a]\n", "larger than 1,000,000 characters with its aliases expanded"),
+        ("a: &a {b: *a}\n", "larger than 1,000,000 characters with its aliases expanded"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.yaml", "a.json"])

@@ -402,5 +402,5 @@ def test_a_file_that_cannot_be_reached_need_not_be_made_again(name, tmp_path, se
     assert "make it again" not in message
     reason = os.strerror(errno.ELOOP)
     assert f"the operating system does not let {path} be read ({reason}), so" in message
-    assert "may be whole" in message
+    assert "may be intact" in message
     seen("its cause is named, and nothing is thrown away")

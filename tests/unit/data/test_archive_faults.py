@@ -351,7 +351,7 @@ def test_damaged_file_in_the_cache_is_fetched_again(place, server, seen):
 @PLACES
 def test_archive_that_is_none(place, server, where, seen):
     (place.published / FIRST).write_bytes(b"<html>" * 1000)
-    with pytest.raises(DownloadError, match="no ZIP archive") as raised:
+    with pytest.raises(DownloadError, match="not a readable ZIP archive") as raised:
         place.fetch([name(0)], source_of(where, place, server))
     assert FIRST in str(raised.value)
     assert_nothing_made(place)

@@ -96,7 +96,7 @@ def test_faults_of_rows_audio_and_folds_are_told_in_one_go(data):
         "line 12: ../a0.wav: a plain path inside",
         "folds.tsv, line 2: 'a0.wav', fold '0': a number from 1 to 99 expected",
         "folds.tsv, line 3: 'z.wav', fold '1': the list has no such recording",
-        "folds.tsv: a1.wav stands there twice",
+        "folds.tsv: a1.wav is listed twice",
         "folds.tsv: b1.wav has no fold",
     ]:
         assert words in said
@@ -133,7 +133,7 @@ def test_events_that_a_fold_never_learns_are_named(data, caplog):
     with caplog.at_level(logging.WARNING):
         run(data)
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.endswith("evaluates without learning: owl")
+    assert said.endswith("has no training data for: owl")
     fold = int(said.split()[1])
     assert "a0.wav" in parts_of(data, fold)[1]
 

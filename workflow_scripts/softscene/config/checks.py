@@ -1,4 +1,4 @@
-"""The configuration: checked before any job, and turned into what is to be trained."""
+"""Checks of the configuration, made before any job runs."""
 
 import difflib
 import math
@@ -19,8 +19,8 @@ def _matches(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationEr
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-# JSON schema takes 300.0 for an integer; a number of epochs or a seed in a path is not one. And
-# the schemas describe whole texts, but Python's $ lets a line feed follow.
+# JSON schema accepts 300.0 as an integer; as a number of epochs or a seed in a path it is wrong.
+# And the schemas' patterns must match the whole text, but Python's $ allows a trailing line feed.
 Validator = validators.extend(
     Draft202012Validator,
     {"pattern": _matches},
@@ -28,19 +28,19 @@ Validator = validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
-LONGEST_NUMBER = 64  # characters; three of them and their names fit into a folder's name
+LONGEST_NUMBER = 64  # characters; three such numbers and their names fit in a folder's name
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 
 
 def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Check a configuration against its schema and against itself.
+    """Check a configuration against its schema, and its keys against each other.
 
     Raises
     ------
     ConfigurationError
         Lists everything that is wrong: key path, value given, and what is allowed.
     """
-    # The schema alone does not know which controls there are.
+    # The schema file does not list the controls.
     known = {"control": {"enum": [*CONTROLS]}, "soft_labels": {"enum": [TEACHER, *CONTROLS]}}
     schema = {**schema, "$defs": {**schema["$defs"], **known}}
     problems = faults(config, schema) or list(_contradictions(config))
@@ -49,13 +49,13 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
 
 
 def faults(content: Any, schema: Mapping[str, Any]) -> list[str]:
-    """Say what breaks a schema, a line each: key path, value given, and what is allowed."""
+    """List what violates a schema, one line each: key path, value given, and what is allowed."""
     try:
         errors = Validator(schema).iter_errors(content)
         errors = sorted(errors, key=lambda e: [str(k) for k in e.path])
         lines = [line for error in errors for line in _describe(error)] + list(_not_finite(content))
-    except (RecursionError, ValueError):  # Python's words for what it cannot print
-        return ["it holds itself, is nested too deeply, or holds a number of thousands of digits"]
+    except (RecursionError, ValueError):  # raised for values that Python cannot print
+        return ["it contains itself, is nested too deeply, or has a number with too many digits"]
     return list(dict.fromkeys(lines))
 
 
@@ -65,7 +65,7 @@ def _key_path(keys: Sequence[str | int]) -> str:
 
 
 def _not_finite(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Numbers that no range of a schema refuses, since nothing is below or above them."""
+    """NaN and infinity, which a schema's ranges may let through."""
     if isinstance(value, int | float) and not _is_finite(value):
         yield f"{_key_path(path)}: {value!r} given, a finite number expected"
     if isinstance(value, Mapping):
@@ -84,7 +84,7 @@ def _is_finite(number: float) -> bool:
 
 
 def _describe(error: ValidationError) -> Iterator[str]:
-    """One line for each fault that a schema error stands for."""
+    """One line for each problem that a schema error contains."""
     path = list(error.absolute_path)
     if error.validator == "oneOf" and isinstance(error.instance, Mapping):
         for deeper in error.context:
@@ -96,14 +96,14 @@ def _describe(error: ValidationError) -> Iterator[str]:
         for key in sorted(set(map(str, error.instance)) - set(known)):
             yield f"{_key_path([*path, key])}: no such key{_nearest(key, known)}"
     elif error.validator == "required":
-        key = error.message.split("'")[1]  # one error for each missing key, named only there
+        key = error.message.split("'")[1]  # the key is named only in the message
         yield f"{_key_path([*path, key])}: this key is missing"
     else:
         yield f"{_key_path(path)}: {_written(error.instance)} given, {_allowed(error)} expected"
 
 
 def _written(value: Any) -> str:
-    """A value as a configuration file has it, with text in quotes."""
+    """A value as written in a configuration file, with text in quotes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
@@ -120,7 +120,7 @@ def _nearest(key: str, known: Sequence[str]) -> str:
 
 
 def _allowed(error: ValidationError) -> str:
-    """In words, what the failed schema keyword allows."""
+    """Say in words what the failed schema keyword allows."""
     value = error.validator_value
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         return f"a {value} (YAML takes this for text: write a decimal point, e.g. 1.0e-4)"
@@ -154,7 +154,7 @@ def _is_number(text: str) -> bool:
 
 
 def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
-    """What a schema cannot say: keys that must fit each other."""
+    """What a schema cannot check: keys that must fit each other."""
     for key, method in config["methods"].items():
         needed = WEIGHTS_OF[method["scene_loss"]]
         loss = method["scene_loss"]
@@ -195,7 +195,7 @@ def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unusable_detector(config: Mapping[str, Any]) -> str | None:
-    """A variant that is not trained; left alone where the methods themselves are wrong."""
+    """Report a detector that is not a trained variant; skipped if the methods are wrong."""
     given = config["detector"]
     if given is None:
         return None
@@ -209,7 +209,7 @@ def _unusable_detector(config: Mapping[str, Any]) -> str | None:
 
 
 def _unusable_in_paths(where: str, numbers: Sequence[float]) -> Iterator[str]:
-    """Weights that a folder's name cannot hold, or does not hold exactly."""
+    """Weights that do not fit in a folder's name, or only rounded."""
     for number in numbers:
         name = canonical(number)
         if len(name) > LONGEST_NUMBER or float(name) != number:
@@ -224,9 +224,9 @@ def _own_data_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     if own is None:
         return
     if config["synthetic"] is not None:
-        yield "data.own: a synthetic corpus is asked for as well; leave out one of the two"
+        yield "data.own: a synthetic corpus is also configured; leave out one of the two"
     if config["data"]["folder"] is not None:
-        yield "data.folder: data of one's own are not downloaded; leave it null"
+        yield "data.folder: your own data are not downloaded; leave it null"
     if isinstance(own["folds"], int):
         for index, fold in enumerate(config["folds"]):
             if fold > own["folds"]:
@@ -234,7 +234,7 @@ def _own_data_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:
-    """A corpus that is drawn, and not made for a given list, needs the size of each scene."""
+    """A corpus that is not made for a given list needs the size of each scene."""
     if not synthetic or synthetic["annotations"] is not None:
         return
     for key in ("recordings", "seconds"):
@@ -243,7 +243,7 @@ def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unknown_students(config: Mapping[str, Any]) -> Iterator[str]:
-    """Students to explore that are not trained; not looked for where weights are missing."""
+    """Students to explore that are not trained; skipped if a method lacks weights."""
     named = config["explorer"]["students"] or []
     methods = config["methods"].values()
     if not all(weight in each for each in methods for weight in WEIGHTS_OF[each["scene_loss"]]):

@@ -1,4 +1,4 @@
-"""Controls: methods that learn other soft labels than the teacher's; what each is made of."""
+"""Controls: methods that learn soft labels other than the teacher's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Control:
-    """What the soft loss learns in place of the teacher's labels.
+    """The soft labels that a control learns in place of the teacher's.
 
     :mod:`softscene.training.controls` makes them.
 
     Attributes
     ----------
     name
-        Of its method, in tables.
+        Its method's name in tables.
     at_temperature
-        Whether its labels are other ones at each T.
+        Whether its labels depend on T.
     held_out
-        Whether they are made of what teachers say of clips that they did not see, and not of what
-        the one teacher says of its own.
+        Whether its labels come from inner teachers that were not trained on the clip, rather than
+        from the fold's one teacher, which was.
     """
 
     name: str
@@ -36,6 +36,6 @@ CONTROLS = {
 
 
 def need_inner_teachers(methods: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether any method learns labels of teachers that did not see a clip."""
+    """Whether any method learns labels from teachers that were not trained on the clip."""
     labels = {method.get("labels") for method in methods.values()}
     return any(control.held_out for key, control in CONTROLS.items() if key in labels)

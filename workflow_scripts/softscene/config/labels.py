@@ -17,9 +17,9 @@ class Labels:
     Attributes
     ----------
     scenes, events
-        Names in the order of every array's class axis.
+        Names in the order of the class axis of every array.
     event_of, scene_of
-        A data set's own label -> the label used here; labels not in it stay as they are.
+        A data set's own label -> the label used here; other labels are unchanged.
     """
 
     scenes: tuple[str, ...]
@@ -39,7 +39,7 @@ def read_labels(source: str | Path) -> Labels:
     Raises
     ------
     ConfigurationError
-        The file breaks its schema, or maps to a name that is not one of its own.
+        The file violates its schema, or maps to a name that it does not list.
     """
     content = read_yaml(source, "label file")
     problems = faults(content, read_schema(SCHEMA)) or [

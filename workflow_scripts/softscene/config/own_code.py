@@ -1,4 +1,4 @@
-"""Methods of one's own: a file that has a network or a loss in place of the library's."""
+"""Custom methods: a file with a network or a loss that replaces the library's."""
 
 import ast
 import importlib.util
@@ -14,18 +14,18 @@ from softscene.core.files import other_than_file
 
 # What a file may define; docs/extending.md has the signatures.
 REPLACEABLE = ("Student", "hard_scene_loss", "soft_scene_loss")
-MODULE = "method_of_ones_own"  # what the file is called as a module, whatever its path
+MODULE = "method_of_ones_own"  # the file's module name, whatever its path
 
 
 def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
-    """Say why a file cannot be a method's code, without running it.
+    """List why a file cannot be a method's code, without running it.
 
     Parameters
     ----------
     path
         The file.
     scene_loss
-        The method's: a loss that it does not use is a mistake.
+        The method's; a file that defines only a loss that this one does not use is refused.
     """
     if other := other_than_file(path):
         yield f"{path} {other}"
@@ -47,12 +47,12 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
 
 
 def has_network(path: str | Path) -> bool:
-    """Whether a file that :func:`code_faults` finds nothing wrong with defines a network."""
+    """Whether a file without :func:`code_faults` defines a network."""
     return "Student" in _names(ast.parse(Path(path).read_bytes(), str(path)))
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
-    """What a module defines or imports at its top."""
+    """Names that a module defines or imports at its top level."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
@@ -64,19 +64,19 @@ def _names(tree: ast.Module) -> Iterator[str]:
 
 @contextmanager
 def naming_code(path: str | Path, name: str) -> Iterator[None]:
-    """Say of which file and function an error is that the block raises.
+    """Name the file and the function in any error that the block raises.
 
     Parameters
     ----------
     path
         The method's file.
     name
-        What is called, with its arguments.
+        The function that is called, with its arguments.
 
     Raises
     ------
     MethodError
-        In place of any other error; has its line, where it is one of the file.
+        Replaces any other error; gives the line if it is in the file.
     """
     try:
         yield
@@ -92,16 +92,16 @@ def naming_code(path: str | Path, name: str) -> Iterator[None]:
 
 
 def load_code(path: str | Path) -> ModuleType:
-    """Run a method's file; gives it as a module.
+    """Run a method's file and return it as a module.
 
     Raises
     ------
     MethodError
-        It cannot be run; has the end of the traceback.
+        It cannot be run; includes the end of the traceback.
     """
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE] = module  # where its data classes, for one, look for it
+    sys.modules[MODULE] = module  # data classes, for example, look up their module here
     try:
         spec.loader.exec_module(module)
     except Exception as error:

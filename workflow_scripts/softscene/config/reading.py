@@ -1,4 +1,4 @@
-"""YAML files and values of a configuration, as they are given."""
+"""Reading of YAML files and of configuration values from the command line."""
 
 import itertools
 import math
@@ -11,7 +11,7 @@ import yaml
 from softscene.core.errors import ConfigurationError
 from softscene.core.files import other_than_file
 
-LARGEST_FILE = 1_000_000  # characters; thousands are usual, and all are looked at
+LARGEST_FILE = 1_000_000  # characters; usual files have thousands
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -20,13 +20,13 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which no key is given twice, and that is not endless with its aliases written out."""
+    """Loads YAML; refuses duplicate keys, and files that are endless once aliases are expanded."""
 
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
         if node and _size(node, {}) > LARGEST_FILE:
             raise ConfigurationError(
-                f"larger than {LARGEST_FILE:,} characters with its aliases written out"
+                f"larger than {LARGEST_FILE:,} characters with its aliases expanded"
             )
         return node
 
@@ -47,12 +47,12 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (yaml.YAMLError, ConfigurationError):
             raise
-        except Exception as error:  # a bad date or number raises whatever Python says of it
+        except Exception as error:  # a bad date or number can raise anything
             raise ConfigurationError(f"line {node.start_mark.line + 1}: {error}") from error
 
 
 def _size(node: yaml.Node, known: dict[int, float]) -> float:
-    """Characters of a node with its aliases written out; no end to it if it holds itself."""
+    """Characters of a node with its aliases expanded; infinite if it contains itself."""
     if isinstance(node, yaml.ScalarNode):
         return 1 + len(node.value)
     if id(node) not in known:
@@ -64,26 +64,26 @@ def _size(node: yaml.Node, known: dict[int, float]) -> float:
 
 
 def read_yaml(path: str | Path, kind: str) -> Any:
-    """Read a YAML file of any content; ``kind`` is what messages call it.
+    """Read a YAML file with any content; messages call it ``kind``.
 
     Raises
     ------
     ConfigurationError
-        It is missing, no YAML, has a key twice, or is endless. The message names file and line.
+        It is missing, not YAML, too large, or has a key twice. The message names file and line.
     """
     if other := other_than_file(path):
         raise ConfigurationError(f"the {kind} {path} {other}")
     try:
         text = Path(path).read_text(encoding="utf-8")
         if Path(path).suffix == ".json":
-            text = text.replace("\t", " ")  # JSON is YAML, but for tabs between its words
+            text = text.replace("\t", " ")  # JSON is valid YAML except for tabs between tokens
         return yaml.load(text, _Loader)
-    except Exception as error:  # of YAML, of the disk, or text that is not UTF-8
+    except Exception as error:  # bad YAML, a disk error, or text that is not UTF-8
         raise ConfigurationError(f"the {kind} {path} cannot be read: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a YAML file, with its line where that is known."""
+    """What is wrong with a YAML file, with the line if known."""
     if isinstance(error, ConfigurationError):
         return str(error)
     if isinstance(error, UnicodeDecodeError):
@@ -99,9 +99,9 @@ def _reason(error: Exception) -> str:
 
 
 def typed(given: Any) -> Any:
-    """Read numbers, true, false and null in a value from ``snakemake --config 'key={...}'``.
+    """Parse numbers, true, false and null in a value from ``snakemake --config 'key={...}'``.
 
-    Snakemake gives everything inside braces as text; a configuration file needs none of this.
+    Snakemake passes everything inside braces as text.
     """
     if isinstance(given, Mapping):
         return {key: typed(value) for key, value in given.items()}

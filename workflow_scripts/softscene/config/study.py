@@ -1,4 +1,4 @@
-"""What a configuration wants to be trained, and which of it stands for what."""
+"""What a configuration trains, and which variants the claims, explorer and detector use."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from softscene.config.own_code import code_faults, has_network
 from softscene.config.variants import ROW, WEIGHTS_OF, Chosen, Variant, choose, variants_of
 from softscene.core.errors import ConfigurationError
 
-BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # of the paper's Table 3
-MOST_EXPLORED = 6  # students on the explorer's page, as many as its colours tell apart; see schema
+BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # from the paper's Table 3
+MOST_EXPLORED = 6  # students on the explorer's page: it has six distinct colours; see schema
 
 
 Run = tuple[Variant, int, int]  # a student: its variant, fold and seed
@@ -20,21 +20,21 @@ Run = tuple[Variant, int, int]  # a student: its variant, fold and seed
 
 @dataclass(frozen=True)
 class Study:
-    """What is trained, and what stands for what.
+    """What is trained, and which variants the claims, explorer and detector use.
 
     Attributes
     ----------
     folds, seeds
-        Of each there is a student of each variant.
+        Each variant has one student per fold and seed.
     variants
-        All, in the order of the tables.
+        All variants, in the order of the tables.
     chosen
-        Those that claims are about.
+        Those that the claims are about.
     explored
         Those that the explorer shows.
     detecting
-        Those that the detector may be made of: the configured one, or all but controls and methods
-        with a network of their own.
+        Candidates for the detector: the configured variant, or all except controls and methods
+        with a custom network.
     """
 
     folds: Sequence[int]
@@ -58,7 +58,7 @@ class Study:
         Raises
         ------
         ConfigurationError
-            A file of a method of one's own cannot be used, or not for the detector.
+            A custom method's file cannot be used at all, or not for the detector.
         """
         require_code(config["methods"])
         variants, detector = variants_of(config["methods"]), config["detector"]
@@ -76,7 +76,7 @@ class Study:
     def runs(
         self, variants: Iterable[Variant] | None = None, seeds: Sequence[int] | None = None
     ) -> list[Run]:
-        """All students of all variants and seeds, or of these: by variant, then fold, then seed."""
+        """All students, or those of these variants and seeds, by variant, then fold, then seed."""
         return [
             (variant, fold, seed)
             for variant in (self.variants if variants is None else variants)
@@ -85,12 +85,12 @@ class Study:
         ]
 
     def variant(self, wildcards: Mapping[str, str]) -> Variant:
-        """The variant that a job's wildcards are of.
+        """The variant that a job's wildcards name.
 
         Raises
         ------
         ConfigurationError
-            None is.
+            There is none.
         """
         wanted = {key: wildcards[key] for key in ROW}
         if found := self._by_wildcards.get(tuple(wanted.values())):
@@ -106,12 +106,12 @@ class Study:
 
     @property
     def controls(self) -> list[str]:
-        """Names of the controls, as tables call them."""
+        """Names of the controls in tables."""
         return list(dict.fromkeys(each.name for each in self.variants if each.is_control))
 
     @property
     def temperatures(self) -> list[float]:
-        """Those of the students that learn the teacher's own soft labels."""
+        """Temperatures of the students that learn the teacher's own soft labels."""
         soft = [each for each in self.variants if each.loss == "soft" and not each.is_control]
         return sorted({each.weights["temperature"] for each in soft})
 
@@ -124,7 +124,7 @@ def without_removed_methods(methods: Any) -> Any:
 
 
 def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
-    """All methods: the configured ones, and one more for each of ``controls``."""
+    """All methods: the configured ones, and one for each of ``controls``."""
     settings = config["control_settings"]
     weights = {key: settings[key] for key in WEIGHTS_OF["soft"]}
     return config["methods"] | {
@@ -139,12 +139,12 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_code(methods: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check the files of a configuration's methods of one's own.
+    """Check the files of a configuration's custom methods.
 
     Raises
     ------
     ConfigurationError
-        Lists every file that is missing, is no Python, or defines nothing that its method uses.
+        Lists every file that is missing, not Python, or defines nothing that its method uses.
     """
     problems = [
         f"methods.{key}.code: {fault}"
@@ -153,21 +153,21 @@ def require_code(methods: Mapping[str, Mapping[str, Any]]) -> None:
         for fault in code_faults(method["code"], method["scene_loss"])
     ]
     if problems:
-        raise ConfigurationError.of("methods of one's own cannot be used:", problems)
+        raise ConfigurationError.of("custom methods cannot be used:", problems)
 
 
 def own_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | None) -> set[str]:
-    """Keys of methods with a network of their own, which a detector file cannot hold.
+    """Keys of methods with a custom network, which a detector file cannot hold.
 
     Parameters
     ----------
     methods, detector
-        The configuration's; :func:`require_code` has found nothing wrong with the methods.
+        The configuration's; the methods have passed :func:`require_code`.
 
     Raises
     ------
     ConfigurationError
-        The detector is to be made of one of them.
+        One of them is configured as the detector.
     """
     keys = {
         key for key, method in methods.items() if "code" in method and has_network(method["code"])
@@ -175,16 +175,16 @@ def own_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | None)
     if detector and (key := detector.split("/")[0]) in keys:
         raise ConfigurationError(
             f"detector: {detector!r} given, but {methods[key]['code']} has a network of its own, "
-            "and a detector can hold the workflow's alone; name a method without such code, or null"
+            "and a detector can hold only the workflow's; name a method without such code, or null"
         )
     return keys
 
 
 def explored_variants(variants: Sequence[Variant], folders: Sequence[str] | None) -> list[Variant]:
-    """The variants that the explorer shows: those of the folders, in their order.
+    """The variants that the explorer shows: those of the given folders, in that order.
 
-    By default of each method, up to ``MOST_EXPLORED``, the one whose weights are nearest to the
-    best of the paper's Table 3.
+    By default, one of each of the first ``MOST_EXPLORED`` methods: the variant whose weights are
+    closest to the best ones in the paper's Table 3.
     """
     if folders is not None:
         return [each for folder in folders for each in variants if each.folder == folder]

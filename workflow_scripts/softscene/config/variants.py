@@ -1,4 +1,4 @@
-"""A variant: a method with its weights; and which of a method's variants stands for it."""
+"""A variant: a method with its weights; and which variant represents each method in the claims."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ import pandas as pd
 from softscene.config.controls import CONTROLS
 from softscene.core.tsv import read_table
 
-NONE = "none"  # stands in a student's path for a weight that its method does not have
-TEACHER = "teacher"  # whose soft labels a method learns where its configuration does not say
+NONE = "none"  # in a student's path, for a weight that its method does not have
+TEACHER = "teacher"  # the source of a method's soft labels unless configured otherwise
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 SYMBOLS = {"alpha": "alpha", "beta": "beta", "temperature": "T"}
 WEIGHTS = list(SYMBOLS)
-ROW = ["method", *WEIGHTS]  # columns of a table that say which variant a row is of
+ROW = ["method", *WEIGHTS]  # the table columns that identify a row's variant
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Variant:
     loss
         What its scene branch learns: ``none`` (there is no branch), ``hard`` or ``soft``.
     alpha, beta, temperature
-        Its weights as they stand in paths: canonical numbers, or ``none``.
+        Its weights as written in paths: canonical numbers, or ``none``.
     labels
         Where soft labels come from: ``teacher``, or the name of a control.
     custom
-        Whether it runs code of the user's, and so is no method of the paper.
+        Whether it runs the user's code, and so is not a method of the paper.
     """
 
     method: str
@@ -51,12 +51,12 @@ class Variant:
 
     @property
     def wildcards(self) -> dict[str, str]:
-        """What its files' paths have for ``method``, ``alpha``, ``beta`` and ``temperature``."""
+        """Values of ``method``, ``alpha``, ``beta`` and ``temperature`` in its files' paths."""
         return {key: getattr(self, key) for key in ROW}
 
     @property
     def folder(self) -> str:
-        """METHOD/WEIGHTS, where its results lie."""
+        """METHOD/WEIGHTS, the folder of its results."""
         return f"{self.method}/alpha-{self.alpha}_beta-{self.beta}_T-{self.temperature}"
 
     @property
@@ -67,12 +67,12 @@ class Variant:
 
     @property
     def row(self) -> tuple:
-        """What marks its rows in tables: name, alpha, beta, T; None where there is none."""
+        """What identifies its rows in tables: name, alpha, beta, T; None for a missing weight."""
         return (self.name, *(self.weights.get(key) for key in WEIGHTS))
 
     @property
     def title(self) -> str:
-        """Name and weights, as they are read."""
+        """Name and weights, for display."""
         return title_of(self.row)
 
     @property
@@ -89,18 +89,18 @@ class Variant:
 
     @property
     def control_wildcards(self) -> dict[str, str]:
-        """Of a control, what its labels' paths have for ``control`` and ``temperature``."""
+        """Values of ``control`` and ``temperature`` in the paths of a control's labels."""
         temperature = self.temperature if CONTROLS[self.labels].at_temperature else NONE
         return {"control": self.labels, "temperature": temperature}
 
 
 def number_of(word: str) -> float | None:
-    """A weight as it stands in a path, as a number; None where the method does not have it."""
+    """The number of a weight in a path; None if the method does not have it."""
     return None if word == NONE else float(word)
 
 
 def without_none(wildcards: Mapping[str, str]) -> dict[str, str]:
-    """Wildcards of a student, without those that its method does not have."""
+    """Wildcards of a student, without the weights that its method does not have."""
     return {key: value for key, value in wildcards.items() if value != NONE}
 
 
@@ -110,7 +110,7 @@ def row_of(values: Iterable[Any]) -> tuple:
 
 
 def title_of(row: Sequence[Any]) -> str:
-    """A row of Table 3 in words: its method's name, then alpha, beta and T where it has them."""
+    """A row of Table 3 in words: the method's name, then those of alpha, beta and T that it has."""
     name, *weights = row_of(row)
     given = zip(SYMBOLS.values(), weights, strict=True)
     return ", ".join([name, *(f"{key} = {value:g}" for key, value in given if value is not None)])
@@ -135,28 +135,28 @@ def variants_of(methods: Mapping[str, Mapping[str, Any]]) -> list[Variant]:
 
 
 def without_custom(variants: Sequence[Variant]) -> list[Variant]:
-    """Those of the library's code: only these can be the paper's methods or their controls."""
+    """Variants that run the library's code: only these can be the paper's methods or controls."""
     return [each for each in variants if not each.custom]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """One student for each method that claims are about; None where none is configured.
+    """One variant for each method that the claims are about; None if none is configured.
 
-    Chosen by the published table or the configuration's order and never by what is measured here,
-    as the best of several weights looks better than it is.
+    Chosen by the published table or the configuration's order, never by scores measured here: the
+    best of several weights looks better than it is.
 
     Attributes
     ----------
     baseline
         Without a scene branch.
     hard, heavy
-        MTL with the published weight of the best and of the worst score; ``hard`` is the first
-        configured where that weight is not, ``heavy`` then is None.
+        MTL with the weight of the best and of the worst published score. If that weight is not
+        configured, ``hard`` is the first configured and ``heavy`` is None.
     soft
-        Soft labels of the teacher, with the published weights or the first configured.
+        The teacher's soft labels, with the published weights or else the first configured.
     controls
-        Each control, with the weights of ``soft`` or the first configured.
+        Each control, with the weights of ``soft`` or else the first configured.
     """
 
     baseline: Variant | None
@@ -166,13 +166,13 @@ class Chosen:
     controls: tuple[Variant, ...] = ()
 
     def __iter__(self) -> Iterator[Variant]:
-        """All that there are, in the order of the tables; controls before what they control."""
+        """All that exist, in the order of the tables; controls come before ``soft``."""
         every = (self.baseline, self.hard, self.heavy, *self.controls, self.soft)
         return iter([each for each in every if each is not None])
 
     @property
     def judged(self) -> set[frozenset[Variant]]:
-        """The pairs that a claim or the judgement of a control is about."""
+        """The pairs that a claim or the verdict on a control compares."""
         pairs = [
             (self.soft, self.hard),
             (self.soft, self.heavy),
@@ -186,12 +186,12 @@ class Chosen:
 
 
 def choose(variants: Sequence[Variant], published: str | Path) -> Chosen:
-    """Find who stands for each method.
+    """Choose the variant that represents each method.
 
     Parameters
     ----------
     variants
-        All that are trained; those with code of the user's stand for no method.
+        All that are trained; those with custom code represent no method.
     published
         Table 3 as published: ``method``, weights, ``f_score_percent``.
     """

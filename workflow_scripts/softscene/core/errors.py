@@ -1,4 +1,4 @@
-"""Everything that this project reports as a user's or a machine's fault, and not as its own."""
+"""The errors that a user or a machine causes; any other exception is a bug of this project."""
 
 import stat
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 class SoftSceneError(Exception):
-    """Base of all: the message says what was given, what was expected, where, and what to do."""
+    """Base class: the message says what was given, what was expected, where, and what to do."""
 
-    problems: Sequence[str] = ()  # each of those that the message lists
+    problems: Sequence[str] = ()  # the problems that the message lists, one by one
 
     def __str__(self) -> str:
-        """The message, which may quote a file or a server, safe for a terminal."""
+        """The message, made safe for a terminal because it may quote a file or a server."""
         return printable(super().__str__(), keep="\n\t")
 
     @classmethod
@@ -27,7 +27,7 @@ class ConfigurationError(SoftSceneError):
 
 
 class MethodError(SoftSceneError):
-    """A method of one's own cannot be read, or is not what a method must be."""
+    """A custom method cannot be read, or does not have the form that it needs."""
 
 
 class LicenceError(SoftSceneError):
@@ -35,7 +35,7 @@ class LicenceError(SoftSceneError):
 
 
 class DownloadError(SoftSceneError):
-    """A file could not be fetched, or is not what the registry says."""
+    """A file could not be fetched, or differs from the registry's entry."""
 
 
 class AnnotationError(SoftSceneError):
@@ -43,7 +43,7 @@ class AnnotationError(SoftSceneError):
 
 
 class AudioError(SoftSceneError):
-    """A recording is missing, damaged or of another form than expected."""
+    """A recording is missing, damaged or has an unexpected format."""
 
 
 class FeatureError(SoftSceneError):
@@ -51,7 +51,7 @@ class FeatureError(SoftSceneError):
 
 
 class BusyError(SoftSceneError):
-    """Another process is at the same work."""
+    """Another process is already doing the same work."""
 
 
 class ResultError(SoftSceneError):
@@ -63,33 +63,33 @@ class StorageError(SoftSceneError):
 
 
 class ProcessError(SoftSceneError):
-    """A process that a job had started was killed."""
+    """A process that a job started was killed."""
 
 
 class TrainingError(SoftSceneError):
-    """A training cannot go on."""
+    """A training cannot continue."""
 
 
 def how_to_remake(path: object) -> str:
-    """What to type to have a damaged file made again, and then what depends on it.
+    """Tell the user how to remake a damaged file and what depends on it.
 
-    A file that the operating system does not give out may be whole: nothing is made again for it.
+    If the operating system refuses to read the file, it may be intact and need not be remade.
     """
     if reason := _withheld(str(path)):
         return (
             f"the operating system does not let {path} be read ({reason}), so the file itself may "
-            "be whole: mend that (permissions, disk, network), then give the same command again"
+            "be intact: fix the cause (permissions, disk, network), then rerun the same command"
         )
     return (
-        f"make it again: snakemake --force {path} --cores 1 (the run's --configfile last), "
-        "and then the run's own command"
+        f"make it again: snakemake --force {path} --cores 1 (add the run's --configfile at the "
+        "end), then rerun the original command"
     )
 
 
 def _withheld(path: str) -> str | None:
-    """Why a file that is there cannot be read as bytes; None where it can, or is not there."""
+    """Why an existing file's bytes cannot be read; None if they can, or there is no file."""
     try:
-        if stat.S_ISREG(Path(path).stat().st_mode):  # a pipe would be waited for
+        if stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would block
             with Path(path).open("rb") as file:
                 while file.read(2**20):
                     pass
@@ -101,13 +101,13 @@ def _withheld(path: str) -> str | None:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """``text`` for a terminal or a picture: control characters and the like become ``?``.
+    """``text`` for a terminal or a picture: unprintable characters become ``?``.
 
     Parameters
     ----------
     text
         A name or a message, which may come from a file or a server.
     keep
-        Characters that stay although they are not printable, such as a line feed.
+        Unprintable characters to keep, such as a line feed.
     """
     return "".join(sign if sign.isprintable() or sign in keep else "?" for sign in text)

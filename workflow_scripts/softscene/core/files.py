@@ -1,4 +1,4 @@
-"""Files: whole or not there, on disks that may be full; and the logs of jobs."""
+"""Files that are written completely or not at all, even on a full disk; and the logs of jobs."""
 
 import errno
 import glob
@@ -21,13 +21,13 @@ from softscene.core.errors import StorageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 WORDS = re.compile(r"\b(errno =|os error) (28|122)\b|No space left on device|Disk quota exceeded")
-"""How HDF5 and safetensors tell it, in errors without a number."""
+"""How HDF5 and safetensors report a full disk, in errors without an errno."""
 SPEAKERS = {"OSError", "RuntimeError", "SafetensorError"}
-"""What those errors are; a server's words in an error of a download are no such sign."""
+"""The types of those errors; a download's error may quote a server whose disk is full."""
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that it was raised from, says that a disk or a quota is full."""
+    """Whether an error, or one of its causes, says that a disk or a quota is full."""
     met = []
     while error is not None and error not in met:
         if getattr(error, "errno", None) in FULL:
@@ -41,12 +41,12 @@ def is_full(error: BaseException | None) -> bool:
 
 @contextmanager
 def naming_full_disk(path: str | Path) -> Iterator[None]:
-    """Make one kind of error of all that a block raises because the disk of ``path`` is full.
+    """Turn every error that the block raises because the disk of ``path`` is full into one type.
 
     Raises
     ------
     StorageError
-        Names ``path`` and what is free there.
+        Names ``path`` and the free space there.
     """
     try:
         yield
@@ -57,9 +57,9 @@ def naming_full_disk(path: str | Path) -> Iterator[None]:
             raise
         folder = _existing(Path(path).absolute().parent)
         raise StorageError(
-            f"the disk is full, or a quota on it: {path} could not be written; without what was "
-            f"half made, {_readable(shutil.disk_usage(folder).free)} are free in {folder}. Make "
-            "room, then give the same command again: what was finished is kept"
+            f"the disk is full, or a quota on it: {path} could not be written. Without the "
+            f"partial file, {_readable(shutil.disk_usage(folder).free)} are free in {folder}. "
+            "Free some space, then rerun the same command to resume"
         ) from error
 
 
@@ -76,22 +76,22 @@ def _readable(size: float) -> str:
 
 
 class Log(TextIOBase):
-    """A text file for writing that a full disk makes incomplete, and nothing worse.
+    """A text file for writing; on a full disk it loses text but raises nothing.
 
     Attributes
     ----------
     complete
-        Whether all that was written is there; may be set.
+        Whether everything written is in the file; may be set.
     """
 
-    _file = io.BytesIO()  # where there is none, as Python closes what could not be made, too
+    _file = io.BytesIO()  # Python calls close() even if __init__ could not open the file
 
     def __init__(self, path: str | Path) -> None:
         self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - closed in close()
         self.complete = True
 
     def write(self, text: str) -> int:
-        """Write ``text`` at once, as UTF-8; what does not fit is lost."""
+        """Write ``text`` as UTF-8 without buffering; what does not fit is lost."""
         content = text.encode("utf-8", "backslashreplace")
         try:
             written = self._file.write(content)
@@ -101,7 +101,7 @@ class Log(TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """The number that the operating system knows the file by."""
+        """The file descriptor."""
         return self._file.fileno()
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class Log(TextIOBase):
 
 
 def sync(path: Path) -> None:
-    """Have a file's content on the disk, so that no power failure takes it away any more."""
+    """Flush a file's content to the disk, so that it survives a power failure."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -121,10 +121,10 @@ if TYPE_CHECKING:
 
 
 def partial_beside(target: Path) -> Path:
-    """A path beside ``target`` for what is not whole yet; what killed processes left is removed.
+    """A path beside ``target`` for a partial file; deletes those that killed processes left.
 
-    Its name is short, as the target's may be as long as the file system allows, and its own on
-    each machine, as only there is known whether its process lives.
+    Its name is short, because the target's may be as long as the file system allows. It differs
+    between machines, because only its own machine knows whether its process is alive.
     """
     owner = zlib.crc32(os.fsencode(f"{target.name}/{socket.gethostname()}"))
     before = f".partial-{owner:08x}-"
@@ -143,7 +143,7 @@ def partial_beside(target: Path) -> Path:
 def replacing(target: str | Path) -> Iterator[Path]:
     """Give a path beside ``target`` to write to; it becomes ``target`` when the block succeeds.
 
-    A block that fails leaves ``target`` as it was, and nothing beside it.
+    If the block fails, ``target`` is unchanged and nothing is left beside it.
 
     Raises
     ------
@@ -157,25 +157,25 @@ def replacing(target: str | Path) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             yield partial
             if partial.is_file():
-                sync(partial)  # or a power failure may leave an empty file under the final name
+                sync(partial)  # or a power failure could leave an empty file under the final name
             partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
 class _Unfailing(io.FileIO):
-    """A file that hides from HDF5 when its disk is full, of which that library would crash.
+    """A file that hides a full disk from HDF5, which would crash.
 
     Attributes
     ----------
     error
-        What the first write raised that failed; none is tried after it.
+        What the first failed write raised; later writes are skipped.
     """
 
     error: OSError | None = None
 
     def write(self, content: memoryview) -> int:
-        """Write all of ``content``, or note why not."""
+        """Write all of ``content``, or keep the error."""
         rest = memoryview(content)
         try:
             while rest and self.error is None:
@@ -185,7 +185,7 @@ class _Unfailing(io.FileIO):
         return len(content)
 
     def truncate(self, size: int | None = None) -> int:
-        """Give the file a size, or note why not."""
+        """Resize the file, or keep the error."""
         try:
             return super().truncate(size)
         except OSError as error:
@@ -200,7 +200,7 @@ def replacing_hdf5(target: str | Path) -> Iterator["h5py.File"]:
     Raises
     ------
     StorageError
-        The disk is full; told at the end.
+        The disk is full; raised at the end.
     """
     import h5py  # noqa: PLC0415 - most jobs write only tables
 
@@ -214,7 +214,7 @@ def replacing_hdf5(target: str | Path) -> Iterator["h5py.File"]:
 
 
 def write_text(target: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all."""
+    """Write ``text`` as UTF-8, completely or not at all."""
     with replacing(target) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -228,9 +228,9 @@ _KINDS = {
 
 
 def other_than_file(path: str | Path) -> str | None:
-    """Say what stands at ``path`` that can be opened like a file and is none.
+    """Say what ``path`` is if it can be opened like a file but is not a regular file.
 
-    ``None`` if it is a file, or opening it fails anyway (nothing there, a folder, no permission).
+    ``None`` if it is a file, or opening it fails anyway (missing, a folder, no permission).
     """
     try:
         mode = Path(path).stat().st_mode

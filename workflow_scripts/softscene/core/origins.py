@@ -1,4 +1,4 @@
-"""What a file was made of: facts in it or beside it, compared where the file is read."""
+"""What a file was made from: facts stored in it or beside it, checked when the file is read."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ def digest_of(path: str | Path) -> str:
 def require_facts(
     path: str | Path, made: Facts, expected: Facts, error: type[SoftSceneError]
 ) -> None:
-    """Compare what stands in a file with what its reader expects of it.
+    """Compare the facts stored in a file with those that its reader expects.
 
     Parameters
     ----------
     path
         The file.
     made
-        Its facts; it may have more than are expected.
+        Its facts; extra ones are ignored.
     expected
         Fact -> value.
     error
@@ -47,7 +47,7 @@ def require_facts(
     Raises
     ------
     SoftSceneError
-        Lists each fact that is missing or differs, with both values, and how to make the file.
+        Lists each missing or different fact with both values, and how to remake the file.
     """
     other = [
         f"{name} {made.get(name, 'is missing')!s}, expected {value}"
@@ -65,7 +65,7 @@ def require_facts(
 
 
 def note_parameters(target: str | Path, parameters: Facts) -> None:
-    """Write what of the configuration a job used beside what it made, as JSON."""
+    """Write the part of the configuration that a job used as JSON, beside its results."""
     write_text(target, json.dumps(parameters, indent=2) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""How long a process lives: no longer than those it works for; and who works on what."""
+"""Processes that end with those they work for, and locks that say who works on what."""
 
 import fcntl
 import multiprocessing
@@ -20,21 +20,21 @@ from softscene.core.errors import BusyError, ProcessError
 from softscene.core.files import naming_full_disk
 
 BOSS = "SOFTSCENE_SNAKEMAKE"
-"""Of the environment: the process that all jobs on its machine work for."""
+"""Environment variable with the process that all jobs on its machine work for."""
 
 
 def announce(environ: MutableMapping[str, str]) -> None:
-    """Tell all that this process starts that it is their boss, even if it dies before they look."""
+    """Tell all child processes that this one is their boss, even if it dies before they check."""
     environ[BOSS] = str(os.getpid())
 
 
 def announced(environ: Mapping[str, str]) -> list[int]:
-    """The boss that was announced, if one was."""
+    """The announced boss, if any."""
     return [int(environ[BOSS])] if environ.get(BOSS) else []
 
 
 def ancestors(program: str) -> list[int]:
-    """The processes above this one that run ``program``, itself or by an interpreter."""
+    """The ancestors of this process that run ``program``, directly or through an interpreter."""
     found = []
     for process in psutil.Process().parents():
         with suppress(psutil.Error):
@@ -44,10 +44,10 @@ def ancestors(program: str) -> list[int]:
 
 
 def lives(pid: int) -> bool:
-    """Whether there is a process of this number, and it is no zombie.
+    """Whether a process with this number exists and is not a zombie.
 
-    Numbers are used again, so it may be another one: then who asks only ends later. To compare
-    its start would take the system clock's word, and a step of the clock would end everything.
+    Numbers are reused, so it may be another process: then the caller only ends later. Start times
+    are not compared, because a jump of the system clock would then end everything.
     """
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -56,13 +56,13 @@ def lives(pid: int) -> bool:
 
 
 def end_tidily_on_hangup() -> None:
-    """Have a closed terminal interrupt this process as Ctrl-C does, so that it can tidy up.
+    """Make a closed terminal interrupt this process like Ctrl-C, so that it can clean up.
 
-    Whoever is started with ``nohup`` goes on.
+    A process started with ``nohup`` keeps running.
     """
 
     def interrupt(*_: object) -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell may send it once more
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell may send it twice
         raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
@@ -70,17 +70,16 @@ def end_tidily_on_hangup() -> None:
 
 
 def end_with(bosses: Sequence[int], every: float = 1.0) -> None:
-    """Kill this process, and what it started, as soon as one of ``bosses`` is gone.
+    """Kill this process and its children as soon as one of ``bosses`` is gone.
 
-    Whoever is killed outright cannot stop its jobs, which would go on unseen. A thread looks
-    ``every`` so many seconds.
+    A boss that is killed with SIGKILL cannot stop its jobs, which would keep running unnoticed.
 
     Parameters
     ----------
     bosses
-        Numbers of processes.
+        Process numbers.
     every
-        Seconds.
+        Seconds between two checks, which a thread makes.
     """
 
     def watch() -> None:
@@ -98,16 +97,16 @@ def end_with(bosses: Sequence[int], every: float = 1.0) -> None:
 
 @contextmanager
 def fork_pool(workers: int, rule: str) -> Iterator[ProcessPoolExecutor]:
-    """Processes forked from this one, that do not outlive it.
+    """Processes forked from this one that do not outlive it.
 
-    Forked, as a spawned process would run a script of Snakemake's again.
+    They are forked because a spawned process would run Snakemake's script again.
 
     Parameters
     ----------
     workers
-        How many.
+        Number of processes.
     rule
-        The job's, for the error.
+        The job's rule, named in the error.
 
     Raises
     ------
@@ -121,31 +120,31 @@ def fork_pool(workers: int, rule: str) -> Iterator[ProcessPoolExecutor]:
     except BrokenProcessPool as error:
         raise ProcessError(
             f"one of the {workers} processes of this job was killed, most likely because memory "
-            "ran out. Give the same command again with fewer processes, e.g. --set-threads "
+            "ran out. Rerun the same command with fewer processes, e.g. --set-threads "
             f"{rule}={max(1, workers // 2)}, or on a cluster with more memory, e.g. "
             f"--set-resources {rule}:mem_mb=8000"
         ) from error
 
 
 def claim(path: str | Path, what: str) -> TextIO:
-    """Be the only process that works on ``what``, until this one ends in whatever way.
+    """Lock ``what`` for this process alone, until the process ends for any reason.
 
     Parameters
     ----------
     path
-        File that is locked, and says who has it.
+        The lock file; it says who holds the lock.
     what
         Named in the error.
 
     Returns
     -------
     TextIO
-        The claim; it ends when this is closed.
+        The lock; closing it releases it.
 
     Raises
     ------
     BusyError
-        Another process has it; names that process, its machine, start and command.
+        Another process holds it; names that process, its machine, start and command.
     """
     with naming_full_disk(path):
         return _claim(Path(path), what)
@@ -153,7 +152,7 @@ def claim(path: str | Path, what: str) -> TextIO:
 
 def _claim(path: Path, what: str) -> TextIO:
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+", encoding="utf-8")  # open is what holds the lock
+    file = path.open("a+", encoding="utf-8")  # the lock lasts while the file is open
     if not _lock(file, patience=1.0):
         file.seek(0)
         by = file.read().strip()
@@ -177,7 +176,7 @@ def claimant(path: str | Path) -> str | None:
 
 
 def _lock(file: TextIO, patience: float = 0.0) -> bool:
-    """Lock a file; ``patience`` seconds outlast those who only look whether it is locked."""
+    """Try to lock a file for ``patience`` seconds, longer than :func:`claimant` may hold it."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -186,7 +185,7 @@ def _lock(file: TextIO, patience: float = 0.0) -> bool:
             if time.monotonic() >= end:
                 return False
             time.sleep(0.05)
-        except OSError:  # a file system without locks: Snakemake's own has to do
+        except OSError:  # a file system without locks: Snakemake's own lock must suffice
             return True
         else:
             return True

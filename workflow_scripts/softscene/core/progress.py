@@ -1,30 +1,30 @@
-"""Progress of a long step, as lines of its log."""
+"""Progress of a long step, written to its log."""
 
 import logging
 import time
 
 from tqdm import tqdm
 
-UNITS = ("B", "s")  # that have no plural
+UNITS = ("B", "s")  # units without a plural
 logger = logging.getLogger(__name__)
 
 
 class Progress:
-    """Log how far a step is, at most every ``interval`` seconds, and when it is done.
+    """Log the progress of a step, at most every ``interval`` seconds, and when it is done.
 
     Parameters
     ----------
     name
-        What is under way, e.g. ``"training"``.
+        The step, e.g. ``"training"``.
     total
-        How many units make it whole.
+        Number of units in all.
     unit
         What is counted, e.g. ``"epoch"`` or ``"B"`` (scaled to kB, MB). The terminal's bar shows
-        what is in parentheses: ``12 of 300 epochs``.
+        the part in parentheses: ``12 of 300 epochs``.
     interval
         Seconds between two lines.
     done
-        Units that an earlier run has done.
+        Units that an earlier run did.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Progress:
         self._start = self._last = time.monotonic()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """Count ``amount`` more units; ``note`` stands at the line's end."""
+        """Count ``amount`` more units; ``note`` is appended to the line."""
         self.done += amount
         now = time.monotonic()
         if now - self._last < self.interval and self.done < self.total:

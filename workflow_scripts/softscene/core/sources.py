@@ -1,4 +1,4 @@
-"""Which files of the library a script runs, as far as its imports tell."""
+"""Which library files a script uses, judging by its imports."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ _IMPORT = re.compile(r"^[ \t]*from (\w[\w.]*) import (\([^)]*\)|[^\n]+)", re.MUL
 
 
 def library_files(script: str | Path) -> list[str]:
-    """The library's modules that a script imports, and all that these import.
+    """The library modules that a script imports, directly or through others.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def library_files(script: str | Path) -> list[str]:
     Returns
     -------
     list
-        Their paths in alphabetical order; the script's own is not among them.
+        Their paths in alphabetical order, without the script's own.
     """
     script = Path(script)
     found, unread = set(), [script]
@@ -31,7 +31,7 @@ def library_files(script: str | Path) -> list[str]:
 
 
 def _imported(source: Path, folder: Path) -> Iterator[Path]:
-    """What ``from A.B import c`` names in a file: A/B.py, or A/B/c.py of each c."""
+    """The files that ``from A.B import c`` names: A/B.py, or A/B/c.py for each c."""
     for module, names in _IMPORT.findall(source.read_text(encoding="utf-8")):
         place = folder.joinpath(*module.split("."))
         words = re.sub(r"#.*", "", names).strip("()").split(",")

@@ -11,8 +11,8 @@ import pandas as pd
 from softscene.core.errors import ResultError, how_to_remake
 from softscene.core.files import replacing
 
-# The columns that hold text, in all tables: a scene may be called 1, None or NA, and must come back
-# so. Others hold numbers, or (threshold, of scores and event lists) one of the three modes.
+# The text columns of all tables: a scene may be called 1, None or NA, and must be read back
+# unchanged. Others hold numbers, or one of three modes (threshold, in scores and event lists).
 TEXT = frozenset({
     "action", "against_method", "archive", "claim", "comparison", "control", "convention", "corpus",
     "crc32", "event", "event_label", "file", "labels", "list", "method", "origin", "part", "path",
@@ -23,14 +23,14 @@ MODES = "threshold"
 
 
 def write_table(table: pd.DataFrame, target: str | Path) -> None:
-    """Write a table as TSV, without quotes; :func:`read_table` gives it back equal.
+    """Write a table as TSV without quotes; :func:`read_table` returns an equal one.
 
-    Text is in the columns of :data:`TEXT` alone, and has neither tabs nor line feeds.
+    Only the columns of :data:`TEXT` hold text, without tabs and line feeds.
 
     Raises
     ------
     ValueError
-        Another column has text, which could come back as something else.
+        Another column has text, which could be read back as something else.
     """
     unknown = [
         name
@@ -46,16 +46,16 @@ def write_table(table: pd.DataFrame, target: str | Path) -> None:
 def read_table(source: str | Path) -> pd.DataFrame:
     """Read a TSV that :func:`write_table` wrote, or a CSV of ``resources``.
 
-    In a column of numbers an empty cell is NaN; in one of text, an empty text.
+    An empty cell becomes NaN in a column of numbers, and an empty string in a column of text.
 
     Raises
     ------
     ResultError
-        It is missing, or no table.
+        It is missing or not a table.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with too many cells
             table = pd.read_csv(
                 source,
                 sep="," if Path(source).suffix == ".csv" else "\t",
@@ -73,12 +73,12 @@ def read_table(source: str | Path) -> pd.DataFrame:
 
 
 def read_numbers(source: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a table of which these columns must be there and hold finite numbers.
+    """Read a table in which these columns must exist and hold finite numbers.
 
     Raises
     ------
     ResultError
-        It is missing or no table, lacks a column, or a cell is no finite number; names its line.
+        The file is missing or not a table, lacks a column, or a cell is not finite; names its line.
     """
     table = read_table(source)
     if missing := [column for column in columns if column not in table.columns]:

@@ -1,7 +1,7 @@
-"""A synthetic corpus in TUT's exact form: archives, lists and a registry that a download can prove.
+"""A synthetic corpus in TUT's exact format: archives, lists and a registry with their checksums.
 
-TUT's own labels, as their documentation has them: ``object impact``, ``car passing by``,
-``children shouting`` and ``people speaking`` in 2016; in 2017's street set only the last differs.
+TUT's own labels, as documented: ``object impact``, ``car passing by``, ``children shouting`` and
+``people speaking`` in 2016; in 2017's street set only the last differs from the paper's.
 ``water tap running`` ends with a blank in TUT's lists.
 """
 
@@ -50,16 +50,16 @@ MAIN_LIST = "meta/meta_development.txt"
 FOLD_LIST = "crossvaridation/meta_fold{:02d}_{}.txt"  # spelled as the authors spell it
 PARTS = ("development", "evaluation")
 LISTS = [MAIN_LIST, *itertools.starmap(FOLD_LIST.format, itertools.product(FOLDS, PARTS))]
-_SAME_IN_STREET = ("car", "children")  # labels of the street set that are the paper's already
+_SAME_IN_STREET = ("car", "children")  # labels that the street set shares with the paper
 _WITH_BLANK = {"water tap running": "water tap running "}
 _UNLISTED_SCENE = "bus"
 _TIMESTAMP = (2016, 1, 1, 0, 0, 0)
 _NOTICE = """\
 # {} (synthetic)
 
-Everything in this data set was computed by softscene. It has the form of TUT's data set of this
-name and no recording of it. Sounds are free to use; annotations are free too where they were drawn,
-and remain their authors' where a list was given.
+Everything in this data set was computed by softscene. It has the format of TUT's data set of this
+name, but none of its recordings. The sounds are free to use. Annotations that were drawn at random
+are free too; those from a given list belong to its authors.
 """
 
 
@@ -72,7 +72,7 @@ class CorpusPlan:
     recordings
         ``path``, ``scene_label`` and ``seconds`` of each.
     events
-        Rows of all recordings, in the authors' columns.
+        Rows of all recordings, with the authors' columns.
     lists
         The authors' nine files: path -> content.
     """
@@ -106,20 +106,20 @@ def make_corpus(
     Parameters
     ----------
     destination
-        Folder to write into; ``archives.yaml``, with size and checksum of all, comes last.
+        Folder to write into; ``archives.yaml``, with all sizes and checksums, is written last.
     registry
-        The registry of the real archives: their names and its form are taken from it.
+        The registry of the real archives: gives the archives' names and the registry's layout.
     labels, event_statistics, scene_statistics, event_sounds
         The files in ``resources/``.
     seed
-        Root of all random numbers.
+        Seed of all random numbers.
     recordings, seconds
         Scene -> number of recordings and seconds of each, to draw a small corpus.
     annotations
-        Instead of those, which are not used then: a folder in the form of the authors' repository.
-        Sound is made for all of its list, and its nine files are copied byte for byte.
+        Used instead of those two: a folder with the layout of the authors' repository. Sound is
+        made for all of its list, and its nine files are copied byte for byte.
     workers
-        Processes; each holds one recording.
+        Processes; each holds one recording in memory.
 
     Raises
     ------
@@ -172,9 +172,8 @@ def plan_drawn(
 def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFrame) -> CorpusPlan:
     """Plan a corpus for a given list; see :func:`make_corpus`.
 
-    A recording lasts until its last offset and for an equal share of what its scene's minutes
-    leave; an office clip has a sample more than 30 s. Where there are no events, the last offset
-    counts as 1 s.
+    A recording lasts until its last offset (1 s without events), plus an equal share of the rest
+    of its scene's minutes. An office clip lasts 30 s and one sample.
     """
     folder = Path(folder)
     missing = [
@@ -185,7 +184,7 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
     if missing:
         raise AnnotationError.of("the annotation folder is incomplete:", missing)
     table = read_published(folder / MAIN_LIST)
-    clean(table, labels)  # for its errors: the list itself is used as it is
+    clean(table, labels)  # only for its errors: the list itself is used unchanged
     events = table.rename(columns={ours: own for own, ours in PUBLISHED_COLUMNS.items()})
     events = events[list(PUBLISHED_COLUMNS)]
     recordings = events.groupby("path", sort=False).agg(
@@ -202,9 +201,9 @@ def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFram
 
 
 def _add_unlisted(plan: CorpusPlan, registry: Registry) -> CorpusPlan:
-    """Add recordings that no list uses, so that no audio archive is empty, and at least one each.
+    """Add unlisted recordings: one per data set, or more if an audio archive would be empty.
 
-    In the street recordings the same happens as in the first one; the other scene has no events.
+    Street recordings get the events of the first listed one; the other scene has no events.
     """
     used = {PurePosixPath(path).stem.split("_")[0] for path in plan.recordings.path}
     free = (name for name in map("a{:03d}".format, itertools.count(1)) if name not in used)
@@ -228,7 +227,7 @@ def _add_unlisted(plan: CorpusPlan, registry: Registry) -> CorpusPlan:
 
 
 def _distribute(plan: CorpusPlan, registry: Registry) -> dict[str, list[str]]:
-    """Audio archive -> its recordings; those of a data set go to its archives by turns."""
+    """Audio archive -> its recordings; a data set's archives take them in turn."""
     return {
         archive.name: plan.paths(name)[i :: len(dataset.audio)]
         for name, dataset in registry.datasets.items()
@@ -259,7 +258,7 @@ def _render(
     plan: CorpusPlan, sounds: Mapping[str, EventSound], seed: int, folder: Path, run: Callable
 ) -> None:
     rows, none = dict(tuple(plan.events.groupby("path"))), plan.events.head(0)
-    # the longest first, so that no worker is left alone with one at the end
+    # longest first, so that no worker is left with a long one at the end
     order = plan.recordings.sort_values("seconds", ascending=False, kind="stable")
     jobs = [(*row, rows.get(row.path, none), sounds, seed, folder) for row in _rows(order)]
     progress = Progress("rendering", len(jobs), "recording")
@@ -278,7 +277,7 @@ def _render_one(job: tuple) -> None:
     sound = render_recording(events, scene, seconds, rng, sounds)
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()  # soundfile itself cannot say that a disk is full
+    content = io.BytesIO()  # soundfile does not report a full disk
     soundfile.write(content, sound, SAMPLE_RATE, subtype="PCM_24", format="WAV")
     target.write_bytes(content.getbuffer())
 
@@ -295,7 +294,7 @@ def _take(path: Path) -> bytes:
 
 
 def _pack(target: Path, members: Iterable[tuple[str, bytes]]) -> None:
-    """Write a zip archive whose bytes depend on its members' names and contents alone."""
+    """Write a zip archive whose bytes depend only on its members' names and contents."""
     with replacing(target) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name, content in members:
             info = zipfile.ZipInfo(name, _TIMESTAMP)
@@ -304,7 +303,7 @@ def _pack(target: Path, members: Iterable[tuple[str, bytes]]) -> None:
 
 
 def _pack_texts(destination: Path, registry: Registry, plan: CorpusPlan, labels: Labels) -> None:
-    """Write the archives of each data set that hold no audio."""
+    """Write each data set's archives without audio."""
     for dataset, entry in registry.datasets.items():
         notice = {f"{dataset}/README.md": _NOTICE.format(dataset)}
         scenes_only = dataset == ACOUSTIC_SCENES
@@ -322,7 +321,7 @@ def _scene_meta(plan: CorpusPlan) -> dict[str, str]:
 
 
 def _event_meta(plan: CorpusPlan, dataset: str, labels: Labels) -> dict[str, str]:
-    """An ``.ann`` for each recording, and what else the meta archive holds and no job reads."""
+    """An ``.ann`` for each recording, and the meta archive's other files, which no job reads."""
     form = _street_lists if dataset == STREET else _lists_of_2016
     same = _SAME_IN_STREET if dataset == STREET else ()
     own = {ours: theirs for theirs, ours in labels.event_of.items() if ours not in same}
@@ -340,7 +339,7 @@ def _event_meta(plan: CorpusPlan, dataset: str, labels: Labels) -> dict[str, str
 
 
 def _lists_of_2016(name: PurePosixPath, rows: list, seconds: float) -> dict[str, str]:
-    """Onset and offset with six decimals, and label; ``meta_full`` has further labels."""
+    """Onset and offset with six decimals, and label; ``meta_full`` has more labels."""
     scene = name.parent.name
     short = "".join(map(_three_columns, rows))
     lines = [f"{name}\t{scene}\t{_three_columns(row)[:-1]}\tm\n" for row in rows]
@@ -353,7 +352,7 @@ def _lists_of_2016(name: PurePosixPath, rows: list, seconds: float) -> dict[str,
 
 
 def _street_lists(name: PurePosixPath, rows: list, _: float) -> dict[str, str]:
-    """Seven columns, shortest decimals, CRLF; those that were not verified are as in 2016."""
+    """Seven columns, shortest decimals, CRLF; the ``non_verified`` lists are as in 2016."""
     scene = name.parent.name
     times = ((_shortest(row.event_start_time), _shortest(row.event_end_time)) for row in rows)
     lines = (
@@ -375,7 +374,7 @@ def _shortest(seconds: float) -> str:
 
 
 def _write_registry(destination: Path, form: Path, registry: Registry) -> None:
-    """Write ``archives.yaml``: the real one's form, these files' sizes and checksums."""
+    """Write ``archives.yaml``: the real one with these files' sizes and checksums."""
     content: dict[str, Any] = read_yaml(form, "archive registry")
     for dataset in content["datasets"].values():
         for name, facts in dataset["archives"].items():

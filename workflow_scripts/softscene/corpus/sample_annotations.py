@@ -1,9 +1,9 @@
-"""Annotations for a synthetic corpus, drawn after the statistics of the authors' list.
+"""Draws annotations for a synthetic corpus from the statistics of the authors' list.
 
 ``resources/event_statistics.tsv`` and ``scene_statistics.tsv`` are what :func:`measure_statistics`
 gives for the authors' ``meta/meta_development.txt`` (without its row of zero length), with the
 minutes that TUT states for home (36:16) and residential_area (42:00), 78 clips of 30 s for office,
-and what is left of 166 minutes for city_center. They hold counts and durations only.
+and the rest of 166 minutes for city_center. They hold only counts and durations.
 
 Lists have the authors' columns: ``path scene_label event_start_time event_end_time event_label``.
 """
@@ -21,7 +21,7 @@ from softscene.data.annotations import PUBLISHED_COLUMNS
 LIST_COLUMNS = list(PUBLISHED_COLUMNS)
 FOLDS = (1, 2, 3, 4)
 OFFICE, OFFICE_SECONDS = "office", 30.0
-CLIP_SECONDS = (30 * SAMPLE_RATE + 1) / SAMPLE_RATE  # TUT's clips of 30 s have a sample more
+CLIP_SECONDS = (30 * SAMPLE_RATE + 1) / SAMPLE_RATE  # TUT's clips of 30 s have one extra sample
 PATHS = {
     "city_center": "TUT-sound-events-2017-development/audio/street/a{:03d}.wav",
     "home": "TUT-sound-events-2016-development/audio/home/a{:03d}.wav",
@@ -30,31 +30,31 @@ PATHS = {
 }
 QUANTILES = {"min": 0.0, "q10": 0.1, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q90": 0.9, "max": 1.0}
 ACTIVE = ("active_0", "active_1", "active_2", "active_3_or_more")
-_GRID = 0.01  # seconds; how finely overlaps are looked at
+_GRID = 0.01  # seconds; resolution at which overlaps are checked
 _ROUNDS = 20  # onsets tried in each recording before an event may overlap itself
-# Real events avoid each other: this share of them takes the emptiest of so many places, the rest
-# any. Found by comparing polyphony: within 0.05 of every real fraction (independent places: 0.13).
+# Real events overlap less than by chance: this share takes the emptiest of _ALTERNATIVES places.
+# The polyphony is then within 0.05 of every real fraction (with independent places: 0.13).
 _EVASIVE, _ALTERNATIVES = 0.4, 8
 
 
 def measure_statistics(
     events: pd.DataFrame, minutes: Mapping[str, float]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure how often, how long and how many at a time events are.
+    """Measure how often events occur, how long they last, and how many are active at a time.
 
     Parameters
     ----------
     events
         A list; rows of zero length are left out.
     minutes
-        Scene -> minutes of its recordings together.
+        Scene -> total minutes of its recordings.
 
     Returns
     -------
     tuple
-        A row for each event and scene: ``count``, ``per_minute``, and in seconds ``mean`` and
-        quantiles of the duration. A row for each scene: ``recordings``, ``minutes``, and the
-        fractions of time in which 0, 1, 2, 3 or more different events are active. Six decimals.
+        A row for each event and scene: ``count``, ``per_minute``, and ``mean`` and quantiles of the
+        duration in seconds. A row for each scene: ``recordings``, ``minutes``, and the fractions of
+        time in which 0, 1, 2, 3 or more different events are active. Six decimals.
     """
     events = events[events.event_end_time > events.event_start_time]
     spans = events.assign(seconds=events.event_end_time - events.event_start_time)
@@ -97,16 +97,16 @@ def plan_recordings(
     Parameters
     ----------
     recordings, seconds
-        Scene -> number of recordings, and seconds of each (office: 30, and may be left out).
+        Scene -> number of recordings, and seconds of each (office: 30, may be left out).
     seed
-        Decides which recording is evaluated in which fold, and how much longer each is.
+        Decides which recording is evaluated in which fold, and the extra length of each.
 
     Returns
     -------
     DataFrame
-        ``path``, ``scene_label``, ``seconds``, ``fold``; numbers are unique over all data sets. As
-        in TUT's data no length is round: an office clip has a sample more than 30 s, any other
-        recording up to a second more than asked for.
+        ``path``, ``scene_label``, ``seconds``, ``fold``; the numbers in the names are unique over
+        all data sets. As in TUT's data, no length is round: an office clip has one sample more
+        than 30 s, any other recording up to a second more than requested.
 
     Raises
     ------
@@ -153,18 +153,17 @@ def draw_annotations(
     seconds: Mapping[str, float],
     seed: int,
 ) -> pd.DataFrame:
-    """Draw a list in the authors' form that follows their list's statistics.
+    """Draw a list in the authors' format that follows their list's statistics.
 
-    Rates per minute are kept, but each event occurs at least once in as many folds as there are
-    recordings for it, and each recording has an event. Durations follow quantiles and mean; they
-    end with the recording. Long events are placed first. An event overlaps itself only where it
-    must, and other events less than by chance: real scenes have fewer moments without any and with
-    many events than independent ones would.
+    Rates per minute are kept, except that each event occurs in as many folds as have recordings
+    for it, and each recording has an event. Durations follow the quantiles and the mean, and are
+    cut at the recording's end. Long events are placed first. An event overlaps itself only if there
+    is no other place, and overlaps other events less than by chance, as in real scenes.
 
     Parameters
     ----------
     event_stats
-        As :func:`measure_statistics` gives it.
+        As returned by :func:`measure_statistics`.
     recordings, seconds, seed
         As for :func:`plan_recordings`.
 
@@ -184,7 +183,7 @@ def draw_annotations(
     for occurrence in _draw_occurrences(event_stats, plan, rng):
         _place(occurrence, list(lines.values()), rng)
     for line in lines.values():
-        if not line.rows:  # only in a very short one
+        if not line.rows:  # only in a very short recording
             stats = event_stats[event_stats.scene_label == line.scene]
             row = stats.loc[stats["count"].idxmax()]
             duration = float(_draw_durations(row, 1, rng)[0])
@@ -206,17 +205,17 @@ def split_folds(
 def check_folds(
     events: pd.DataFrame, folds: Mapping[int, tuple[pd.DataFrame, pd.DataFrame]]
 ) -> None:
-    """Make sure that folds are disjoint, whole, and evaluate nothing that they do not develop on.
+    """Check that folds partition the list, and evaluate only events that they also train on.
 
     Raises
     ------
     ConfigurationError
-        Lists each event that only the evaluation part of a fold has, and each empty fold.
+        Lists each event that only a fold's evaluation part has, and each empty fold.
     """
     problems = []
     for number, (development, evaluation) in folds.items():
         unseen = set(evaluation.event_label) - set(development.event_label)
-        problems += [f"fold {number}: {name!r} is only evaluated" for name in sorted(unseen)]
+        problems += [f"fold {number}: {name!r} has no training data" for name in sorted(unseen)]
         if evaluation.empty:
             problems.append(f"fold {number}: no recording to evaluate on")
     if problems:
@@ -231,7 +230,7 @@ _Occurrence = tuple[str, str, float, int | None]  # event, scene, seconds, fold 
 def _draw_occurrences(
     stats: pd.DataFrame, plan: pd.DataFrame, rng: np.random.Generator
 ) -> list[_Occurrence]:
-    """All events of a corpus, longest first; the longest of each event go to different folds."""
+    """All occurrences, longest first; the longest ones of each event go to different folds."""
     minutes = plan.groupby("scene_label").seconds.sum() / 60
     stats = stats[stats.scene_label.isin(minutes.index)].reset_index(drop=True)
     counts = _count_occurrences(stats, minutes)
@@ -267,8 +266,8 @@ def _count_occurrences(stats: pd.DataFrame, minutes: pd.Series) -> pd.Series:
 def _draw_durations(row: pd.Series, number: int, rng: np.random.Generator) -> np.ndarray:
     """Seconds of ``number`` occurrences, (number,): evenly spread over the distribution.
 
-    Linear between quantiles up to 90 %; above, the power of the curve to the maximum is such that
-    the mean is the measured one. A straight line would give the rare long events far too much.
+    Linear between quantiles up to 90 %; above, a power curve to the maximum whose exponent gives
+    the measured mean. A straight line would make the rare long events far too long.
     """
     shares, values = np.array(list(QUANTILES.values())), row[list(QUANTILES)].to_numpy(float)
     below = np.sum(np.diff(shares)[:-1] * (values[1:-1] + values[:-2]) / 2)
@@ -282,7 +281,7 @@ def _draw_durations(row: pd.Series, number: int, rng: np.random.Generator) -> np
 
 
 class _Timeline:
-    """What is active when in one recording, on a grid of 10 ms."""
+    """The active events of one recording over time, on a grid of 10 ms."""
 
     def __init__(self, recording: tuple) -> None:
         self.path, self.scene, self.seconds, self.fold = recording
@@ -291,7 +290,7 @@ class _Timeline:
         self._all = np.zeros(int(np.ceil(self.seconds / _GRID)) + 1, dtype=np.uint8)
 
     def crowd(self, event: str, onset: float, duration: float) -> tuple[int, int]:
-        """Grid points that the event itself, and that others already take in a place."""
+        """Grid points of a place that the event itself, and that other events, already occupy."""
         span = self._span(onset, duration)
         own = int(self._active[event][span].sum()) if event in self._active else 0
         return own, int(self._all[span].sum()) - own
@@ -301,7 +300,7 @@ class _Timeline:
         active = self._active.setdefault(event, np.zeros(len(self._all), dtype=np.uint8))
         self._all[span] += 1 - active[span]
         active[span] = 1
-        last = math.floor(self.seconds * 1e6) / 1e6  # not behind the last sample
+        last = math.floor(self.seconds * 1e6) / 1e6  # not after the last sample
         start, end = round(onset, 6), min(round(onset + duration, 6), last)
         self.rows.append((self.path, self.scene, start, end, event))
 
@@ -311,7 +310,7 @@ class _Timeline:
 
 
 def _place(occurrence: _Occurrence, lines: Sequence[_Timeline], rng: np.random.Generator) -> None:
-    """Put an event where it does not overlap itself, sometimes the emptiest of several places."""
+    """Place an event where it does not overlap itself, sometimes in the emptiest of some places."""
     event, scene, duration, fold = occurrence
     wanted = _ALTERNATIVES if rng.random() < _EVASIVE else 1
     lines = [line for line in lines if line.scene == scene and fold in (None, line.fold)]

@@ -1,4 +1,4 @@
-"""Sound of a synthetic corpus: scene backgrounds and events that a log-mel spectrum tells apart."""
+"""Sound of a synthetic corpus: scene backgrounds, and events with distinct log-mel spectra."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from softscene.core.errors import ConfigurationError
 from softscene.core.tsv import read_table
 
 SAMPLE_RATE = 44_100
-_BLOCK = 2**20  # samples after which shaped noise starts again; a transform of it fits the cache
+_BLOCK = 2**20  # samples after which shaped noise repeats; a transform of them fits in the cache
 _STEP = 64  # samples between two values of an envelope or of a pitch
 _FADE = 0.005  # seconds
-_PARTIALS = (1.0, 0.4, 0.2)  # of a tone
+_PARTIALS = (1.0, 0.4, 0.2)  # amplitudes in a tone
 
-# Background of a scene: level in dB per Hz at these frequencies. Outdoors all is traffic, indoors
-# all is room noise, and recordings differ by _SPREAD: the scenes overlap, as real ones do.
+# Background of a scene: level in dB per Hz at these frequencies. Outdoors it is traffic, indoors
+# room noise, and recordings differ by _SPREAD, so that the scenes overlap as real ones do.
 _ANCHORS = np.log([50, 150, 500, 1500, 5000, 16000])
 _BACKGROUNDS = {
     "city_center": (-64, -66, -75, -82, -92, -103),
@@ -28,7 +28,7 @@ _BACKGROUNDS = {
     "office": (-76, -77, -84, -92, -100, -106),
     "bus": (-58, -62, -76, -88, -98, -110),
 }
-_SPREAD = 2.5  # dB, standard deviation of each anchor and of the whole between recordings
+_SPREAD = 2.5  # dB, standard deviation between recordings, of each anchor and of the overall level
 _SWAY = 1.5  # dB, standard deviation of the slow modulation
 _SWAY_SECONDS = 3.0
 
@@ -40,16 +40,16 @@ class EventSound:
     Attributes
     ----------
     texture
-        ``noise`` (a band of it), ``pulses`` (the same, struck), ``tone``, ``harmonic`` (a voice or
-        an engine) or ``chirps`` (sweeps through the band).
+        ``noise`` (band-limited), ``pulses`` (bursts of it), ``tone``, ``harmonic`` (a voice or an
+        engine) or ``chirps`` (sweeps through the band).
     centre_hz, bandwidth_hz
-        Where its energy is; how far a tone trembles.
+        The band of its energy; for a tone, the bandwidth is the vibrato's.
     pitch_hz
-        Of tone, harmonic and chirps.
+        Pitch of tone, harmonic and chirps.
     rate_hz, depth
-        Of the modulation; strokes or sweeps per second.
+        Rate and depth of the modulation; the rate is also that of strokes or sweeps.
     decay_s
-        Seconds in which a stroke falls to 1/e; 0 for sounds that are not struck.
+        Seconds in which a stroke falls to 1/e; 0 for sounds without strokes.
     """
 
     texture: str
@@ -61,7 +61,7 @@ class EventSound:
     decay_s: float
 
     def vary(self, rng: np.random.Generator) -> "EventSound":
-        """Another instance of the same event: some per cent higher, faster, or wider."""
+        """Another instance of the same event, with pitch, rate and bandwidth varied a little."""
         pitch, rate, width = 2 ** rng.normal(0, [0.06, 0.2, 0.1])
         return replace(
             self,
@@ -113,9 +113,9 @@ def render_recording(
     scene, seconds
         Its background and length.
     rng
-        Everything random comes from it.
+        Source of all randomness.
     sounds
-        As :func:`read_sounds` gives them.
+        As returned by :func:`read_sounds`.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def render_recording(
 
 
 def render_event(sound: EventSound, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Render one event alone: (frames,), float32, its root mean square 1, faded in and out."""
+    """Render one event alone: (frames,), float32, root mean square 1, faded in and out."""
     wave = _CARRIERS[sound.texture](sound, frames, rng)
     wave *= _at_each_sample(_envelope(sound, frames, rng), frames)
     fade = min(round(_FADE * SAMPLE_RATE), frames // 4)
@@ -154,7 +154,7 @@ def render_event(sound: EventSound, frames: int, rng: np.random.Generator) -> np
 
 
 def _shaped_noise(density: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise of a power density per Hz, (frames,), float32; it repeats every _BLOCK.
+    """Gaussian noise with a power density per Hz, (frames,), float32; repeats every _BLOCK samples.
 
     ``density`` is given at the frequencies of a real transform of ``_size(frames)`` samples.
     """
@@ -247,7 +247,7 @@ def _oscillate(partials: tuple[float, ...], pitch: np.ndarray, frames: int) -> n
     """Play one period, made of sines with these weights, at a changing pitch in Hz."""
     size = 4096
     turns = np.outer(np.arange(1, len(partials) + 1), np.arange(size)) / size
-    # Schroeder's phases: a voice with all partials in phase would be a click train
+    # Schroeder phases: partials all in phase would give a click train
     phases = np.pi * np.arange(len(partials)) ** 2 / len(partials)
     period = np.array(partials) @ np.sin(2 * np.pi * turns + phases[:, None])
     phase = np.cumsum(_at_each_sample(pitch * (size / SAMPLE_RATE), frames), dtype=np.float64)
@@ -255,7 +255,7 @@ def _oscillate(partials: tuple[float, ...], pitch: np.ndarray, frames: int) -> n
 
 
 def _envelope(sound: EventSound, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Strokes that decay, or a modulation between 1 - depth and 1; at control rate."""
+    """Decaying strokes, or a modulation between 1 - depth and 1; at control rate."""
     time = _control_times(frames)
     if sound.decay_s > 0:
         gaps = rng.uniform(0.7, 1.3, int(time[-1] * sound.rate_hz / 0.7) + 1) / sound.rate_hz

@@ -1,9 +1,9 @@
-"""Annotation lists: reading, checking, merging, and the audit of what was done to them.
+"""Annotation lists: reading, checking, merging, and an audit of every change.
 
 A list is a table with the columns ``recording`` (its path in the data set), ``scene``, ``onset``,
 ``offset`` (seconds) and ``event``, and with ``file`` and ``line`` for messages. A row whose onset,
-offset and event are all empty says that its recording has no events; they are missing values then,
-and it is the recording's only row.
+offset and event are all NaN says that its recording has no events; it is then the recording's only
+row.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 EVENT_COLUMNS = ["recording", "scene", "onset", "offset", "event"]
 LOST = "all rows of the recording were dropped"
-EMPTY = {"onset": np.nan, "offset": np.nan, "event": np.nan}  # in a row of no event
+EMPTY = {"onset": np.nan, "offset": np.nan, "event": np.nan}  # in a row without an event
 AUDIT_COLUMNS = ["action", "file", "line", "recording", "onset", "offset", "event", "reason"]
 PUBLISHED_COLUMNS = {
     "path": "recording",
@@ -33,19 +33,19 @@ PUBLISHED_COLUMNS = {
 
 
 def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
-    """Read a list of the authors, with file and line of each row.
+    """Read a list in the authors' format, with file and line of each row.
 
     Parameters
     ----------
     source
         Tab-separated, header ``path scene_label event_start_time event_end_time event_label``.
     name
-        What messages call the file; its path by default.
+        The file's name in messages; its path by default.
 
     Raises
     ------
     AnnotationError
-        It cannot be read, columns are missing or stand there twice, or a row has too many.
+        It cannot be read, columns are missing or given twice, or a row has too many.
     """
     name = name or str(source)
     if other := other_than_file(source):
@@ -54,7 +54,7 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
         raw = pd.read_csv(
             source,
             sep="\t",
-            header=None,  # pandas would rename doubled columns, and cut a long second line
+            header=None,  # pandas would rename duplicate columns, and truncate a long second line
             dtype=str,
             keep_default_na=False,
             quoting=3,
@@ -82,9 +82,9 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
 
 
 def with_times(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn onset and offset into seconds, and take blanks off the labels' ends.
+    """Turn onset and offset into seconds, and strip blanks from the labels.
 
-    What is no number becomes NaN, see ``clean``. TUT writes ``water tap running`` with a blank.
+    Other text becomes NaN, see ``clean``. TUT writes ``water tap running`` with a trailing blank.
     """
     numbers = {
         column: pd.to_numeric(table[column], errors="coerce").astype(float)
@@ -109,7 +109,7 @@ def happenings(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def map_labels(table: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rename a data set's own labels; gives the list, and an audit row for each change."""
+    """Rename a data set's own labels; returns the list, and an audit row for each change."""
     event = table.event.map(lambda name: labels.event_of.get(name, name))
     scene = table.scene.map(lambda name: labels.scene_of.get(name, name))
     renamed = table[event != table.event]
@@ -130,21 +130,21 @@ def clean(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check every row, drop those of zero length and cut small overruns.
 
-    A recording that loses all its rows stays, with a row of no event; one that is unknown, or of an
-    unknown scene, leaves the list.
+    A recording that loses all its rows is kept, with a row without an event, unless the recording
+    or its scene is unknown.
 
     Parameters
     ----------
     table
         A list, labels mapped.
     labels
-        The scenes and events that may stand in it.
+        The allowed scenes and events.
     durations
-        Seconds of each recording; ``None`` leaves times unchecked against them.
+        Seconds of each recording; with ``None``, times are not checked against them.
     overrun
-        Seconds that an offset may lie behind the recording's end; it is cut then.
+        Seconds that an offset may lie after the recording's end; it is then cut to the end.
     strict
-        Whether a bad row is an error; if not, it is dropped, and audited with its fault.
+        Whether a bad row is an error; if not, it is dropped and the audit gives the reason.
 
     Returns
     -------
@@ -155,9 +155,9 @@ def clean(
     Raises
     ------
     AnnotationError
-        Lists every row without a recording, with times that are no numbers, an unknown label or
-        scene, an offset before its onset, a time before 0, or a time too far behind the
-        recording's end, and every row of no event whose recording has other rows.
+        Lists every row without a recording, with times that are not numbers, an unknown label or
+        scene, an offset before its onset, a time before 0, or a time too far after the
+        recording's end, and every row without an event whose recording has other rows.
     """
     empty = (table.onset == table.offset) & np.isfinite(table.onset)
 
@@ -191,10 +191,10 @@ def _drop(
     reason: str | Sequence[str],
     known: Callable[[tuple], bool],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Drop rows, and audit it.
+    """Drop rows, and audit them.
 
-    The first row of a recording that loses all becomes a row of no event, if recording and scene
-    are ``known``; if not, the recording leaves the list, and audit and log say so.
+    If a recording loses all its rows, the first becomes a row without an event. If the recording
+    or its scene is not ``known``, the recording is dropped, and the audit and the log say so.
     """
     lost = dropped & ~table.recording.isin(set(table.recording[~dropped]))
     first = lost & ~table.recording.duplicated() & (table.recording != "")
@@ -218,7 +218,7 @@ def _faults(
     overrun: float,
     several: Collection[str],
 ) -> Iterable[str]:
-    """What is wrong with a row; ``several`` are the recordings of more than one."""
+    """What is wrong with a row; ``several`` are the recordings with more than one row."""
     yield from _recording_faults(row, labels, durations)
     if pd.notna(row.event):
         yield from _event_faults(row, labels, durations, overrun)
@@ -266,10 +266,10 @@ def _recordings_of_two_scenes(table: pd.DataFrame) -> list[str]:
 
 
 def compare(merged: pd.DataFrame, published: pd.DataFrame, tolerance: float) -> pd.DataFrame:
-    """Audit rows for what stands in one of two lists and not in the other.
+    """Audit rows for events that are in only one of two lists.
 
-    Rows agree when recording and event are the same, and onset and offset differ by at most
-    ``tolerance`` seconds; each row agrees with at most one other.
+    Rows match if recording and event are the same, and onset and offset differ by at most
+    ``tolerance`` seconds; each row matches at most one other.
     """
     ours, theirs = _unmatched(happenings(merged), happenings(published), tolerance)
     return pd.concat(
@@ -316,7 +316,7 @@ def merge(
     published
         The authors' list.
     tut
-        Data set -> TUT's list of it, TUT's labels.
+        Data set -> TUT's list, with TUT's labels.
     office
         The scene whose rows come from the published list.
     labels
@@ -325,8 +325,8 @@ def merge(
     Returns
     -------
     tuple
-        The merged list in the published list's order of recordings, and its audit. A recording of
-        which TUT lists no event stays, with a row of no event.
+        The merged list, with recordings in the published list's order, and its audit. A recording
+        for which TUT lists no event gets a row without an event.
     """
     parts, audits = [published[published.scene == office]], [_audit("changed", published[:0], "")]
     for table in tut.values():

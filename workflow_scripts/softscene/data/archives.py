@@ -1,4 +1,4 @@
-"""What is published where, under which terms, and how a member is taken out of an archive."""
+"""The archive registry, the licence, and the safe extraction of archive members."""
 
 import copy
 import stat
@@ -15,15 +15,15 @@ from softscene.config.reading import read_schema, read_yaml
 from softscene.core.errors import ConfigurationError, DownloadError, LicenceError
 
 LARGEST_MEMBER = 4 * 2**30
-"""Bytes; the longest recording of the three data sets has less than a fiftieth of them."""
+"""Bytes; the longest recording of the three data sets has less than a fiftieth of this."""
 LARGEST_EXPANSION = 20
-"""Times an archive's size that its members may declare: 24-bit sound needs 3, lists of text 10."""
+"""Largest ratio of declared to compressed size: 24-bit sound needs 3, lists of text 10."""
 LONGEST_NAME = 100
-"""Bytes of a file's or a folder's name; a file system allows 255, also of those half-written."""
+"""Bytes of a file's or a folder's name; file systems allow 255, also for a partial file's name."""
 LONGEST_PATH = 1000
 CHUNK = 2**18
 UNREADABLE = (zipfile.BadZipFile, RuntimeError, UnicodeDecodeError)
-"""What zipfile raises for damaged archives, and those that it knows no way to read."""
+"""What zipfile raises for damaged or unsupported archives."""
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 PLAIN = {0, stat.S_IFREG, stat.S_IFLNK}
 LICENCE_KEY = "download.accept_licence"
@@ -32,7 +32,7 @@ SCHEMA = Path(__file__).with_name("archives.schema.yaml")
 
 
 class DamagedError(DownloadError):
-    """What came is not what was published; another try may bring it whole."""
+    """The received data differ from what was published; a retry may succeed."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class AnnotationFiles:
 
 @dataclass(frozen=True)
 class Registry:
-    """All that is fetched."""
+    """Everything that is downloaded."""
 
     datasets: dict[str, DataSet]
     annotations: AnnotationFiles
@@ -95,12 +95,12 @@ def read_registry(path: str | Path) -> Registry:
     Parameters
     ----------
     path
-        A YAML file of the form that ``archives.schema.yaml`` gives.
+        A YAML file that follows ``archives.schema.yaml``.
 
     Raises
     ------
     ConfigurationError
-        If it cannot be read or breaks the schema; names every key at fault.
+        If it cannot be read or violates the schema; names every wrong key.
     """
     content = read_yaml(path, "archive registry")
     if problems := faults(content, read_schema(SCHEMA)):
@@ -127,12 +127,12 @@ def _annotations(entry: Mapping[str, Any]) -> AnnotationFiles:
 
 
 def require_licence(accepted: bool, environ: Mapping[str, str], terms: str) -> None:
-    """Refuse to go on unless the user has accepted the data's ``terms``.
+    """Stop unless the user has accepted the data's ``terms``.
 
     Raises
     ------
     LicenceError
-        If neither the configuration (``accepted``) nor the environment says so; holds the terms.
+        If neither the configuration (``accepted``) nor the environment says so; quotes the terms.
     """
     if accepted or environ.get(LICENCE_VARIABLE) == "yes":
         return
@@ -144,7 +144,7 @@ def require_licence(accepted: bool, environ: Mapping[str, str], terms: str) -> N
 
 
 class Member(NamedTuple):
-    """A file as its archive's directory declares it: size, CRC-32 (unsigned), Unix mode (or 0)."""
+    """A file as listed in its archive's directory: size, CRC-32 (unsigned), Unix mode (or 0)."""
 
     name: str
     archive: str
@@ -154,14 +154,14 @@ class Member(NamedTuple):
 
     @property
     def faults(self) -> list[str]:
-        """Why it must not be extracted: it would leave its folder, or is no file of fair size."""
-        path = PureWindowsPath(self.name)  # knows both kinds of slashes, and drives
+        """Why it must not be extracted: a path outside its folder, no regular file, or too big."""
+        path = PureWindowsPath(self.name)  # understands both kinds of slashes, and drives
         plain, encoded = PurePosixPath(self.name), self.name.encode()
         longest = max(map(len, encoded.split(b"/")))
         checks = {
             "its path is absolute": bool(path.anchor),
             "its path holds '..'": ".." in path.parts,
-            "its path is not written plainly": self.name != str(plain) or not plain.name,
+            "its path is not in its shortest form": self.name != str(plain) or not plain.name,
             f"a name in it is longer than {LONGEST_NAME} bytes": longest > LONGEST_NAME,
             f"its path is longer than {LONGEST_PATH} bytes": len(encoded) > LONGEST_PATH,
             "it is a symbolic link": stat.S_ISLNK(self.mode),
@@ -172,25 +172,25 @@ class Member(NamedTuple):
 
 
 def list_members(archive: str, opened: zipfile.ZipFile) -> list[Member]:
-    """List the files, not the folders, of an archive whose file name is ``archive``."""
+    """List the files (not the folders) in the archive file called ``archive``."""
     return [
         Member(info.filename, archive, info.file_size, info.CRC, info.external_attr >> 16)
         for info in opened.infolist()
-        if not info.filename.endswith("/")  # is_dir() stumbles over a name of no characters
+        if not info.filename.endswith("/")  # is_dir() fails on an empty name
     ]
 
 
 def refuse_unsafe(archive: Archive, declared: Collection[Member], wanted: Iterable[Member]) -> None:
-    """Refuse an archive's directory that would do harm.
+    """Refuse an archive whose directory is dangerous.
 
     Parameters
     ----------
     archive
-        What the registry says.
+        The registry's entry.
     declared
-        All members; those that share one body are counted each.
+        All members; members that share the same data are each counted.
     wanted
-        Those that are to be extracted.
+        Those to extract.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def refuse_unsafe(archive: Archive, declared: Collection[Member], wanted: Iterab
 
 
 def _collisions(members: Sequence[Member]) -> Iterator[str]:
-    """Members that would have the same place, or lie below a file."""
+    """Members that would have the same path, or lie below a file."""
     times = Counter(member.name for member in members)
     for member in members:
         where = f"{member.archive}: {member.name!r}"
@@ -228,16 +228,16 @@ def extract_member(
     target: Path,
     count: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Write a member to ``target``, and prove its size and CRC-32.
+    """Write a member to ``target``, and verify its size and CRC-32.
 
-    ``count`` is told the number of bytes of each piece; an error leaves ``target`` half-written.
+    ``count`` is called with the bytes of each chunk; an error leaves ``target`` half-written.
 
     Raises
     ------
     DamagedError
-        If size or CRC-32 differ from ``member``'s; gives both. Stops at the first byte too many.
+        If size or CRC-32 differ from ``member``'s; gives both. Stops at the first excess byte.
     """
-    # Without a declared CRC, and with room for one byte too many, zipfile leaves judging to us.
+    # Without a CRC and with one byte more than declared, zipfile leaves the checks to this code.
     lenient = copy.copy(opened.getinfo(member.name))
     del lenient.CRC
     lenient.file_size = member.bytes + 1

@@ -1,4 +1,4 @@
-"""Recordings: the one way in which an audio file is opened, checked and read, block by block."""
+"""Recordings: the only code that opens, checks and reads audio files, block by block."""
 
 import logging
 import os
@@ -18,15 +18,15 @@ from softscene.data.mp3 import FrameCount, count_frames
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 2**18  # samples that are read at a time, of all channels together
-RATES = (1000, 1_000_000)  # Hz; far outside, the resampler fails
-LOUDEST = 1e12  # of a sample; the energy of much larger ones overflows
-LOUD = 8  # of a sample: 18 dB above full scale, where samples that were never divided by 32768 lie
-SLACK = 0.1  # s that a file may hold less than it announces: some MP3 encoders count so
+BLOCK = 2**18  # samples read at a time, all channels together
+RATES = (1000, 1_000_000)  # Hz; the resampler fails far outside this range
+LOUDEST = 1e12  # largest sample; the energy of much larger ones overflows
+LOUD = 8  # 18 dB above full scale: a larger sample was probably never divided by 32768
+SLACK = 0.1  # s by which a file may be shorter than announced, as some MP3 encoders miscount
 COMPRESSED = {"FLAC", "MP3", "OGG"}
 WAV = {"WAV", "WAVEX", "RF64"}
-MP3_SLACK = 2  # frames; some encoders count the header's own
-# libsndfile reads what is left of a file that was cut; only its notes tell what the header says.
+MP3_SLACK = 2  # frames; some encoders also count the header's frame
+# libsndfile reads a truncated file without an error; only its log says what the header announces.
 _PROMISES = (
     ("bytes", re.compile(r"^ *(?:data|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)),
     ("samples", re.compile(r"Frame count .* chunk \((\d+)\) not equal to .*\n.* chunk \((\d+)\)")),
@@ -35,38 +35,38 @@ _PROMISES = (
         re.compile(r"(?=.* chunk of (\d+)\.)\*\*\* Calculated frame count (\d+) does not match"),
     ),
 )
-_UNKNOWN = 2**31 - 2**16  # a size from here on stands for "written to a pipe, size not known"
+_UNKNOWN = 2**31 - 2**16  # sizes from here on mean "written to a pipe, size unknown"
 _OGG_PAGE = re.compile(rb"OggS\0([\0-\x07])")  # RFC 3533: capture pattern, version, flags
 _FIRST_PAGE = 2  # the flag of a stream's first page
 _CONVERT = "convert it: ffmpeg -i FILE NEW.wav"
 
 
 class Recording:
-    """An audio file that is read from its beginning, once (a context manager).
+    """An audio file that is read once, from its beginning (a context manager).
 
     Parameters
     ----------
     path
         Any file that ``soundfile`` reads.
     sample_rate
-        Hz that it must have; ``None`` takes any in ``RATES``.
+        Required rate in Hz; ``None`` allows any in ``RATES``.
 
     Attributes
     ----------
     rate, channels, subtype
-        Its samples a second, its channels, and what ``soundfile`` calls its encoding.
+        Its sample rate in Hz, number of channels, and ``soundfile``'s name for its encoding.
     frames, seconds
-        Its length, as it announces it; of an MP3 that does not, as its frames are counted.
+        Its announced length; for an MP3 that announces none, the length of its counted frames.
     done
-        Samples of a channel that were read so far.
+        Samples per channel read so far.
     compressed
-        Whether only decoding proves this length; of other files, their size does.
+        Whether only decoding can confirm this length; for other files, their size does.
 
     Raises
     ------
     AudioError
-        The file is missing, unreadable, empty, cut, of another rate, or libsndfile would read only
-        its beginning.
+        The file is missing, unreadable, empty, truncated, of another rate, or libsndfile would
+        read only its beginning.
     """
 
     def __init__(self, path: str | Path, sample_rate: int | None = None) -> None:
@@ -76,9 +76,9 @@ class Recording:
                 raise AudioError(f"{path}: {other}")
             if not Path(path).is_file():
                 raise AudioError(f"{path}: there is no such file")
-            with Path(path).open("rb") as file:  # says why it may not be read; soundfile does not
+            with Path(path).open("rb") as file:  # its error gives a reason; soundfile's does not
                 counted = count_frames(file)
-            if counted and counted.announced is not None:  # before mpg123 prints its view of it
+            if counted and counted.announced is not None:  # before mpg123 prints a warning
                 _require_all_frames(path, counted, counted.announced)
             self._file = soundfile.SoundFile(os.fsencode(path))  # names need not be UTF-8
         self.rate, self.channels = self._file.samplerate, self._file.channels
@@ -123,14 +123,14 @@ class Recording:
         self._file.close()
 
     def mono(self) -> Iterator[np.ndarray]:
-        """Blocks of the mean of the channels, float32, at the file's own rate.
+        """Yield blocks of the mean of the channels, float32, at the file's own rate.
 
-        Logs a warning if samples lie beyond ``LOUD``.
+        Logs a warning if samples exceed ``LOUD``.
 
         Raises
         ------
         AudioError
-            The file breaks off, or a sample is NaN, infinite or beyond ``LOUDEST``; says where.
+            The file breaks off, or a sample is NaN, infinite or above ``LOUDEST``; says where.
         """
         count, peak = max(1, BLOCK // self.channels), 0.0
         while True:
@@ -154,14 +154,14 @@ class Recording:
             )
         if peak > LOUD:
             logger.warning(
-                "%s: samples reach %.0f, -1 .. 1 expected; they are used as they are: write the "
+                "%s: samples reach %.0f, -1 .. 1 expected; they are used unchanged: write the "
                 "file again if it holds 16-bit numbers that were never divided by 32768",
                 self.path,
                 peak,
             )
 
     def resampled(self, sample_rate: int) -> Iterator[np.ndarray]:
-        """:meth:`mono` at another rate (Hz), as if all were resampled at once."""
+        """:meth:`mono` at another rate (Hz), the same as resampling the whole file at once."""
         if sample_rate == self.rate:
             yield from self.mono()
             return
@@ -172,7 +172,7 @@ class Recording:
 
 
 def count_samples(path: str | Path, sample_rate: int) -> int:
-    """Samples of a recording: by its header, which its size proves, or else by reading all of it.
+    """Samples of a recording: from its header if the file size confirms it, else by decoding all.
 
     Raises
     ------
@@ -188,11 +188,11 @@ def count_samples(path: str | Path, sample_rate: int) -> int:
 
 @contextmanager
 def _naming(path: str | Path, where: str = "") -> Iterator[None]:
-    """Make an AudioError that names the file of what reading it raises."""
+    """Turn the errors of reading a file into an AudioError that names it."""
     try:
         yield
     except (OSError, soundfile.SoundFileError, TypeError, ValueError) as error:
-        reason = getattr(error, "error_string", error)  # soundfile's own names the file, as bytes
+        reason = getattr(error, "error_string", error)  # str(error) would name the file as bytes
         raise AudioError(f"{path}: cannot be read as audio{where}: {reason}") from error
 
 
@@ -204,20 +204,20 @@ def _cut(path: str | Path, promised: object, there: object, unit: str) -> str:
 
 
 def _require_all_frames(path: str | Path, counted: FrameCount, announced: int) -> None:
-    """Refuse an MP3 that has more or fewer frames than libsndfile takes it to have."""
+    """Refuse an MP3 that has more or fewer frames than libsndfile assumes."""
     if counted.frames < announced - MP3_SLACK:
         raise AudioError(_cut(path, announced, counted.frames, "frames"))
     if counted.frames > announced + MP3_SLACK:
         heard = counted.seconds * announced / counted.frames
         raise AudioError(
             f"{path}: holds {counted.seconds:.2f} s of sound, of which only the first {heard:.2f} "
-            "s would be read: it was joined of several files, or has a wrong Xing header or none; "
+            "s would be read: it was joined from several files, or lacks a correct Xing header; "
             f"{_CONVERT}"
         )
 
 
 def _is_chained(path: str | Path) -> bool:
-    """Whether an Ogg file has streams that begin where others have ended (RFC 3533)."""
+    """Whether an Ogg file has streams that begin after others have ended (RFC 3533)."""
     began, before = False, b""
     with Path(path).open("rb") as file:
         while block := file.read(2**20):
@@ -225,24 +225,24 @@ def _is_chained(path: str | Path) -> bool:
                 first = bool(page[1][0] & _FIRST_PAGE)
                 if began and first:
                     return True
-                began |= not first  # before that, streams that are played at the same time begin
-            before = block[-5:]  # shorter than what is looked for
+                began |= not first  # first pages before this belong to simultaneous streams
+            before = block[-5:]  # one byte shorter than the pattern
     return False
 
 
 def _why_empty(path: str | Path, form: str) -> str:
-    """In words, why a file has no sound by its header."""
+    """Say in words why a file's header announces no sound."""
     left = _behind_data(path) if form in WAV else 0
     if not left:
         return "holds no sound"
     return (
         f"its header announces 0 bytes of sound, {left} follow; was the recording not finished? "
-        "Mend it, e.g. ffmpeg -ignore_length 1 -i FILE NEW.wav"
+        "Repair it, e.g. ffmpeg -ignore_length 1 -i FILE NEW.wav"
     )
 
 
 def _behind_data(path: str | Path) -> int:
-    """Bytes behind the head of a WAV's ``data`` chunk; 0 where it has none."""
+    """Bytes after the header of a WAV's ``data`` chunk; 0 if it has no such chunk."""
     with Path(path).open("rb") as file:
         file.seek(12)
         while len(head := file.read(8)) == 8:

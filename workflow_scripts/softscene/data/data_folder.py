@@ -1,6 +1,6 @@
-"""The folder that downloads go to: which data it holds, and what in it may be deleted.
+"""The download folder: which data it holds, and which of its files may be deleted.
 
-Snakemake deletes a job's outputs before it runs the job, so a run has to look before its first one.
+Snakemake deletes a job's outputs before it runs the job, so a run checks before its first job.
 """
 
 import csv
@@ -19,32 +19,32 @@ from softscene.core.files import write_text
 from softscene.data.archives import CHUNK, Registry
 
 MARK = ".made_for.json"
-"""In the data folder: which data are in it."""
+"""File in the data folder that says which data it holds."""
 LISTING = ".made.json"
-"""In each folder that is made there: the files that were written to it."""
+"""File in each of its folders that lists the files that this program wrote there."""
 TIMESTAMP = ".snakemake_timestamp"
 COLUMNS = ["recording", "archive", "bytes", "crc32", "frames", "sample_rate", "channels", "subtype"]
-"""Of ``recordings.tsv``."""
+"""Columns of ``recordings.tsv``."""
 ONLY_PUBLISHED = {"evaluation_setup", "meta_full", "non_verified"}
-"""Folders beside TUT's own annotations, of which a synthetic corpus has none."""
+"""Folders beside TUT's own annotations that a synthetic corpus does not have."""
 ADVICE = (
-    "nothing was deleted. Move it away, or choose another data.folder; to use archives that are at "
-    "hand, see download.mirror"
+    "nothing was deleted. Move it away, or choose another data.folder; to use archives that you "
+    "already have, see download.mirror"
 )
 Files = dict[str, tuple[int, int]]
-"""Size in bytes and CRC-32 of each file of a folder, by its path there."""
+"""Path in a folder -> size in bytes and CRC-32 of the file."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Which data a run needs: in words, and by a SHA-256 of all that makes them what they are."""
+    """Which data a run needs: in words, and as a SHA-256 of everything that defines them."""
 
     words: str
     identity: str
 
     @classmethod
     def published(cls, registry: Registry) -> "Data":
-        """What a registry names, wherever it is fetched from."""
+        """The data that a registry names, wherever they are fetched from."""
         facts = {
             name: {each.name: each.md5 for each in (*dataset.audio, dataset.meta)}
             for name, dataset in registry.datasets.items()
@@ -53,7 +53,7 @@ class Data:
 
     @classmethod
     def synthetic(cls, parameters: Mapping[str, Any], inputs: Sequence[str | Path]) -> "Data":
-        """A corpus of these ``parameters`` (with a ``seed``), made from the contents of files."""
+        """A corpus with these ``parameters`` (including ``seed``), made from these input files."""
         contents = [hashlib.sha256(Path(each).read_bytes()).hexdigest() for each in inputs]
         facts = {key: value for key, value in parameters.items() if key != "annotations"}
         return cls._of(f"a synthetic corpus with seed {facts['seed']}", [facts, contents])
@@ -76,30 +76,30 @@ def prepare_data_folder(
     synthetic: bool,
     chosen: bool,
 ) -> None:
-    """Refuse a folder with other data, or with files of others in place of what a run will make.
+    """Refuse a folder with other data, or one where a run would delete files that are not its own.
 
-    What an earlier version has downloaded is taken if it can be proved. Recordings that are to be
-    made again wait in the cache, where the job finds them.
+    Downloads of an earlier version are accepted if their contents can be verified. Recordings that
+    will be remade are first linked into the cache, where the job finds them.
 
     Parameters
     ----------
     folder
-        Of data; need not be there.
+        The data folder; need not exist.
     data
         What the run needs.
     registry
-        The published one, which names the data sets; those of a synthetic corpus are called alike.
+        The published one, which names the data sets; a synthetic corpus uses the same names.
     remade
-        Files and folders that the run makes anew, and Snakemake deletes first.
+        Files and folders that the run makes again; Snakemake deletes them first.
     synthetic
         Whether ``data`` are synthetic.
     chosen
-        Whether the user has named the folder; it may then be another run's too.
+        Whether the user named the folder; other runs may then use it too.
 
     Raises
     ------
     DownloadError
-        Names all that is in the way, and what to do.
+        Names everything that is in the way, and says what to do.
     """
     folder, remade = Path(folder), {Path(path) for path in remade}
     there = [path for path in _made_folders(folder, registry) if os.path.lexists(path)]
@@ -118,29 +118,29 @@ def prepare_data_folder(
     known = proving or (mark is not None and mark.identity == data.identity)
     if known:
         _keep_recordings(folder, listings, remade)
-    with suppress(OSError):  # it may be read alone
+    with suppress(OSError):  # the folder may be read-only
         if proving:
             for path, files in listings.items():
                 write_listing(path, files or {})
         if proving or (remade and not known and remade.issuperset(there)):
             write_text(folder / MARK, json.dumps(asdict(data)) + "\n")
-        elif remade and not known:  # some of these data and some of others
+        elif remade and not known:  # a mixture of these data and others
             (folder / MARK).unlink(missing_ok=True)
 
 
 def require_data(folder: str | Path, data: Data) -> None:
-    """Refuse results of other data, whose folder only this run makes, as Snakemake may not notice.
+    """Refuse results that were made with other data, which Snakemake may not notice.
 
     Raises
     ------
     DownloadError
-        The folder says that it holds others; names both.
+        The folder says that it holds other data; names both.
     """
     mark = _read_mark(Path(folder))
     if mark and mark.identity != data.identity:
         raise DownloadError(
             f"results are of another configuration: they were made with {mark}, which is in "
-            f"{folder}; this one needs {data}. Give that one again, or another name by 'run'"
+            f"{folder}; this one needs {data}. Use that one again, or set another 'run' name"
         )
 
 
@@ -165,7 +165,7 @@ def _read_mark(folder: Path) -> Data | None:
 
 
 def write_listing(folder: Path, files: Files) -> None:
-    """Note in a folder which files in it were written by this program."""
+    """Record in a folder which of its files this program wrote."""
     write_text(folder / LISTING, json.dumps(files, sort_keys=True) + "\n")
 
 
@@ -178,7 +178,7 @@ def _read_listing(folder: Path) -> Files | None:
 
 
 def list_files(folder: Path) -> Files:
-    """Sizes and CRC-32s of all files below a folder, but for those that say who made it."""
+    """Sizes and CRC-32s of all files below a folder, except the listing and the timestamp."""
     return {
         path.relative_to(folder).as_posix(): measure(path)
         for path in _walk(folder)
@@ -187,14 +187,14 @@ def list_files(folder: Path) -> Files:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Give all that lies below a folder and is none itself; links are not followed."""
+    """Yield everything below a folder except folders; links are not followed."""
     for where, folders, names in os.walk(folder):
         links = [name for name in folders if Path(where, name).is_symlink()]
         yield from (Path(where, name) for name in sorted([*names, *links]))
 
 
 def measure(path: Path) -> tuple[int, int]:
-    """Size in bytes and CRC-32 of a file; of what is none, (-1, 0)."""
+    """Size in bytes and CRC-32 of a file; (-1, 0) for anything else."""
     if path.is_symlink() or not path.is_file():
         return -1, 0
     size, crc = 0, 0
@@ -210,7 +210,7 @@ def _strangers(
     listings: Mapping[Path, Files | None],
     remade: Collection[Path],
 ) -> list[str]:
-    """What this program has not written, among all that it made or will make."""
+    """Files that this program did not write, in the folders that it made or will make."""
     problems = []
     for path, files in listings.items():
         if files is None and not (path / TIMESTAMP).is_file():
@@ -227,7 +227,7 @@ def _strangers(
 
 
 def _prove(path: Path, folder: Path, registry: Registry, problems: list[str]) -> Files | None:
-    """Prove what an earlier version of this program has downloaded; adds why it cannot be."""
+    """Verify downloads of an earlier version; adds the reason to ``problems`` if that fails."""
     if path == folder / "annotations":
         known, fault = _proved_lists(path, registry)
     elif path.name == "audio":
@@ -267,7 +267,7 @@ def _proved_recordings(path: Path, registry: Registry) -> tuple[Files, str]:
 
 
 def _read_recordings(path: Path) -> list[dict[str, str]] | None:
-    """Rows of a ``recordings.tsv``; ``None`` of anything else."""
+    """Rows of a ``recordings.tsv``; ``None`` for any other file."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -279,14 +279,14 @@ def _read_recordings(path: Path) -> list[dict[str, str]] | None:
 
 
 def kept_recording(cache: Path, dataset: str, name: str) -> Path:
-    """Where a recording waits in the cache until all of its data set are there."""
+    """A recording's path in the cache, where it is kept until its data set is complete."""
     return cache / dataset / "audio" / "members" / name
 
 
 def _keep_recordings(
     folder: Path, listings: Mapping[Path, Files | None], remade: Collection[Path]
 ) -> None:
-    """Save those that are made again, as the registry's date or a program's is enough for that."""
+    """Keep recordings that are remade, as a newer registry or program is enough to trigger it."""
     for audio, files in listings.items():
         for name in (files or {}) if audio.name == "audio" and audio in remade else ():
             kept = kept_recording(folder / "cache", audio.parent.name, name)

@@ -1,4 +1,4 @@
-"""Fetching what the registry names, and proving it: annotation lists, metadata, recordings."""
+"""Downloads and checks what the registry names: annotation lists, metadata, recordings."""
 
 import json
 import logging
@@ -36,18 +36,18 @@ logger = logging.getLogger(__name__)
 
 
 class _Shelf:
-    """The cache of one data set: proved members, and what the archives' directories say."""
+    """The cache of one data set: verified members, and the archives' directories."""
 
     def __init__(self, cache: Path, dataset: str) -> None:
         self.folder = cache / dataset / "audio"
         self.path = partial(kept_recording, cache, dataset)
 
     def holds(self, member: Member) -> bool:
-        """Whether a member lies here with the right size and CRC-32."""
+        """Whether a member is here with the right size and CRC-32."""
         return measure(self.path(member.name)) == (member.bytes, member.crc32)
 
     def listing(self, archive: Archive, opened: "_Opened") -> dict[str, Member]:
-        """Give the archive's members by name; a proved archive's are noted, to outlive it."""
+        """Return the archive's members by name; a verified archive's are saved for later runs."""
         note = self.folder / f"{archive.name}.{archive.md5}.json"
         members = _noted(note)
         if members is None:
@@ -58,7 +58,7 @@ class _Shelf:
 
 
 def _noted(note: Path) -> list[Member] | None:
-    """Members as a note has them; ``None`` without one, or where it is damaged."""
+    """Members as saved in a note; ``None`` if it is missing or damaged."""
     try:
         members = [Member(*facts) for facts in json.loads(note.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError, RecursionError):
@@ -81,12 +81,12 @@ class _Opened:
         return self._zip
 
     def members(self) -> list[Member]:
-        """List what the directory declares, as it was read last."""
+        """List what the directory declares, as last read."""
         return list_members(self._archive.name, self.zip())
 
     @property
     def ranged(self) -> bool:
-        """Whether it is read by ranges, so that its MD5 was not proved."""
+        """Whether it is read by ranges, so that its MD5 was not checked."""
         return isinstance(self.zip(), RemoteZip)
 
     def _open(self) -> zipfile.ZipFile:
@@ -95,19 +95,19 @@ class _Opened:
             try:
                 return self._open_ranges()
             except RangeNotSupported:
-                logger.info("%s: the server gives no parts; fetching it whole", self.url)
+                logger.info("%s: the server does not send ranges; fetching all of it", self.url)
         elif source.folder is None and source.mode == "selective":
-            logger.info("%s: a mirror's archive is proved by its MD5; fetching it whole", self.url)
+            logger.info("%s: it is from a mirror; fetching all of it to check its MD5", self.url)
         return _open_zip(self.whole())
 
     def _open_ranges(self) -> RemoteZip:
         try:
             return RemoteZip(self.url, fetcher=partial(Ranges, self._client, self._archive.bytes))
         except (*UNREADABLE, OutOfBound) as error:
-            raise DamagedError(f"no ZIP archive that can be read: {error}") from error
+            raise DamagedError(f"not a readable ZIP archive: {error}") from error
 
     def whole(self) -> Path:
-        """Give the whole archive's path, fetched if need be, proved by size and MD5."""
+        """Return the whole archive's path; fetches it if needed, and checks size and MD5."""
         folder, archive = self._client.source.folder, self._archive
         if folder is not None:
             path = folder / archive.name
@@ -119,7 +119,7 @@ class _Opened:
         return path
 
     def take(self, members: Sequence[Member], shelf: _Shelf) -> dict[str, Member]:
-        """Put members on the shelf; give them by name, as they were proved."""
+        """Put members on the shelf; returns them by name, as verified."""
         total = sum(member.bytes for member in members)
         progress = Progress(f"fetching from {self._archive.name}", total, "B")
         return {
@@ -135,40 +135,40 @@ class _Opened:
                 self._extract(member, target, progress)
         except BaseException:
             progress.advance(before - progress.done)
-            self.close()  # a broken stream is not read on, nor a directory trusted
+            self.close()  # do not reuse a broken stream, or trust the directory
             raise
         return member
 
     def _extract(self, member: Member, target: Path, progress: Progress) -> None:
         try:
             extract_member(self.zip(), member, target, progress.advance)
-        except RemoteZipError as error:  # also where the server gives no ranges any more
+        except RemoteZipError as error:  # also if the server stops sending ranges
             raise DamagedError(f"{member.name}: {type(error).__name__}: {error}") from error
 
     def _declared(self, name: str) -> Member:
-        """Tell what the directory says of a member; before another try it was read anew."""
+        """Look up a member in the directory, which is read again for each retry."""
         declared = {member.name: member for member in self.members()}
         if name not in declared:
-            raise DamagedError(f"{name} was in the archive's directory, and is no more")
+            raise DamagedError(f"{name} was in the archive's directory, but no longer is")
         refuse_unsafe(self._archive, declared.values(), [declared[name]])
         return declared[name]
 
     def close(self) -> None:
-        """Close the archive, to be opened anew."""
+        """Close the archive; it is opened again when needed."""
         if self._zip is not None:
             self._zip.close()
         self._zip = None
 
     def discard(self) -> None:
-        """Close the archive and delete it where it was fetched whole."""
+        """Close the archive, and delete it if it was fetched whole."""
         self.close()
         self._discard_leftovers()
         (self._folder / self._archive.name).unlink(missing_ok=True)
-        with suppress(OSError):  # not there, or not empty
+        with suppress(OSError):  # missing or not empty
             self._folder.rmdir()
 
     def _discard_leftovers(self) -> None:
-        for leftover in self._folder.glob("tmp*"):  # pooch's, of a killed run
+        for leftover in self._folder.glob("tmp*"):  # pooch's, from a killed run
             leftover.unlink()
 
 
@@ -181,17 +181,17 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except UNREADABLE as error:
-        raise DownloadError(f"{path} is no ZIP archive that can be read: {error}") from error
+        raise DownloadError(f"{path} is not a readable ZIP archive: {error}") from error
 
 
 @contextmanager
 def _building(destination: Path) -> Iterator[Path]:
-    """Give a folder beside ``destination`` to fill; it becomes it when the block succeeds.
+    """Yield a folder to fill; it becomes ``destination`` when the block succeeds.
 
     Raises
     ------
     DownloadError
-        ``destination`` is there and not empty; it is left as it is.
+        ``destination`` exists and is not empty; it is not changed.
     """
     if destination.is_dir() and any(destination.iterdir()):
         raise DownloadError(f"{destination} is there already; move it away")
@@ -211,7 +211,7 @@ def _building(destination: Path) -> Iterator[Path]:
 
 
 def fetch_annotations(registry: Registry, source: Source, destination: Path) -> None:
-    """Fetch the authors' annotation lists to ``destination / path``, each proved by SHA-256.
+    """Fetch the authors' annotation lists to ``destination / path``, and check their SHA-256.
 
     Raises
     ------
@@ -254,21 +254,21 @@ def fetch_meta(dataset: DataSet, source: Source, cache: Path, destination: Path)
 def fetch_recordings(
     dataset: DataSet, wanted: Sequence[str], source: Source, cache: Path, destination: Path
 ) -> pd.DataFrame:
-    """Fetch recordings out of a data set's audio archives to ``destination / recording``.
+    """Fetch recordings from a data set's audio archives to ``destination / recording``.
 
     Parameters
     ----------
     dataset
-        Whose archives are searched, in the registry's order.
+        Its archives are searched, in the registry's order.
     wanted
         Names of members, e.g. ``TUT-sound-events-2016-development/audio/home/a030.wav``.
     source
-        Where from.
+        Where to fetch from.
     cache
-        Folder where recordings wait until all are there, and stay until :func:`discard_cache`; so
-        what a killed run has fetched is kept.
+        Folder that keeps fetched recordings until :func:`discard_cache`, so that a later run does
+        not fetch them again if this one is killed.
     destination
-        Folder that appears whole, with nothing but the recordings.
+        Folder for the recordings alone; it appears when it is complete.
 
     Returns
     -------
@@ -279,7 +279,7 @@ def fetch_recordings(
     Raises
     ------
     DownloadError
-        If an archive cannot be fetched, is not what was published, or none holds a recording.
+        If an archive cannot be fetched or differs from the registry, or none holds a recording.
     AudioError
         If a recording cannot be read as audio.
     """
@@ -296,7 +296,7 @@ def fetch_recordings(
 
 
 def deleted_recordings(table: str | Path, audio: str | Path) -> list[str]:
-    """Those of a ``recordings.tsv`` that are not there any more; none without the table."""
+    """Recordings in ``recordings.tsv`` whose files are gone; none without that table."""
     if not Path(table).is_file():
         return []
     return [name for name in read_table(table).recording if not (Path(audio) / name).is_file()]
@@ -310,7 +310,7 @@ def gather_recordings(
     cache: Path,
     destination: Path,
 ) -> None:
-    """Place recordings that :func:`fetch_recordings` has fetched once in a folder of their own.
+    """Collect recordings that :func:`fetch_recordings` fetched earlier in a separate folder.
 
     Parameters
     ----------
@@ -319,16 +319,16 @@ def gather_recordings(
     audio
         Folder that they were fetched to; those that were deleted there are fetched again.
     registered
-        Gives their data set; is called only then.
+        Returns their data set; called only to fetch again.
     source, cache
-        Where from then, as for :func:`fetch_recordings`.
+        Where to fetch from again, as for :func:`fetch_recordings`.
     destination
-        Folder that appears whole, with nothing but the recordings.
+        Folder for the recordings alone; it appears when it is complete.
 
     Raises
     ------
     DownloadError
-        As :func:`fetch_recordings` does, or a recording is not the one of ``recordings.tsv``.
+        As :func:`fetch_recordings`, or a recording differs from its row of ``recordings.tsv``.
     """
     paths = {name: audio / name for name in known.recording}
     deleted = known[[not path.is_file() for path in paths.values()]]
@@ -351,8 +351,8 @@ def gather_recordings(
                 faults.append(f"{paths[row.recording]}: {fault}")
         if faults:
             heading = (
-                "recordings are not those that recordings.tsv names; delete them, and they are "
-                "fetched again:"
+                "recordings differ from those in recordings.tsv; delete them, and they are fetched "
+                "again:"
             )
             raise DownloadError.of(heading, faults)
     if len(deleted):
@@ -360,7 +360,7 @@ def gather_recordings(
 
 
 def discard_cache(dataset: DataSet, cache: Path) -> None:
-    """Delete what :func:`fetch_recordings` would use again, once all of its results are written."""
+    """Delete what :func:`fetch_recordings` cached, once all its results are written."""
     ours = {f"{each.name}.whole" for each in dataset.archives.values()} | {"members"}
     notes = {f"{each.name}.{each.md5}.json" for each in dataset.archives.values()}
     for part in ("audio", "meta"):
@@ -370,14 +370,14 @@ def discard_cache(dataset: DataSet, cache: Path) -> None:
         for name in ours:
             shutil.rmtree(folder / name, ignore_errors=True)
         for empty in (folder, folder.parent):
-            with suppress(OSError):  # not there, or something of others in it
+            with suppress(OSError):  # missing, or with other files in it
                 empty.rmdir()
 
 
 def _collect(
     dataset: DataSet, names: Sequence[str], client: Client, shelf: _Shelf
 ) -> Mapping[str, Member]:
-    """Put all recordings on the shelf; members of archives read by ranges once all are located."""
+    """Put all recordings on the shelf; ranges are fetched once all recordings are located."""
     found: dict[str, Member] = {}
     waiting: list[tuple[_Opened, list[Member]]] = []
     for archive in dataset.audio:
@@ -394,7 +394,7 @@ def _collect(
             waiting.append((opened, lacking))
             continue
         found |= opened.take(lacking, shelf)
-        opened.discard()  # at once: ten archives of 1 GB need not lie there together
+        opened.discard()  # now, so that ten archives of 1 GB are not on the disk together
     missing = [name for name in names if name not in found]
     if missing:
         heading = f"{len(missing)} recording(s) are in no audio archive of {dataset.name}:"
@@ -406,7 +406,7 @@ def _collect(
 
 
 def _describe(members: Sequence[Member], shelf: _Shelf) -> pd.DataFrame:
-    """Tabulate the recordings on the shelf and what their headers say."""
+    """Tabulate the recordings on the shelf and their headers."""
     rows, faults = [], []
     for member in members:
         try:
@@ -422,7 +422,7 @@ def _describe(members: Sequence[Member], shelf: _Shelf) -> pd.DataFrame:
 
 
 def _place(source: Path, target: Path) -> None:
-    """Give a file a second place, without a copy where the file system allows."""
+    """Hard-link a file to ``target``, or copy it if the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)

@@ -1,4 +1,4 @@
-"""The annotation stage: from downloaded lists to the one in use, and the audit of both."""
+"""The annotation stage: from the downloaded lists to the one in use, and the audit."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ def merge_lists(
 ) -> None:
     """Read all lists, build the published and the merged one, and choose one.
 
-    A bad row of the list that is not chosen is dropped and audited, and no error. So is, where the
-    published list is chosen, whatever else is odd in TUT's files: one that is missing, or cannot be
-    read, or is about another recording or scene.
+    A bad row of the list that is not chosen is dropped and audited; it is not an error. If the
+    published list is chosen, the same holds for TUT files that are missing, unreadable, or about
+    another recording or scene.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def merge_lists(
     labels
         The label file.
     results
-        Paths for ``events``, and, with file and line of each row, ``published``, ``merged`` and the
-        ``changes`` that were made to them.
+        Paths for ``events``, and, with file and line of each row, ``published``, ``merged`` and
+        their ``changes``.
     source
         ``published`` or ``merged``: which of the two becomes ``events``.
     overrun
@@ -84,7 +84,7 @@ def audit_lists(
     target: str | Path,
     tolerance: float,
 ) -> None:
-    """Write the audit: what was changed or dropped, and where the two lists contradict each other.
+    """Write the audit: what was changed or dropped, and where the two lists disagree.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def audit_lists(
     """
     differences = lists.compare(read_table(merged), read_table(published), tolerance)
     audit = pd.concat([read_table(changes), differences.assign(list="both")], ignore_index=True)
-    audit = audit.astype({"line": "Int64"})  # files that cannot be read have none
+    audit = audit.astype({"line": "Int64"})  # empty for files that cannot be read
     write_table(audit[AUDIT_COLUMNS], target)
     for (name, action), rows in audit.groupby(["list", "action"]):
         logger.info("%s: %d rows %s", name, len(rows), action)
@@ -108,7 +108,7 @@ def _read_tut_lists(
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """TUT's event lists of the published list's recordings, and their audit.
 
-    Office clips, of which TUT has none, are checked only.
+    TUT has no event lists of office clips: only their scene is checked.
     """
     first = published.drop_duplicates("recording")
     recordings, dataset_of = first.recording, first.recording.str.split("/").str[0]

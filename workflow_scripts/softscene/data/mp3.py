@@ -1,7 +1,7 @@
-"""How long an MP3 is, by the headers of its frames (ISO/IEC 11172-3 and 13818-3, layer III).
+"""The length of an MP3, from the headers of its frames (ISO/IEC 11172-3 and 13818-3, layer III).
 
-libsndfile believes the first frame: a Xing or Info header there, or else a guess from its bit rate.
-Neither need be true, e.g. of files that were joined, or recorded from a stream.
+libsndfile trusts the first frame: its Xing or Info header, or else a guess from its bit rate. Both
+can be wrong, e.g. in files that were joined or recorded from a stream.
 """
 
 import os
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
-_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # of layer III; MPEG 2.5, 2 and 1
+_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # layer III of MPEG 2.5, 2 and 1
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # Hz
-_KBITS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # a second: of MPEG 1,
-_KBITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # and of the other two
+_KBITS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # kbit/s, MPEG 1
+_KBITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # kbit/s, MPEG 2 and 2.5
 _XING = re.compile(rb"(?:Xing|Info)...[\1\3\5\7\x09\x0b\x0d\x0f](....)", re.DOTALL)
 _HEADER = (
-    256  # bytes of the first frame, of which a Xing header's number of frames is in the first 60
+    256  # bytes of the first frame to read; a Xing header's number of frames is in the first 60
 )
-_STEP = 1024  # bytes in which the next frame is looked for at a time
+_STEP = 1024  # bytes searched at a time for the next frame
 
 
 class _Frame(NamedTuple):
@@ -29,16 +29,16 @@ class _Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameCount:
-    """What the frames of an MP3 say.
+    """The frames of an MP3.
 
     Attributes
     ----------
     frames, samples
-        How many frames of sound there are, all of them whole; and a frame's samples.
+        Number of complete frames of sound; and samples per frame.
     seconds
-        How long they are together.
+        Their total length.
     announced
-        How many frames a Xing or Info header announces; ``None`` where there is none.
+        Number of frames that the Xing or Info header announces; ``None`` without one.
     """
 
     frames: int
@@ -48,7 +48,7 @@ class FrameCount:
 
 
 def count_frames(file: BinaryIO) -> FrameCount | None:
-    """Count the frames of a file, open for reading, that may be an MP3; ``None`` if it is none."""
+    """Count the frames of an open file; ``None`` if it is not an MP3."""
     file.seek(0)
     head = file.read(4)
     if not (head.startswith(b"ID3") or _frame(head)):
@@ -59,7 +59,7 @@ def count_frames(file: BinaryIO) -> FrameCount | None:
     place, frame = first
     file.seek(place)
     content = file.read(min(frame.size, _HEADER))
-    header = b"Xing" in content or b"Info" in content  # in a frame of its own, without sound
+    header = b"Xing" in content or b"Info" in content  # such a frame holds no sound
     number, seconds = (0, 0.0) if header else (1, frame.samples / frame.rate)
     for _, each in frames:
         number, seconds = number + 1, seconds + each.samples / each.rate
@@ -73,7 +73,7 @@ def count_frames(file: BinaryIO) -> FrameCount | None:
 
 
 def _frames(file: BinaryIO) -> Iterator[tuple[int, _Frame]]:
-    """Where each whole frame begins, and what it is; tags and rubbish are stepped over."""
+    """Position and header of each complete frame; tags and garbage are skipped."""
     end, place, lost = os.fstat(file.fileno()).st_size, 0, True
     while place + 4 <= end:
         head = _read(file, place, 10)
@@ -82,7 +82,7 @@ def _frames(file: BinaryIO) -> Iterator[tuple[int, _Frame]]:
             continue
         frame = _frame(head)
         after = place + frame.size if frame else end + 1
-        # where no frame has led to it, four bytes may look like a header by chance
+        # after garbage, four bytes may look like a header by chance
         if after < end and lost and not _frame(_read(file, after, 4)):
             after = end + 1
         if after <= end:
@@ -100,7 +100,7 @@ def _read(file: BinaryIO, place: int, count: int) -> bytes:
 
 
 def _tag_size(head: bytes) -> int:
-    """Bytes of an ID3v2 tag, by its first ten; each of the last four has seven bits of it."""
+    """Bytes of an ID3v2 tag, from its first ten; the last four hold seven bits of the size each."""
     size = 0
     for byte in head[6:]:
         size = size << 7 | byte & 127
@@ -108,7 +108,7 @@ def _tag_size(head: bytes) -> int:
 
 
 def _frame(head: bytes) -> _Frame | None:
-    """The frame that begins with these bytes, if one may."""
+    """The frame whose header these bytes are, or ``None``."""
     if not _SYNC.match(head) or len(head) < 4:
         return None
     version, bits, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3

@@ -1,4 +1,4 @@
-"""Data of one's own: a folder of audio and a list of events, in the form of what is downloaded."""
+"""The user's own data: imports a folder of audio and a list of events like a download."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ from softscene.data.splits import DEVELOPMENT, EVALUATION, split_recordings, who
 
 logger = logging.getLogger(__name__)
 
-FOLD_LIST = "crossvaridation/meta_fold0{fold}_{part}.txt"  # as the authors' folds are called
+FOLD_LIST = "crossvaridation/meta_fold0{fold}_{part}.txt"  # the authors' names and spelling
 
 
 def import_data(
@@ -36,23 +36,23 @@ def import_data(
     sample_rate: int,
     overrun: float,
 ) -> None:
-    """Check a data set, and write what jobs of downloaded data would have.
+    """Check a data set, and write the files that a download would give.
 
     Parameters
     ----------
     audio
-        Folder in which the list's paths lie.
+        Folder that the list's paths are relative to.
     annotations
         Tab-separated, with the header of the authors' lists, see
         :func:`softscene.data.annotations.read_published`.
     folds
-        How many to make of whole recordings, or a file with the columns ``path`` and ``fold``.
+        Number of folds to split into, or a file with the columns ``path`` and ``fold``.
     labels
         The label file.
     results
         ``events``, ``audit``, ``recordings``, and the folder ``annotations`` with the folds' lists.
     sample_rate
-        Hz, of every recording.
+        Required rate of every recording, Hz.
     overrun
         Seconds, see :func:`softscene.data.annotations.clean`.
 
@@ -88,7 +88,7 @@ def import_data(
 
 
 def require_data(own: Mapping[str, Any]) -> None:
-    """Check what can be told before any job: that all is there, and enough of it.
+    """Check what is possible before any job: that files exist and there are enough recordings.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def require_data(own: Mapping[str, Any]) -> None:
     Raises
     ------
     ConfigurationError
-        There is no such folder or file, the list is none, or has fewer recordings than folds.
+        A folder or file is missing, or the list cannot be read or has fewer recordings than folds.
     """
     problems, folds = [], own["folds"]
     if not Path(own["audio"]).is_dir():
@@ -119,7 +119,7 @@ def require_data(own: Mapping[str, Any]) -> None:
         fault = f"{folds} {other}" if other else f"there is no file {folds}"
         problems.append(f"data.own.folds: {fault}")
     if problems:
-        raise ConfigurationError.of("data of one's own cannot be used:", problems)
+        raise ConfigurationError.of("your own data cannot be used:", problems)
 
 
 def recording_paths(annotations: str | Path) -> list[str]:
@@ -130,7 +130,7 @@ def recording_paths(annotations: str | Path) -> list[str]:
 def _probe(
     audio: str | Path, table: pd.DataFrame, sample_rate: int
 ) -> tuple[dict[str, float], list[str]]:
-    """Samples of each recording, infinite where it is at fault, and what is wrong with them."""
+    """Samples of each recording (infinite for a faulty one), and what is wrong with them."""
     lengths: dict[str, float] = {}
     problems = []
     for row in table[table.recording != ""].drop_duplicates("recording").itertuples():
@@ -170,7 +170,7 @@ def _read_folds(source: str | Path, known: set[str]) -> tuple[dict[str, int], li
         for fault in _fold_faults(row, known)
     ]
     doubled = table.path[table.path.duplicated()].unique()
-    problems += [f"{source}: {name} stands there twice" for name in doubled]
+    problems += [f"{source}: {name} is listed twice" for name in doubled]
     missing = sorted(known - set(table.path) - {""})
     problems += [f"{source}: {name} has no fold" for name in missing]
     if not problems and table.fold.nunique() < 2:
@@ -188,7 +188,7 @@ def _fold_faults(row: tuple, known: set[str]) -> Iterator[str]:
 
 
 def _write_folds(events: pd.DataFrame, fold_of: Mapping[str, int], folder: Path) -> None:
-    """Write each fold's two lists; says which events a fold evaluates and never learns."""
+    """Write each fold's two lists; warns of events that a fold evaluates without training data."""
     names = {own: published for published, own in PUBLISHED_COLUMNS.items()}
     fold = events.recording.map(fold_of)
     for number in sorted(set(fold)):
@@ -197,7 +197,7 @@ def _write_folds(events: pd.DataFrame, fold_of: Mapping[str, int], folder: Path)
         unseen = heard - learnt
         if unseen:
             logger.warning(
-                "fold %d evaluates without learning: %s", number, ", ".join(sorted(unseen))
+                "fold %d has no training data for: %s", number, ", ".join(sorted(unseen))
             )
         for part, rows in parts.items():
             listed = rows[EVENT_COLUMNS].rename(columns=names)[list(PUBLISHED_COLUMNS)]

@@ -1,4 +1,4 @@
-"""Which recordings belong together, and how they are split into parts."""
+"""Finds which files are pieces of one recording, and splits recordings into parts."""
 
 import logging
 import re
@@ -21,18 +21,18 @@ def split_recordings(
 ) -> dict[str, int]:
     """Split recordings into parts that have about the same length of each scene.
 
-    Pieces of one recording stay together, see :func:`whole_recordings`; the log names them. No
-    chance is in it: each scene's recordings, the longest first, go to the part that has least of
-    the scene, and then least of all.
+    Pieces of one recording stay together, see :func:`whole_recordings`; the log names them. The
+    split is deterministic: each scene's recordings, longest first, go to the part that has the
+    least of the scene; ties go to the part that has the least in all.
 
     Parameters
     ----------
     recordings
         ``recording``, ``scene``, ``frames``.
     parts
-        How many.
+        Number of parts.
     among
-        All files that there are, by whose names pieces are told; these recordings by default.
+        All existing files, whose names show which are pieces; these recordings by default.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def split_recordings(
     Raises
     ------
     AnnotationError
-        Lists scenes that would be in one part alone, and says if a part would be empty.
+        Lists scenes that would be in only one part, and says if a part would be empty.
     """
     names = recordings.recording if among is None else among
     whole = recordings.assign(whole=recordings.recording.map(whole_recordings(names)))
@@ -77,17 +77,17 @@ def _check_split(recordings: pd.DataFrame, total: dict[int, int]) -> None:
 
 
 def whole_recordings(names: Iterable[str]) -> dict[str, str]:
-    """Of each file the recording that it is a piece of: itself if it is whole.
+    """The recording that each file is a piece of: the file itself if it is whole.
 
     TUT's acoustic scenes are cut: ``audio/a099_0_30.wav`` is the first 30 s of ``audio/a099``. Two
-    numbers at the end of a name are a begin and an end only if that is possible for all files of
-    the recording: whole numbers as TUT writes them (no ``05``), the begin before the end, and no
-    piece before another one has ended. Dates and times, or a day and a take, are hardly ever so.
+    numbers at the end of a name are taken as start and end only if that is possible for all files
+    of the recording: integers as TUT writes them (no ``05``), the start before the end, and no two
+    pieces overlap. Dates and times, or a day and a take, hardly ever pass.
 
     Parameters
     ----------
     names
-        Paths of all files, which may hold some pieces of a recording and not others.
+        Paths of all files; some pieces of a recording may be missing.
 
     Returns
     -------
@@ -112,6 +112,6 @@ def whole_recordings(names: Iterable[str]) -> dict[str, str]:
 
 
 def _follow(times: Sequence[int]) -> bool:
-    """Whether begin, end, begin, end .. of pieces that are sorted by their begin can be true."""
+    """Whether start, end, start, end .. of pieces, sorted by start, neither reverse nor overlap."""
     steps = np.diff(times)
     return bool((steps[::2] > 0).all() and (steps[1::2] >= 0).all())

@@ -1,4 +1,4 @@
-"""HTTP with patience: where files come from, retries, whole files and parts of them."""
+"""HTTP downloads: sources and mirrors, retries, whole files and ranges."""
 
 import logging
 import re
@@ -26,17 +26,17 @@ from softscene.data.archives import CHUNK, DamagedError
 logger = logging.getLogger(__name__)
 
 USER_AGENT = "softscene/0.1 (+https://arxiv.org/abs/2002.05848)"
-"""Zenodo refuses the names of HTTP libraries; a name with an address of its own passes."""
+"""Zenodo refuses the default names of HTTP libraries, but accepts a name with a URL."""
 LONGEST_PAUSE = 60.0
 LARGEST_LIST = 2**24
-"""Bytes of a file whose size the registry does not have; the longest such list has a tenth."""
+"""Bytes of a file whose size is not in the registry; the longest such list has a tenth of this."""
 LARGEST_DIRECTORY = 2**24
-"""Bytes, which lie in memory; the longest of the published archives has a hundredth of them."""
+"""Bytes, held in memory; the longest directory of a published archive has a hundredth of this."""
 MIRROR_HINT = (
     "if this machine has no internet, put the archives in a folder and set download.mirror to it"
 )
 REFUSED_HINT = (
-    "the server turns this program or this network away; try again later or from another network, "
+    "the server refuses this program or this network; try again later or from another network, "
     "or fetch the archives with a browser, put them in a folder and set download.mirror to it"
 )
 FAULTS = (
@@ -51,22 +51,22 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Source:
-    """Where from and how patiently.
+    """Where to download from, and how often to retry.
 
     Parameters
     ----------
     mirror
-        ``None`` for the published places, a base URL (http, https), or a folder (also ``file://``).
+        ``None`` for the published URLs, a base URL (http, https), or a folder (also ``file://``).
     mode
-        From the published places, fetch only the members needed where the server allows, each
-        proved by the archive's own directory; or whole archives, proved by the registry's MD5. From
-        a mirror an archive is always taken whole: its directory would prove only itself.
+        ``selective`` fetches only the members needed, if the server allows, and checks each against
+        the archive's directory; ``full`` fetches whole archives and checks the registry's MD5. A
+        mirror's archives are always fetched whole, because its directory could be wrong too.
     attempts
-        How many times each request is tried.
+        Tries per request.
     pause
-        Seconds before the second try; doubles with every other, up to 60.
+        Seconds before the second try; doubles with each further one, up to 60.
     timeout
-        Seconds without an answer, or without data, before a try is given up.
+        Seconds without an answer, or without data, before a try fails.
     """
 
     mirror: str | None = None
@@ -77,7 +77,7 @@ class Source:
 
     @property
     def gives_parts(self) -> bool:
-        """Whether members may be fetched one by one: of the publisher's archives alone."""
+        """Whether members may be fetched one by one: only from the publisher's archives."""
         return self.mirror is None and self.mode == "selective"
 
     @property
@@ -90,7 +90,7 @@ class Source:
         return Path(self.mirror).expanduser()
 
     def url(self, published: str, name: str) -> str:
-        """Where ``name`` is fetched from: the mirror, or where it was ``published``."""
+        """The URL of ``name`` on the mirror, or else its ``published`` URL."""
         return published if self.mirror is None else f"{self.mirror.rstrip('/')}/{name}"
 
     def require_mirrored(self, names: Sequence[str]) -> None:
@@ -116,7 +116,7 @@ class Source:
 
 
 def difference(path: Path, known_hash: str, size: int | None = None) -> str | None:
-    """Say by both checksums, and sizes, how a file differs from what was published, if it does."""
+    """How a file differs from the published one: both sizes and checksums; ``None`` if equal."""
     algorithm, _, expected = known_hash.partition(":")
     found, found_size = pooch.file_hash(str(path), alg=algorithm), path.stat().st_size
     if found == expected and size in (None, found_size):
@@ -128,10 +128,10 @@ def difference(path: Path, known_hash: str, size: int | None = None) -> str | No
 
 
 class _Session(requests.Session):
-    """A session that does not read what a redirect's answer has besides its address."""
+    """A session that does not read the body of a redirect."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Give the address, if there is one; requests would read a body without end."""
+        """Return the target, if any; requests would read even an endless body."""
         target = super().get_redirect_target(resp)
         if target is not None:
             resp.raw.close()
@@ -139,7 +139,7 @@ class _Session(requests.Session):
 
 
 class Client:
-    """HTTP with patience, and the proofs of what came."""
+    """An HTTP client that retries, and verifies what it received."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -151,12 +151,12 @@ class Client:
         self._session.close()
 
     def get(self, url: str, **headers: str) -> requests.Response:
-        """Ask for ``url``; the answer's status is the caller's to judge, its body unread.
+        """Request ``url``; the caller checks the response's status and reads its body.
 
         Raises
         ------
         DownloadError
-            This machine cannot ask, such as for want of its certificates; not worth another try.
+            This machine cannot send the request, e.g. without certificates; retries would not help.
         """
         try:
             response = self._session.get(
@@ -167,13 +167,13 @@ class Client:
         except (OSError, ValueError) as error:
             raise DownloadError(f"{url}: {error}; gave up after 1 try") from error
         encoding = response.headers.get("Content-Encoding", "identity")
-        if response.ok and encoding.lower() != "identity":  # a little may become gigabytes
+        if response.ok and encoding.lower() != "identity":  # it could expand to gigabytes
             response.close()
             raise DamagedError(f"it came encoded ({encoding[:40]}), which was not asked for")
         return response
 
     def persist(self, url: str, work: Callable[[], Result]) -> Result:
-        """Do ``work`` again after faults that may pass; the last one becomes a DownloadError."""
+        """Retry ``work`` after temporary faults; the last one becomes a DownloadError."""
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.source.attempts),
             wait=partial(_pause, self.source.pause),
@@ -190,7 +190,7 @@ class Client:
             ) from error
 
     def retrieve(self, url: str, target: Path, known_hash: str, size: int | None = None) -> None:
-        """Fetch a file whole to ``target``, proved by ``known_hash`` (``"md5:..."``)."""
+        """Fetch a whole file to ``target``, and check its ``known_hash`` (``"md5:..."``)."""
 
         def attempt() -> None:
             try:
@@ -203,14 +203,14 @@ class Client:
                 )
             except requests.RequestException:
                 raise
-            except ValueError as error:  # pooch's word for a wrong checksum
+            except ValueError as error:  # pooch raises it for a wrong checksum
                 raise DamagedError(str(error)) from error
 
         with naming_full_disk(target):
             self.persist(url, attempt)
 
     def _save(self, known_hash: str, size: int | None, url: str, target: str, _: object) -> None:
-        """Stream ``url`` to a file, as pooch's downloader, and prove it; ``size`` is in bytes."""
+        """Pooch's downloader: stream ``url`` to a file and verify it; ``size`` is in bytes."""
         with self.get(url) as response:
             response.raise_for_status()
             announced = _number(response.headers.get("Content-Length")) or size or 0
@@ -218,7 +218,7 @@ class Client:
                 raise DamagedError(f"it has {announced} bytes; the registry says {size}")
             limit = LARGEST_LIST if size is None else size
             progress = Progress(f"fetching {url}", announced, "B")
-            Path(target).unlink(missing_ok=True)  # pooch's is closed to all others on the machine
+            Path(target).unlink(missing_ok=True)  # pooch's file is readable by its owner only
             with Path(target).open("wb") as sink:
                 for chunk in response.iter_content(CHUNK):
                     if progress.done + len(chunk) > limit:
@@ -230,20 +230,20 @@ class Client:
 
 
 def _pause(first: float, state: tenacity.RetryCallState) -> float:
-    """Seconds before the next try: what the server asks for, or growing; 60 at most."""
+    """Seconds before the next try: what the server asks for, or exponential; 60 at most."""
     response = getattr(state.outcome.exception(), "response", None)
     asked = None
     if response is not None and response.status_code in (429, 503):
         asked = response.headers.get("Retry-After")  # Zenodo sends it with every other answer too
     if asked:
-        # Any number of digits, years that no calendar has: what is no time was not asked for.
+        # Ignore a header that is not a time: too many digits, an impossible year, etc.
         with suppress(urllib3.exceptions.InvalidHeader, ValueError, ArithmeticError, LookupError):
             return min(LONGEST_PAUSE, urllib3.Retry().parse_retry_after(asked))
     return tenacity.wait_exponential(multiplier=first, max=LONGEST_PAUSE)(state)
 
 
 def _number(text: str | None) -> int | None:
-    """Give a server's number of bytes; ``None`` for what is none, or absurd."""
+    """Parse a server's number of bytes; ``None`` if it is not a number, or absurd."""
     return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
@@ -253,7 +253,7 @@ def _announce(url: str, state: tenacity.RetryCallState) -> None:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether another try may succeed: not after 4xx other than 429, nor for a malformed URL."""
+    """Whether a retry may succeed: not after 4xx other than 429, nor for a malformed URL."""
     response = getattr(error, "response", None)
     if response is not None and 400 <= response.status_code < 500:
         return response.status_code == 429
@@ -268,20 +268,20 @@ def _cause(error: BaseException) -> str:
         return f"{status}: {REFUSED_HINT}" if response.status_code == 403 else status
     if isinstance(error, requests.ConnectionError) and error.args:
         reason = getattr(error.args[0], "reason", None)
-        if reason is not None:  # no connection came about at all
+        if reason is not None:  # there was no connection at all
             return f"the server cannot be reached ({reason}); {MIRROR_HINT}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 class Ranges(RemoteFetcher):
-    """Parts of one archive for :class:`RemoteZip`, each answer proved by its Content-Range."""
+    """Ranges of one archive for :class:`RemoteZip`; checks the Content-Range of each response."""
 
     def __init__(self, client: Client, size: int, url: str, *_: object, **__: object) -> None:
         super().__init__(url)
         self._client, self._size = client, size
 
     def fetch(self, data_range: tuple[int, int | None], stream: bool = False) -> PartialBuffer:
-        """Fetch bytes ``first..last``; without a last one, as many from the end as ``-first``."""
+        """Fetch bytes ``first..last``; if ``last`` is None, the last ``-first`` bytes."""
         first, last = data_range
         if last is None:
             first, last = max(0, self._size + first), self._size - 1
@@ -289,7 +289,7 @@ class Ranges(RemoteFetcher):
             raise DamagedError(f"its directory points to bytes {first}-{last} of {self._size}")
         if not stream and last - first >= LARGEST_DIRECTORY:
             raise DamagedError(f"its directory has more than {LARGEST_DIRECTORY} bytes")
-        # Here, as zipfile hides what goes wrong while it looks for the directory.
+        # Retry here, because zipfile hides errors while it looks for the directory.
         return self._client.persist(self._url, partial(self._part, first, last, stream))
 
     def _part(self, first: int, last: int, stream: bool) -> PartialBuffer:

@@ -1,4 +1,4 @@
-"""TUT's own annotation files, as its meta archives hold them."""
+"""Reads TUT's own annotation files, from its meta archives."""
 
 import csv
 import tempfile
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def read_tut(
     folder: str | Path, dataset: str, recordings: Sequence[str], strict: bool = True
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read TUT's own event lists (``meta/<scene>/<recording>.ann``), labels as they stand there.
+    """Read TUT's own event lists (``meta/<scene>/<recording>.ann``), with TUT's labels.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def read_tut(
     recordings
         Those to read, e.g. ``TUT-sound-events-2016-development/audio/home/a030.wav``.
     strict
-        Whether what cannot be used is an error; if not, it is left out and audited.
+        Whether unusable files and rows are errors; if not, they are left out and audited.
 
     Returns
     -------
     tuple
-        The list, and an audit row for each file and each row that cannot be used.
+        The list, and an audit row for each unusable file and row.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_tut(
 
 
 def _audit_of(odd: Sequence[Mapping[str, object]], heading: str, strict: bool) -> pd.DataFrame:
-    """Audit rows of what cannot be used; an error that lists it instead, if ``strict``."""
+    """Audit rows of unusable files and rows; if ``strict``, an error that lists them."""
     if odd and strict:
         raise AnnotationError.of(heading, [_describe(**facts) for facts in odd])
     audit = pd.DataFrame(odd, columns=AUDIT_COLUMNS).assign(action="dropped")
@@ -95,7 +95,7 @@ def _fault(item: "MetaDataItem | None", recording: PurePosixPath) -> str | None:
 
 
 def _read_lines(folder: Path, name: str) -> "list[tuple[int, MetaDataItem | None]]":
-    """Line and content of each row of a list; ``None`` for a row that TUT's layouts do not have."""
+    """Line and content of each row of a list; ``None`` for a row with an unknown layout."""
     path = folder / name
     try:
         texts = path.read_text(encoding="utf-8").split("\n")
@@ -104,7 +104,7 @@ def _read_lines(folder: Path, name: str) -> "list[tuple[int, MetaDataItem | None
     lines = [line for line, text in enumerate(texts, 1) if text.strip()]
     items = _load(path)
     if len(items) != len(lines):
-        with tempfile.TemporaryDirectory() as single:  # the loader does not say what it refuses
+        with tempfile.TemporaryDirectory() as single:  # the loader does not say which row is bad
             items = [_load_line(texts[line - 1], Path(single, "line.ann")) for line in lines]
     return [
         # A quotation mark could hide a tab or the end of a line.
@@ -124,12 +124,12 @@ def _load(path: Path) -> "MetaDataContainer | list":
         from dcase_util.containers import MetaDataContainer  # noqa: PLC0415 - loads librosa, SciPy
     try:
         return MetaDataContainer(filename=str(path)).load(delimiter="\t")
-    except (OSError, ValueError, csv.Error):  # its words for a row of unknown layout
+    except (OSError, ValueError, csv.Error):  # raised for a row with an unknown layout
         return []
 
 
 def _tut_list_of(recording: str, dataset: str) -> str | None:
-    """Path of TUT's list: the recording's, under ``meta`` instead of ``audio``."""
+    """Path of TUT's list: the recording's path with ``meta`` instead of ``audio``."""
     parts = PurePosixPath(recording).parts
     if len(parts) != 4 or parts[:2] != (dataset, "audio") or ".." in parts:
         return None
@@ -143,26 +143,26 @@ def check_tut_scenes(
     scene: str,
     strict: bool = True,
 ) -> pd.DataFrame:
-    """See whether a TUT ``meta.txt`` says that recordings are of a scene.
+    """Check that a TUT ``meta.txt`` says that recordings are of a scene.
 
     Parameters
     ----------
     folder, dataset, recordings
         As for :func:`read_tut`.
     scene
-        In TUT's words.
+        TUT's name of the scene.
     strict
         Whether a contradiction is an error; if not, it is audited.
 
     Returns
     -------
     DataFrame
-        Audit rows: of a file or a row that cannot be used, and of each recording of another scene.
+        Audit rows of an unusable file, unusable rows, and recordings of another scene.
 
     Raises
     ------
     AnnotationError
-        The same, if it is an error.
+        Lists the same, if ``strict``.
     """
     name = f"{dataset}/meta.txt"
     scenes, odd = _read_scenes(folder, dataset)
@@ -180,12 +180,12 @@ def check_tut_scenes(
 
 
 def read_tut_scenes(folder: str | Path, dataset: str) -> dict[str, str]:
-    """Read a TUT ``meta.txt``: recording -> scene, in TUT's words.
+    """Read a TUT ``meta.txt``: recording -> scene, by TUT's name.
 
     Raises
     ------
     AnnotationError
-        It cannot be read, or a row has no recording or scene, or another scene than a row before.
+        It cannot be read, or a row has no recording or scene, or contradicts an earlier row.
     """
     scenes, odd = _read_scenes(folder, dataset)
     _audit_of(odd, f"the scenes of {dataset} cannot be used:", strict=True)
@@ -193,7 +193,7 @@ def read_tut_scenes(folder: str | Path, dataset: str) -> dict[str, str]:
 
 
 def _read_scenes(folder: str | Path, dataset: str) -> tuple[dict[str, str], list[dict]]:
-    """Recording -> scene, and what cannot be used."""
+    """Recording -> scene, and the problems found."""
     name = f"{dataset}/meta.txt"
     try:
         rows = _read_lines(Path(folder), name)
