@@ -20,9 +20,9 @@ from softscene.analysis.claims import (
 )
 from softscene.analysis.comparisons import headline
 from softscene.core.tsv import read_table
-from softscene.report.style import COLOURS, LEVEL, STYLE, save
+from softscene.report.style import COLOURS, COLUMN, STYLE, save
 
-COLUMN = 3.46  # inches, 88 mm
+GREY = "#555555"
 ROW, HEAD = 0.17, 0.45  # inches of a claim, and of a panel's axis and title
 OURS, PUBLISHED = 0.2, -0.2  # offsets in a row, so that neither hides the other
 CLAIMED = "#e4edf5"  # background of the claimed side of zero
@@ -30,7 +30,7 @@ CLAIMED = "#e4edf5"  # background of the claimed side of zero
 LOOKS = {
     REPRODUCED: (COLOURS[0], "o", COLOURS[0]),
     NOT_REPRODUCED: (COLOURS[5], "X", COLOURS[5]),
-    INCONCLUSIVE: (LEVEL, "s", "white"),
+    INCONCLUSIVE: (GREY, "s", "white"),
 }
 PANELS = (
     ("F-score: difference in points", lambda row: row.score == "f_score" and row.unit != EVENTS),
@@ -88,7 +88,7 @@ def _draw_panel(axes: Axes, rows: Sequence[tuple], numbers: Mapping[str, int]) -
                       color=colour, markerfacecolor=filling)  # fmt: skip
         else:
             right = row.published_difference * scale < sum(limits) / 2  # the star is at the left
-            axes.text(limits[right], place, "no data ", va="center", color=LEVEL, fontsize=6.5,
+            axes.text(limits[right], place, "no data ", va="center", color=GREY, fontsize=6.5,
                       ha="right" if right else "left")  # fmt: skip
     axes.axvline(0, color="black", linewidth=0.8, zorder=1)
     axes.set_xlim(limits)
@@ -135,5 +135,5 @@ def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
         )  # fmt: skip
     for low, width, label in (("low", 2.4, "95 %, seeds"), ("fold_low", 0.8, "95 %, folds")):
         if table[low].notna().any():
-            handles.append(Line2D([], [], color=LEVEL, linewidth=width, label=label))
+            handles.append(Line2D([], [], color=GREY, linewidth=width, label=label))
     return [*handles, Patch(color=CLAIMED, label="the claimed side")]
