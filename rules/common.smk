@@ -360,7 +360,9 @@ def tell_costs():
         if cost.unknown_trainings:
             logger.info(f"{len(left)} jobs left; `snakemake estimate` measures what they take")
         else:
-            logger.info(f"estimate: {cost}", extra=cost.progress(names))
+            told = cost.progress(names)
+            told["seconds"] |= {called(rule): each for rule, each in told["seconds"].items()}
+            logger.info(f"estimate: {cost}", extra=told)
 
 
 def claim_run():

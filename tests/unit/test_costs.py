@@ -125,8 +125,9 @@ def test_a_job_is_taken_from_snakemake():
         ("results/small/benchmarks/make_corpus.tsv", ("make_corpus", "")),
         ("results/small/benchmarks/make_fold/fold-1.tsv", ("make_fold", "")),
         ("results/benchmarks/benchmarks/predict_student/mtl/a/b.tsv", ("predict_student", "mtl")),
-        ("/some/where/results/x/benchmarks/smooth_labels/T-1.0/fold-1_seed-0.tsv",
-         ("smooth_labels", "")),
+        ("/some/where/results/x/benchmarks/make_control_labels/smoothed/T-1.0/fold-1_seed-0.tsv",
+         ("make_control_labels", "")),
+        ("others/benchmark.tsv", ("others/benchmark.tsv", "")),
     ],
 )  # fmt: skip
 def test_rule_and_method_are_in_a_benchmarks_path(benchmark, group):

@@ -24,6 +24,7 @@ LABELS = {
     "cross_fitted": f"cross_fitted/T-none/{RUN}.tsv",
     "scene_mean": f"scene_mean/T-1.0/{RUN}.tsv",
 }
+assert LABELS.keys() == CONTROLS.keys()
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_the_rule_graph_of_the_docs_is_the_workflows():
 def test_each_target_says_what_it_is():
     """Rules without a script are what users type; the rest of the list are jobs."""
     told = dict(re.findall(r"^(\w+) \((.+\.)\)$", snakemake("--list"), re.MULTILINE))
-    assert {"all", "tables", "figures", "explorer", "predict"} <= told.keys()
+    assert {"all", "tables", "figures", "explorer", "predict", "estimate"} <= told.keys()
 
 
 def test_snakemakes_inside_is_used_in_one_file():

@@ -44,7 +44,7 @@ def test_a_dry_run_of_the_paper_fits_a_screen_or_two(fresh):
     lines = planned.stdout.splitlines()
     assert len(lines) <= 60
     assert sum(bool(re.match(r"train_student +252$", line)) for line in lines) == 1
-    assert "To list each of the 803 jobs: snakemake -n --printshellcmds" in lines
+    assert "To list each of the 804 jobs: snakemake -n --printshellcmds" in lines
     assert "Reasons:" in lines
     listed = stock(fresh.folder, "-n", "--printshellcmds", config=())
     assert listed.stdout.count("rule train_student:") == 252

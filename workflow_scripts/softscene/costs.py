@@ -39,8 +39,13 @@ class NeededJob(NamedTuple):
 
 
 def group_of(benchmark: str) -> Group:
-    """Group of ``results/RUN/benchmarks/RULE...``; a student's job has ``RULE/METHOD/...``."""
+    """Group of ``results/RUN/benchmarks/RULE...``; a student's job has ``RULE/METHOD/...``.
+
+    A job of another workflow, which has this one as a module, is a group of its own.
+    """
     path = re.search(r"results/[^/]+/benchmarks/([^/.]+)[/.]([^/]*)", benchmark)
+    if not path:
+        return benchmark, ""
     return path[1], path[2] if path[1].endswith("_student") else ""
 
 

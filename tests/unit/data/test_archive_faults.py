@@ -679,7 +679,7 @@ def test_server_without_ranges_gives_whole_archives(place, server, caplog, seen)
     with caplog.at_level(logging.INFO, logger="softscene"):
         place.fetch([name(2), name(8)], quick())
     assert_fetched(place, name(2), name(8))
-    assert any("whole" in line and FIRST in line for line in caplog.messages)
+    assert any("fetching all of it" in line and FIRST in line for line in caplog.messages)
     assert any("100 %" in line and FIRST in line for line in caplog.messages)
     assert not list(place.cache.rglob("*.zip"))
     seen("whole archives are fetched instead, and deleted after use")

@@ -211,7 +211,7 @@ def test_weights_of_another_network_are_refused(source, tmp_path):
     gone = next(key for key in tensors if key.startswith(f"{NAMES[1]}/network/"))
     del tensors[gone]
     save_tensors(tensors, tmp_path / "other", detector=facts["detector"])
-    with pytest.raises(ResultError, match=f"the weights of {NAMES[1]} are not those of the work"):
+    with pytest.raises(ResultError, match=f"the weights of {NAMES[1]} do not fit the work"):
         load_detector(tmp_path / "other", CPU)
 
 
@@ -250,7 +250,7 @@ OTHER_FACTS = [
     (("clip_frames",), 501, "frames: 500 given, 501 expected"),
     ((*SIZE_OF, "channels"), "x", "channels: 'x' given, integer expected"),
     ((*SIZE_OF, "channels"), 10**9, "a number up to 1048576 expected"),
-    ((*SIZE_OF, "channels"), 1_000_000, "the weights of fold-1_seed-0 are not those of the work"),
+    ((*SIZE_OF, "channels"), 1_000_000, "the weights of fold-1_seed-0 do not fit the work"),
     ((*SIZE_OF, "scene_channels"), 5, "scene_channels: 5 given, array expected"),
     ((*SIZE_OF, "scene_branch"), False, "network/scene.* is no student's"),
     (("events",), 5, "events: 5 given"),
@@ -300,7 +300,7 @@ def full(size, value, dtype=torch.float64):
         ("other", full((1,), 0), "the array fold-2_seed-7/other is no student's"),
         ("network/event.output.bias", full((25,), torch.nan, torch.float32), "not finite"),
         ("network/event.output.bias", full((25,), 0, torch.int64), "25 int64, 25 float32 expected"),
-        ("network/event.output.weight", None, "the weights of fold-2_seed-7 are not those of the"),
+        ("network/event.output.weight", None, "the weights of fold-2_seed-7 do not fit the"),
     ],
 )
 def test_a_detector_with_other_arrays_is_of_another_version(source, tmp_path, part, value, words):

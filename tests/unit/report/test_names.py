@@ -237,7 +237,9 @@ def compare(study):
     files |= {name: folder / f"{name}.png" for name in
               ("forest", "fig3", "table1_map", "confusion", "soft_map", "curves")}  # fmt: skip
     make_report(
-        Study(study.configuration, variants, str(folder), {}, False), files, folder / "report.html"
+        Study(study.configuration, variants, str(folder), str(folder / "benchmarks"), False),
+        files,
+        folder / "report.html",
     )
 
 

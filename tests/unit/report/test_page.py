@@ -375,7 +375,7 @@ def test_data_of_ones_own_have_no_claims_and_no_published_numbers(tmp_path):
     assert answer == "badge better"
     assert "Do soft scene labels beat one-hot ones on these data? better" in page.text
     assert others == []
-    assert "so its claims have no verdicts here" in page.text
+    assert "so its claims get no verdicts here" in page.text
     for published in ("Published", "published value", "stars", "+3.80", "(58.87)", "192 minutes"):
         assert published not in page.text, published
     assert not any("ublished" in caption or "stars" in caption for caption in page.tables)
@@ -516,12 +516,12 @@ def test_names_cannot_break_the_page(study):
 
 
 def test_the_configuration_stands_resolved_on_the_page(study, page):
-    shown = page.rows("Configuration as resolved")
+    shown = page.rows("Resolved configuration")
     assert shown["student.learning_rate"] == ["0.0002"]
     assert shown["features.bands"] == ["64"]
     assert shown["synthetic"] == ["none"]
     other = page_of(study, features={**PAPER["features"], "bands": 40})
-    assert other.rows("Configuration as resolved")["features.bands"] == ["40"]
+    assert other.rows("Resolved configuration")["features.bands"] == ["40"]
 
 
 def test_pairs_of_events_without_a_difference_are_one_sentence(study, tmp_path):

@@ -265,7 +265,8 @@ def _draw_curve(axes: Axes, losses: pd.Series, place: int | None) -> None:
     mean = each.mean()
     look = line_look(place)
     axes.fill_between(mean.index, each.min(), each.max(), color=look["color"], alpha=0.12, lw=0)
-    axes.plot(mean.index, mean, **look)
+    alone = "o" if len(mean) == 1 else None  # a line of one point would not be seen
+    axes.plot(mean.index, mean, marker=alone, markersize=4, **look)
 
 
 def sum_confusion(confusions: Sequence[str | Path]) -> pd.DataFrame:

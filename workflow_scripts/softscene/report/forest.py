@@ -88,8 +88,9 @@ def _draw_panel(axes: Axes, rows: Sequence[tuple], numbers: Mapping[str, int]) -
                       color=colour, markerfacecolor=filling)  # fmt: skip
         else:
             right = row.published_difference * scale < sum(limits) / 2  # the star is at the left
-            axes.text(limits[right], place, "no data ", va="center", color=GREY, fontsize=6.5,
-                      ha="right" if right else "left")  # fmt: skip
+            axes.text(limits[right], place, "no data ", va="center", color=GREY, fontsize=8,
+                      ha="right" if right else "left", zorder=3,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
     axes.axvline(0, color="black", linewidth=0.8, zorder=1)
     axes.set_xlim(limits)
     axes.set_ylim(len(rows) - 0.4, -0.6)
