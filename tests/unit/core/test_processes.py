@@ -187,6 +187,7 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does_and_not_under_nohup(tmp_pat
         [*before, sys.executable, "-m", "snakemake", "--cores", "1"],
         cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's "&" ignores it
     ) as run:  # fmt: skip
         os.close(theirs)
         me = psutil.Process(run.pid)
