@@ -15,7 +15,7 @@ from softscene.core import errors
 def needed_jobs(snakefile, settings, targets, cores):
     """The jobs that a dry run logs; those without a benchmark do no work and are left out."""
     told, dag = BufferingHandler(math.inf), api.DAGSettings(targets=targets, force_incomplete=True)
-    with api.SnakemakeApi(api.OutputSettings(dryrun=True)) as dry_run:
+    with api.SnakemakeApi(api.OutputSettings(dryrun=True, printshellcmds=True)) as dry_run:
         logger.addHandler(told)
         given = api.ResourceSettings(cores=cores), api.ConfigSettings(**settings)
         try:
