@@ -215,6 +215,20 @@ def test_a_reason_of_most_claims_is_given_once(study, page):
     assert f"Where no reason is given: {reason}" in page.text
 
 
+def test_what_is_left_of_a_reason_may_be_a_sentence_of_its_own(study, tmp_path):
+    claims = read_table(study[1]["claims"])
+    events = claims.claim == "many_events"
+    rest = " of " + claims.score + ", the best at 1 of 25 events"
+    claims.loc[events, "reason"] = "the same. In the means" + rest[events]
+    claims.loc[~events, "reason"] = "the same"
+    write_table(claims, tmp_path / "claims.tsv")
+    page = page_of((study[0], study[1] | {"claims": tmp_path / "claims.tsv"}))
+    assert "Where no reason is given: the same." in page.text
+    for score in ("f_score", "error_rate"):
+        sentence = f"In the means of {score}, the best at 1 of 25 events"
+        assert re.search(rf": (not )?(reproduced|inconclusive)\. {sentence}", page.text)
+
+
 def test_what_all_claims_lack_is_said_once(study, tmp_path):
     claims = read_table(study[1]["claims"])
     lacking = claims.assign(reason=[f"the configuration lacks {i}" for i in range(len(claims))])
