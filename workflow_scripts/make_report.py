@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from job import run_job
-from softscene.report.page import Study, make_report
+from softscene.report.page import ReportedRun, make_report
 from softscene.report.provenance import require_configured
 
 
 def main(snakemake) -> None:
-    study = Study(folder=str(Path(snakemake.scriptdir).parent), **dict(snakemake.params.items()))
+    study = ReportedRun(
+        folder=str(Path(snakemake.scriptdir).parent), **dict(snakemake.params.items())
+    )
     files = dict(snakemake.input.items())
     require_configured(study.configuration, study.variants, files)
     make_report(study, files, target=snakemake.output[0])

@@ -1,7 +1,7 @@
 """Draw the losses of the compared methods and of the teachers over the epochs."""
 
 from job import run_job
-from softscene.report.figures import Student, plot_learning_curves
+from softscene.report.figures import StudentHistory, plot_learning_curves
 
 
 def main(snakemake) -> None:
@@ -9,7 +9,7 @@ def main(snakemake) -> None:
     runs = len(files) // len(titles)
     plot_learning_curves(
         students=[
-            Student(title, loss, files[i * runs : (i + 1) * runs])
+            StudentHistory(title, loss, files[i * runs : (i + 1) * runs])
             for i, (title, loss) in enumerate(zip(titles, snakemake.params.losses, strict=True))
         ],
         teachers=snakemake.input.teachers,

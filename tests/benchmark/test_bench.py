@@ -78,9 +78,9 @@ def test_losses_and_gradients_that_are_no_numbers_are_noticed():
 
 def test_a_variance_that_is_not_the_unbiased_one_is_noticed(monkeypatch):
     def biased(norm, mean, variance, count):
-        input_block.note(norm, mean, variance * ((count - 1) / count), count)
+        input_block.update_statistics(norm, mean, variance * ((count - 1) / count), count)
 
-    monkeypatch.setattr(convolution_block, "note", biased)
+    monkeypatch.setattr(convolution_block, "update_statistics", biased)
     differences = found("double", steps=1)
     assert differences["losses"] <= CHECKS["double"].tolerances["losses"]
     assert differences["statistics"] > CHECKS["double"].tolerances["statistics"]

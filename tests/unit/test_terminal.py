@@ -1,4 +1,4 @@
-"""The terminal output: Estimate and Screen alone, and the logger in real runs of Snakemake."""
+"""The terminal output: TimeLeft and Screen alone, and the logger in real runs of Snakemake."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from snakemake_logger_plugin_softscene import screen
-from snakemake_logger_plugin_softscene.estimate import Estimate, Job
+from snakemake_logger_plugin_softscene.estimate import Job, TimeLeft
 from snakemake_logger_plugin_softscene.screen import Screen, clock_text, label, log_tail, progress
 from softscene.core.progress import Progress
 
@@ -142,7 +142,7 @@ def clock():
 @pytest.fixture
 def run(clock):
     """Four jobs a and two b, two at a time, after 22 s; a1 to a3 took 10, 14 and 10 s."""
-    run = Estimate({"a": 4, "b": 2}, clock)
+    run = TimeLeft({"a": 4, "b": 2}, clock)
     times = [(0, "a1", None), (0, "a2", None), (10, "a3", "a1"), (14, "a4", "a2"), (20, "b1", "a3")]
     for clock.now, begins, ends in times:
         if ends:
@@ -181,7 +181,7 @@ def test_a_failed_job_is_still_to_be_done(run, clock):
 
 
 def test_time_left_is_known_at_once_from_earlier_runs(clock):
-    run = Estimate({"a": 4, "b": 2, "all": 1}, clock)
+    run = TimeLeft({"a": 4, "b": 2, "all": 1}, clock)
     run.expect({"a": 10, "b": 5, "all": 0}, at_once=2)
     assert run.left == (4 * 10 + 2 * 5) / 2
     run.start(0, "a")
@@ -198,7 +198,7 @@ def test_time_left_is_known_at_once_from_earlier_runs(clock):
 
 
 def test_what_is_not_expected_keeps_the_time_unknown(clock):
-    run = Estimate({"a": 4, "b": 2}, clock)
+    run = TimeLeft({"a": 4, "b": 2}, clock)
     run.expect({"a": 10}, at_once=2)
     assert run.left is None
     for jobid in range(4):
@@ -209,7 +209,7 @@ def test_what_is_not_expected_keeps_the_time_unknown(clock):
 
 
 def test_time_left_is_unknown_at_first(clock):
-    run = Estimate({"a": 10}, clock)
+    run = TimeLeft({"a": 10}, clock)
     for jobid in range(3):
         assert run.left is None
         run.start(jobid, "a")

@@ -70,7 +70,7 @@ def test_evaluation_recordings_get_the_runs_own_probabilities_and_events(scratch
         path = audio(scratch, name)
         whole = log_mel(read_mono(path, 44100), FEATURES)
         clips = [whole[start : start + 500] for start in range(0, len(whole), 500)]
-        heard = np.concatenate(detector.hear(clips)[0])
+        heard = np.concatenate(detector.predict(clips)[0])
         np.testing.assert_allclose(heard, probabilities[name], atol=1e-5)
         results = {key: tmp_path / f"{key}{ending}" for key, ending in RESULTS.items()}
         detect(path, detector, results)

@@ -11,7 +11,7 @@ from pathlib import Path
 import snakemake
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
-from .estimate import Estimate
+from .estimate import TimeLeft
 from .screen import Screen, clock_text, count_text, label, log_tail
 
 # Of Snakemake's own messages, only these and those about slow deployments are shown.
@@ -41,7 +41,7 @@ class LogHandler(LogHandlerBase):
         self._quiet = {kind.name for kind in self.common_settings.quiet or ()}
         self._screen = Screen(sys.stderr, colour=not self.common_settings.nocolor)
         self._executing, self._closed = False, threading.Event()
-        self._run: Estimate | None = None
+        self._run: TimeLeft | None = None
         self._where = ""  # where the results are
         self._planned: dict[str, int] = {}  # a dry run's jobs of each rule
         self._failed: set[int] = set()
@@ -98,7 +98,7 @@ class LogHandler(LogHandlerBase):
             self._planned = record.stats
             return
         counts = {rule: number for rule, number in record.stats.items() if rule != "total"}
-        self._run = Estimate(counts)
+        self._run = TimeLeft(counts)
         if not self._is_quiet("PROGRESS"):
             parts = [f"{counts[rule]} {rule}" for rule in sorted(counts, key=lambda r: -counts[r])]
             more = ", ..." if len(parts) > 6 else ""

@@ -17,7 +17,7 @@ class Job(NamedTuple):
     since: float
 
 
-class Estimate:
+class TimeLeft:
     """Count the jobs of a run, and estimate the time left from the finished ones.
 
     Parameters

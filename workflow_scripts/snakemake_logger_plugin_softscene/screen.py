@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from softscene.core.errors import printable
 
-from .estimate import Estimate, Job
+from .estimate import Job, TimeLeft
 
 INTERVAL, SILENCE = 10.0, 300.0  # seconds between lines in a file, with and without news
 TAIL = 2**12  # bytes at a log's end that are searched for its progress
@@ -97,7 +97,7 @@ class Screen:
             self._write("\r\x1b[J\x1b[?25h")
             self._drawn = False
 
-    def show(self, run: Estimate) -> None:
+    def show(self, run: TimeLeft) -> None:
         """Draw the bar, or write a line if one is due."""
         if self.live:
             return self._draw(run)
@@ -107,7 +107,7 @@ class Screen:
             self._last, self._shown = now, state
             self.print(self._line(run))
 
-    def _line(self, run: Estimate) -> str:
+    def _line(self, run: TimeLeft) -> str:
         done = f"{run.done:>{len(str(run.total))}}/{run.total} {100 * run.done // run.total:>3} %"
         left = f", about {clock_text(run.left)} left" if run.done < run.total else ""
         jobs = list(run.running.values())
@@ -116,7 +116,7 @@ class Screen:
         more = f" (+{len(jobs) - 1} more)" if len(jobs) > 1 else ""
         return f"[{done}] {clock_text(run.gone)} gone{left}{now}{far}{more}"
 
-    def _draw(self, run: Estimate) -> None:
+    def _draw(self, run: TimeLeft) -> None:
         done = f"{run.done}/{run.total}  {100 * run.done // run.total} %"
         times = f"{clock_text(run.gone)} gone, about {clock_text(run.left)} left"
         bar, space = Table.grid(padding=(0, 2)), self._console.width - len(done + times) - 6

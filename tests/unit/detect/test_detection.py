@@ -133,15 +133,15 @@ def expected_posteriors(source, signal, branches=(True, True)):
     return found
 
 
-def hear(detector, signal):
+def predict(detector, signal):
     whole = log_mel(signal, FEATURES)
-    return detector.hear([whole[start : start + 500] for start in range(0, len(whole), 500)])
+    return detector.predict([whole[start : start + 500] for start in range(0, len(whole), 500)])
 
 
 def test_posteriors_are_means_over_students_each_standardised_its_own_way(source, detector):
     signal = rng.normal(0, 0.05, 14 * 44100).astype(np.float32)
     (first, scene_1), (second, scene_2) = expected_posteriors(source, signal)
-    events, scenes = hear(detector, signal)
+    events, scenes = predict(detector, signal)
     assert first.std() > 0.01
     assert np.abs(first - second).max() > 0.1
     np.testing.assert_allclose(np.concatenate(events), (first + second) / 2, atol=1e-5)
@@ -164,7 +164,7 @@ def test_the_form_of_the_networks_is_the_callers_and_not_the_files(source, detec
     ]  # fmt: skip
     assert forms == [{True}, {False}]
     signal = rng.normal(0, 0.05, 14 * 44100).astype(np.float32)
-    (fused, scenes), (other, other_scenes) = (hear(each, signal) for each in (detector, plain))
+    (fused, scenes), (other, other_scenes) = (predict(each, signal) for each in (detector, plain))
     np.testing.assert_allclose(np.concatenate(fused), np.concatenate(other), atol=1e-5)
     np.testing.assert_allclose(scenes, other_scenes, atol=1e-5)
 
@@ -175,13 +175,13 @@ def test_one_student_alone_and_a_student_without_a_scene_branch(source, tmp_path
     for name, (events, _) in zip(NAMES, expected, strict=True):
         alone = load_detector(source, CPU, [name])
         assert [member.name for member in alone.members] == [name]
-        np.testing.assert_allclose(hear(alone, signal)[0][0], events, atol=1e-5)
+        np.testing.assert_allclose(predict(alone, signal)[0][0], events, atol=1e-5)
     mixed = make_detector(tmp_path, labels, (True, False))
     both, first, second = (load_detector(mixed, CPU, only) for only in ([], NAMES[:1], NAMES[1:]))
     assert both.knows_scenes
     assert not second.knows_scenes
-    np.testing.assert_array_equal(hear(both, signal)[1], hear(first, signal)[1])
-    assert np.isnan(hear(second, signal)[1]).all()
+    np.testing.assert_array_equal(predict(both, signal)[1], predict(first, signal)[1])
+    assert np.isnan(predict(second, signal)[1]).all()
 
 
 def test_a_file_that_is_no_detector_or_lacks_a_student_is_named(source, tmp_path):

@@ -17,7 +17,7 @@ from softscene.config.study import with_controls
 from softscene.config.variants import choose, variants_of
 from softscene.core.tsv import write_table
 from softscene.report.figures import (
-    Student,
+    StudentHistory,
     line_look,
     minutes_text,
     plot_confusion,
@@ -241,8 +241,8 @@ def histories(tmp_path):
     }.items():
         write_table(pd.DataFrame({"epoch": [1, 2], **columns}), tmp_path / name)
     return (
-        [Student("Soft", "soft", [tmp_path / "a", tmp_path / "b"]),
-         Student("CRNN", "none", [tmp_path / "c"])],
+        [StudentHistory("Soft", "soft", [tmp_path / "a", tmp_path / "b"]),
+         StudentHistory("CRNN", "none", [tmp_path / "c"])],
         [tmp_path / "t"],
     )  # fmt: skip
 
@@ -284,7 +284,8 @@ def demo_histories(histories):
     assert len(titles) == 8
     (soft, crnn), teachers = histories
     return [
-        Student(title, loss, (crnn if loss == "none" else soft).histories) for title, loss in titles
+        StudentHistory(title, loss, (crnn if loss == "none" else soft).histories)
+        for title, loss in titles
     ], teachers
 
 
@@ -353,7 +354,7 @@ def test_long_titles_do_not_widen_the_column(demo_histories, drawn):
     assert below.x0 >= 0
     assert below.x1 <= figure.bbox.x1
     name = "A method of one's own whose name does not end, " * 3
-    long = [Student(name, "none", demo_histories[0][0].histories)]
+    long = [StudentHistory(name, "none", demo_histories[0][0].histories)]
     _, results = drawn(plot_learning_curves, long, [])
     assert 80 < width_of(results["pdf"]) < 92
 

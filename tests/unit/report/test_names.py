@@ -41,7 +41,7 @@ from softscene.features.store import FeatureParameters
 from softscene.report import figures
 from softscene.report.figure3 import plot_figure3
 from softscene.report.forest import plot_claims
-from softscene.report.page import Study, make_report
+from softscene.report.page import ReportedRun, make_report
 from softscene.report.provenance import describe_data
 from softscene.training.jobs import Fold, dump_soft_labels, train_student, train_teacher
 from softscene.training.parameters import SceneObjective, TrainingParameters
@@ -237,7 +237,7 @@ def compare(study):
     files |= {name: folder / f"{name}.png" for name in
               ("forest", "fig3", "table1_map", "confusion", "soft_map", "curves")}  # fmt: skip
     make_report(
-        Study(study.configuration, variants, str(folder), str(folder / "benchmarks"), False),
+        ReportedRun(study.configuration, variants, str(folder), str(folder / "benchmarks"), False),
         files,
         folder / "report.html",
     )
@@ -247,7 +247,7 @@ def draw(study):
     """All figures, kept open: name -> its texts, read when it is written."""
     folder, kept, close = study.folder, {}, plt.close
     students = [
-        figures.Student(study.names[each.method], loss, [study.scores[loss] / "history.tsv"])
+        figures.StudentHistory(study.names[each.method], loss, [study.scores[loss] / "history.tsv"])
         for loss, each in VARIANTS.items()
     ]
     posteriors = read_table(folder / "tables" / "soft_labels.tsv")

@@ -16,7 +16,7 @@ from softscene.evaluation.tables import (
     runs_of,
     write_table4,
 )
-from softscene.report.page import MINUS, MISSING, Study, make_report
+from softscene.report.page import MINUS, MISSING, ReportedRun, make_report
 
 from tests.conftest import PAPER, ROOT
 from tests.pages import Page
@@ -137,7 +137,7 @@ def page_of(study, synthetic=False, without=(), **changes):
     folder, files = study
     configuration = {**PAPER, "methods": METHODS, "run": "mine"} | changes
     target = folder / "report.html"
-    given = Study(configuration, VARIANTS, str(ROOT), str(folder / "benchmarks"), synthetic)
+    given = ReportedRun(configuration, VARIANTS, str(ROOT), str(folder / "benchmarks"), synthetic)
     make_report(given, {key: files[key] for key in files if key not in without}, target)
     return Page(target.read_text(encoding="utf-8"))
 

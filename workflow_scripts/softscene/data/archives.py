@@ -143,7 +143,7 @@ def require_licence(accepted: bool, environ: Mapping[str, str], terms: str) -> N
     )
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """A file as listed in its archive's directory: size, CRC-32 (unsigned), Unix mode (or 0)."""
 
     name: str
@@ -171,16 +171,18 @@ class Member(NamedTuple):
         return [f"{self.archive}: {self.name!r}: {fault}" for fault in checks if checks[fault]]
 
 
-def list_members(archive: str, opened: zipfile.ZipFile) -> list[Member]:
+def list_members(archive: str, opened: zipfile.ZipFile) -> list[ArchiveMember]:
     """List the files (not the folders) in the archive file called ``archive``."""
     return [
-        Member(info.filename, archive, info.file_size, info.CRC, info.external_attr >> 16)
+        ArchiveMember(info.filename, archive, info.file_size, info.CRC, info.external_attr >> 16)
         for info in opened.infolist()
         if not info.filename.endswith("/")  # is_dir() fails on an empty name
     ]
 
 
-def refuse_unsafe(archive: Archive, declared: Collection[Member], wanted: Iterable[Member]) -> None:
+def refuse_unsafe(
+    archive: Archive, declared: Collection[ArchiveMember], wanted: Iterable[ArchiveMember]
+) -> None:
     """Refuse an archive whose directory is dangerous.
 
     Parameters
@@ -210,7 +212,7 @@ def refuse_unsafe(archive: Archive, declared: Collection[Member], wanted: Iterab
         raise DownloadError.of("members of archives are refused:", faults)
 
 
-def _collisions(members: Sequence[Member]) -> Iterator[str]:
+def _collisions(members: Sequence[ArchiveMember]) -> Iterator[str]:
     """Members that would have the same path, or lie below a file."""
     times = Counter(member.name for member in members)
     for member in members:
@@ -224,7 +226,7 @@ def _collisions(members: Sequence[Member]) -> Iterator[str]:
 
 def extract_member(
     opened: zipfile.ZipFile,
-    member: Member,
+    member: ArchiveMember,
     target: Path,
     count: Callable[[int], object] = lambda _: None,
 ) -> None:

@@ -20,9 +20,9 @@ from softscene.core.tsv import read_table
 from softscene.data.archives import (
     UNREADABLE,
     Archive,
+    ArchiveMember,
     DamagedError,
     DataSet,
-    Member,
     Registry,
     extract_member,
     list_members,
@@ -42,11 +42,11 @@ class _Shelf:
         self.folder = cache / dataset / "audio"
         self.path = partial(kept_recording, cache, dataset)
 
-    def holds(self, member: Member) -> bool:
+    def holds(self, member: ArchiveMember) -> bool:
         """Whether a member is here with the right size and CRC-32."""
         return measure(self.path(member.name)) == (member.bytes, member.crc32)
 
-    def listing(self, archive: Archive, opened: "_Opened") -> dict[str, Member]:
+    def listing(self, archive: Archive, opened: "_Opened") -> dict[str, ArchiveMember]:
         """Return the archive's members by name; a verified archive's are saved for later runs."""
         note = self.folder / f"{archive.name}.{archive.md5}.json"
         members = _noted(note)
@@ -57,13 +57,13 @@ class _Shelf:
         return {member.name: member for member in members}
 
 
-def _noted(note: Path) -> list[Member] | None:
+def _noted(note: Path) -> list[ArchiveMember] | None:
     """Members as saved in a note; ``None`` if it is missing or damaged."""
     try:
-        members = [Member(*facts) for facts in json.loads(note.read_text(encoding="utf-8"))]
+        members = [ArchiveMember(*facts) for facts in json.loads(note.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    types = tuple(Member.__annotations__.values())
+    types = tuple(ArchiveMember.__annotations__.values())
     return members if all(tuple(map(type, member)) == types for member in members) else None
 
 
@@ -80,7 +80,7 @@ class _Opened:
         self._zip = self._zip or self._open()
         return self._zip
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[ArchiveMember]:
         """List what the directory declares, as last read."""
         return list_members(self._archive.name, self.zip())
 
@@ -118,7 +118,7 @@ class _Opened:
         self._client.retrieve(self.url, path, f"md5:{archive.md5}", archive.bytes)
         return path
 
-    def take(self, members: Sequence[Member], shelf: _Shelf) -> dict[str, Member]:
+    def take(self, members: Sequence[ArchiveMember], shelf: _Shelf) -> dict[str, ArchiveMember]:
         """Put members on the shelf; returns them by name, as verified."""
         total = sum(member.bytes for member in members)
         progress = Progress(f"fetching from {self._archive.name}", total, "B")
@@ -127,7 +127,7 @@ class _Opened:
             for name in (member.name for member in members)
         }
 
-    def _attempt(self, name: str, shelf: _Shelf, progress: Progress) -> Member:
+    def _attempt(self, name: str, shelf: _Shelf, progress: Progress) -> ArchiveMember:
         before = progress.done
         try:
             member = self._declared(name)
@@ -139,13 +139,13 @@ class _Opened:
             raise
         return member
 
-    def _extract(self, member: Member, target: Path, progress: Progress) -> None:
+    def _extract(self, member: ArchiveMember, target: Path, progress: Progress) -> None:
         try:
             extract_member(self.zip(), member, target, progress.advance)
         except RemoteZipError as error:  # also if the server stops sending ranges
             raise DamagedError(f"{member.name}: {type(error).__name__}: {error}") from error
 
-    def _declared(self, name: str) -> Member:
+    def _declared(self, name: str) -> ArchiveMember:
         """Look up a member in the directory, which is read again for each retry."""
         declared = {member.name: member for member in self.members()}
         if name not in declared:
@@ -376,10 +376,10 @@ def discard_cache(dataset: DataSet, cache: Path) -> None:
 
 def _collect(
     dataset: DataSet, names: Sequence[str], client: Client, shelf: _Shelf
-) -> Mapping[str, Member]:
+) -> Mapping[str, ArchiveMember]:
     """Put all recordings on the shelf; ranges are fetched once all recordings are located."""
-    found: dict[str, Member] = {}
-    waiting: list[tuple[_Opened, list[Member]]] = []
+    found: dict[str, ArchiveMember] = {}
+    waiting: list[tuple[_Opened, list[ArchiveMember]]] = []
     for archive in dataset.audio:
         remaining = [name for name in names if name not in found]
         if not remaining:
@@ -405,7 +405,7 @@ def _collect(
     return found
 
 
-def _describe(members: Sequence[Member], shelf: _Shelf) -> pd.DataFrame:
+def _describe(members: Sequence[ArchiveMember], shelf: _Shelf) -> pd.DataFrame:
     """Tabulate the recordings on the shelf and their headers."""
     rows, faults = [], []
     for member in members:

@@ -191,7 +191,7 @@ def _hear(
     with Recording(source) as recording:
         clips = log_mel_clips(recording.resampled(hop[1]), about.clip_frames, about.features)
         while batch := list(itertools.islice(clips, BATCH)):
-            posteriors, of_scenes = detector.hear(batch)
+            posteriors, of_scenes = detector.predict(batch)
             scenes += [len(clip) for clip in batch] @ of_scenes
             for clip, each in zip(batch, posteriors, strict=True):
                 overview.push(clip, np.where(tracker.push(each), each, 0))

@@ -122,7 +122,7 @@ class Detector:
         """Whether any of the students has a scene branch."""
         return any(member.network.scene is not None for member in self.members)
 
-    def hear(self, clips: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    def predict(self, clips: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
         """Posteriors of clips, averaged over the students.
 
         Parameters

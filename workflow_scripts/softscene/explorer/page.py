@@ -107,7 +107,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Detector:
+class StudentOutput:
     """A student's output for an evaluation part.
 
     Attributes
@@ -134,14 +134,14 @@ class Part:
         Recording -> its scene.
     reference
         Recording -> frames x events.
-    detectors
+    outputs
         One for each student.
     """
 
     fold: int
     scenes: dict[str, str]
     reference: Activity
-    detectors: list[Detector]
+    outputs: list[StudentOutput]
 
 
 def choose(scenes: Mapping[str, str], number: int) -> list[str]:
@@ -214,8 +214,8 @@ def make_explorer(
     levels = levels_of(
         limit
         for part in parts
-        for detector in part.detectors
-        for limits in detector.thresholds.values()
+        for each in part.outputs
+        for limits in each.thresholds.values()
         for limit in limits
     )
     tallies = [_tally(part, levels) for part in parts]
@@ -260,13 +260,13 @@ def _read_part(
     fold, source = list(sources.folds.items())[index]
     scenes = _evaluated(source)
     names = list(scenes)
-    detectors, data = [], sources.facts()
+    outputs, data = [], sources.facts()
     for each in shown:
         origin = {**each.variant.wildcards, "fold": str(fold), "seed": str(each.seed), **data}
         limits = read_numbers(each.thresholds[index], MODES)
         limits = limits.set_index("event").loc[list(labels.events)]
-        detectors.append(
-            Detector(
+        outputs.append(
+            StudentOutput(
                 probabilities=load_probabilities(each.probabilities[index], names, origin)[0],
                 thresholds={mode: limits[mode].to_numpy(float) for mode in MODES},
             )
@@ -274,8 +274,8 @@ def _read_part(
     return Part(
         fold=fold,
         scenes=scenes,
-        reference=reference_activity(events, detectors[0].probabilities, labels, sources.hop, 1),
-        detectors=detectors,
+        reference=reference_activity(events, outputs[0].probabilities, labels, sources.hop, 1),
+        outputs=outputs,
     )
 
 
@@ -291,7 +291,7 @@ def _tally(part: Part, levels: np.ndarray) -> dict[str, np.ndarray]:
                     _sums(reference, reached(detector.probabilities[name], limits))
                     for limits in [*(detector.thresholds[mode] for mode in MODES), *levels]
                 ]
-                for detector in part.detectors
+                for detector in part.outputs
             ]
         )
         for name, reference in part.reference.items()
@@ -321,7 +321,7 @@ def _of_part(part: Part, tallies: Mapping[str, np.ndarray], levels: np.ndarray) 
                 },
                 **_counted(total),
             }
-            for detector, total in zip(part.detectors, totals, strict=True)
+            for detector, total in zip(part.outputs, totals, strict=True)
         ],
     }
 
@@ -358,7 +358,7 @@ def _contents(
                 ],
                 "reference": packed(part.reference[name].T.astype("u1")),
                 "codes": [
-                    packed(codes(each.probabilities[name], levels)) for each in part.detectors
+                    packed(codes(each.probabilities[name], levels)) for each in part.outputs
                 ],
             }
             progress.advance()

@@ -41,7 +41,7 @@ Paths = Mapping[str, str | Path]
 
 
 @dataclass(frozen=True)
-class Student:
+class StudentHistory:
     """A student's learning curves.
 
     Attributes
@@ -179,7 +179,7 @@ def _lines(texts: Sequence[str]) -> int:
 
 
 def plot_learning_curves(
-    students: Sequence[Student],
+    students: Sequence[StudentHistory],
     teachers: Sequence[str | Path],
     results: Paths,
     synthetic: bool,
@@ -232,7 +232,7 @@ def plot_learning_curves(
         save(figure, results, synthetic)
 
 
-def _panels(students: Sequence[Student]) -> list[tuple[str, dict[int | None, pd.Series]]]:
+def _panels(students: Sequence[StudentHistory]) -> list[tuple[str, dict[int | None, pd.Series]]]:
     """Name and lines (student's place -> its loss) of each panel; a loss may take several."""
     tables = [_together(student.histories) for student in students]
     panels = []

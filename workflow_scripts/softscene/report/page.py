@@ -43,7 +43,7 @@ UNBROKEN_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
-class Study:
+class ReportedRun:
     """What the run is.
 
     Attributes
@@ -67,7 +67,9 @@ class Study:
     synthetic: bool
 
 
-def make_report(study: Study, files: Mapping[str, str | Sequence[str]], target: str | Path) -> None:
+def make_report(
+    study: ReportedRun, files: Mapping[str, str | Sequence[str]], target: str | Path
+) -> None:
     """Write the report, a page that needs no other file.
 
     Parameters
@@ -100,7 +102,7 @@ def _in_one_line(value: object) -> object:
     return value.replace(" = ", UNBROKEN_EQUALS) if type(value) is str else value
 
 
-def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[str, object]:
+def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> dict[str, object]:
     """All that the template needs."""
     configuration = study.configuration
     variants = [Variant(**each) for each in study.variants]
@@ -130,7 +132,7 @@ def _contents(study: Study, files: Mapping[str, str | Sequence[str]]) -> dict[st
     } | _what_was_run(study, files)
 
 
-def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
+def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
     configuration = study.configuration
     hop = configuration["features"]["hop_length"] / configuration["features"]["sample_rate"]
     default = read_yaml(files["default"], "configuration")
@@ -166,7 +168,7 @@ def _what_was_run(study: Study, files: Mapping) -> dict[str, object]:
     }
 
 
-def _data_name(study: Study) -> str:
+def _data_name(study: ReportedRun) -> str:
     if study.synthetic:
         return "generated sound"
     if own := study.configuration["data"]["own"]:
