@@ -24,7 +24,7 @@ from tests.benchmark.report import RECORDINGS, ROOT, SECONDS, Figure, child, pub
 
 PARAMETERS = FeatureParameters(**read_schema(ROOT / "config.yaml")["features"])
 RATE = PARAMETERS.sample_rate
-LOADING = "from softscene import extraction; extraction.librosa.feature.melspectrogram"
+LOADING = "from softscene.features import extraction; extraction.librosa.feature.melspectrogram"
 TIMES = 3  # of which the fastest counts
 PAPER = sum(RECORDINGS.values())
 
