@@ -357,9 +357,7 @@ def _contents(
                     for row in events[name].sort_values("onset", kind="stable").itertuples()
                 ],
                 "reference": packed(part.reference[name].T.astype("u1")),
-                "codes": [
-                    packed(codes(each.probabilities[name], levels)) for each in part.outputs
-                ],
+                "codes": [packed(codes(each.probabilities[name], levels)) for each in part.outputs],
             }
             progress.advance()
 
