@@ -66,7 +66,7 @@ test: $(DEV) # that it works on this machine: at most 12 minutes on two cores
 test-slow: $(DEV) # faults on purpose, generated input, the explorer, the demo: half an hour
 	$(PYTEST) -m 'slow and not cluster' $(ARGS)
 
-test-cluster: $(DEV) # on a Slurm of two nodes that it brings up (root, slurm-wlm, munge): 7 minutes
+test-cluster: $(DEV) # on a Slurm of two nodes that it brings up (root, slurm-wlm, munge): 11 minutes
 	python -m pytest -m cluster tests/cluster $(ARGS)
 
 test-all: # the three above

@@ -39,6 +39,7 @@ rule predict_recording:
     input:
         recording=own_recording,
         detector=f"{RESULTS}/detector.safetensors",
+        page=PAGE,
     output:
         **{name: f"{RESULTS}/own/{{recording}}{ending}" for name, ending in DETECTIONS.items()},
     log:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import pytest
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema
@@ -43,3 +44,15 @@ def tut_lists():
 def published(authors_lists, labels):
     """The authors' list as the DAG uses it, and its audit."""
     return clean(read_published(authors_lists / "meta" / "meta_development.txt"), labels)
+
+
+def datasets(path):
+    """All datasets of an HDF5 file: name -> array."""
+    found = {}
+    with h5py.File(path) as store:
+        store.visititems(
+            lambda name, item: (
+                found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return found

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from softscene.core.errors import SoftSceneError
+from softscene.core.errors import AnnotationError, SoftSceneError
 from softscene.core.tsv import read_table, write_table
 from softscene.data.annotations import (
     EVENT_COLUMNS,
@@ -23,7 +23,7 @@ from softscene.data.annotations import (
     read_published,
 )
 from softscene.data.merging import OFFICE, merge_lists
-from softscene.data.tut import read_tut, read_tut_scenes
+from softscene.data.tut import read_scenes, read_tut
 
 from tests.conftest import ROOT
 from tests.fuzz.strategies import edited, numbers, share, snippets, usually, words
@@ -356,6 +356,13 @@ def test_only_recordings_of_the_data_set_have_a_list_of_tut(folder, recording):
     assert (table is not None) == (recording == FIRST)
 
 
+def scenes_without_problems(folder, dataset):
+    scenes, problems = read_scenes(folder, dataset)
+    if problems:
+        raise AnnotationError(str(problems))
+    return scenes
+
+
 SCENE_LIST = b"audio/b1_0_30.wav\toffice\naudio/b2_0_30.wav\thome\naudio/b3_0_30.wav\tcar\n"
 
 
@@ -367,7 +374,7 @@ def test_tuts_scenes(folder, content):
     path = folder / SCENES / "meta.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    scenes = attempt(read_tut_scenes, folder, SCENES)
+    scenes = attempt(scenes_without_problems, folder, SCENES)
     if scenes is None:
         assert content != SCENE_LIST
         return

@@ -17,6 +17,7 @@ from softscene.core.tsv import read_table
 from softscene.data.annotations import read_published
 
 from tests.checkout import SMALL
+from tests.conftest import datasets
 
 STUDENTS = [
     "crnn/alpha-none_beta-none_T-none/fold-1_seed-0",
@@ -119,20 +120,9 @@ def test_weights_and_tables_do_not_depend_on_the_number_of_cores(finished, fresh
             for checkout in (finished, fresh)
         )
         assert a == b, name
-    first, second = (recordings(checkout.path("features.h5")) for checkout in (finished, fresh))
+    first, second = (datasets(checkout.path("features.h5")) for checkout in (finished, fresh))
     assert first.keys() == second.keys()
     assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
-def recordings(path):
-    found = {}
-    with h5py.File(path) as store:
-        store.visititems(
-            lambda name, item: (
-                found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    return found
 
 
 def test_crnn_and_students_with_a_scene_branch_are_different_networks(finished):
@@ -152,7 +142,7 @@ def test_features_hold_every_annotated_recording_with_its_parameters(finished):
             assert data.attrs["scene"] == rows.scene.iloc[0]
         for name, value in {"sample_rate": 44100, "hop_length": 882, "n_fft": 2048}.items():
             assert store.attrs[name] == value
-        assert len(recordings(finished.path("features.h5"))) == events.recording.nunique()
+        assert len(datasets(finished.path("features.h5"))) == events.recording.nunique()
 
 
 def test_no_recording_is_in_both_parts_and_clips_cover_all_frames(finished):

@@ -23,7 +23,7 @@ from softscene.training.jobs import Fold, dump_soft_labels, train_student, train
 from softscene.training.parameters import SceneObjective, TrainingParameters
 from softscene.training.weights import digest, load_network, load_tensors
 
-from tests.conftest import FEATURES, ROOT
+from tests.conftest import FEATURES, ROOT, datasets
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"
 LABELS = ROOT / "resources" / "labels.yaml"
@@ -183,17 +183,6 @@ def results_of(folder):
     for loss in STUDENTS:
         thresholds = read_table(folder / loss / "thresholds.tsv")
         found[f"{loss}/adaptive"] = list(thresholds.adaptive)
-    return found
-
-
-def datasets(path):
-    found = {}
-    with h5py.File(path) as store:
-        store.visititems(
-            lambda name, item: (
-                found.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
     return found
 
 

@@ -165,7 +165,7 @@ def check_tut_scenes(
         Lists the same, if ``strict``.
     """
     name = f"{dataset}/meta.txt"
-    scenes, odd = _read_scenes(folder, dataset)
+    scenes, odd = read_scenes(folder, dataset)
     if scenes or not odd:
         odd += [
             {
@@ -179,21 +179,8 @@ def check_tut_scenes(
     return _audit_of(odd, f"the scenes of {dataset} cannot be used:", strict)
 
 
-def read_tut_scenes(folder: str | Path, dataset: str) -> dict[str, str]:
-    """Read a TUT ``meta.txt``: recording -> scene, by TUT's name.
-
-    Raises
-    ------
-    AnnotationError
-        It cannot be read, or a row has no recording or scene, or contradicts an earlier row.
-    """
-    scenes, odd = _read_scenes(folder, dataset)
-    _audit_of(odd, f"the scenes of {dataset} cannot be used:", strict=True)
-    return scenes
-
-
-def _read_scenes(folder: str | Path, dataset: str) -> tuple[dict[str, str], list[dict]]:
-    """Recording -> scene, and the problems found."""
+def read_scenes(folder: str | Path, dataset: str) -> tuple[dict[str, str], list[dict]]:
+    """Read a TUT ``meta.txt``: recording -> scene, by TUT's name; and the problems found."""
     name = f"{dataset}/meta.txt"
     try:
         rows = _read_lines(Path(folder), name)
