@@ -94,10 +94,11 @@ rulegraph: $(ENV) # draw docs/rulegraph.md: which rule waits for which
 	    printf '# Which rule waits for which\n\nMade by `make rulegraph`.\n\n```mermaid\n%s\n```\n' \
 	    "$$graph" > docs/rulegraph.md
 
-lint: $(DEV) # all linters
+lint: $(DEV) # all linters, and that all tests can be imported
 	ruff check .
 	ruff format --check .
 	lint-imports
+	python -m pytest -q --collect-only tests | tail -1
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	snakemake --configfile configs/demo.yaml --lint

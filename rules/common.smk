@@ -79,7 +79,6 @@ class Name(str):
         return str, (str(self),)
 
 
-# Claims are about the students with its weights, not about those that are the best in this run.
 PAPER_TABLE3 = workflow_path("resources/published_table3.csv")
 try:  # Snakemake does not say which file is not YAML, or where
     DEFAULT = read_yaml(workflow_path("config.yaml"), "configuration")
@@ -105,7 +104,7 @@ try:
     for method in config["methods"].values():
         method["name"] = Name(method["name"])
     # What is trained, and what of it is compared, explored and exported as a detector.
-    STUDY = Study.of(config, PAPER_TABLE3)
+    STUDY = Study.of(config)
     LABELS = configured_path(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
@@ -281,7 +280,7 @@ def soft_labels(wildcards):
     return SOFT_LABELS if variant.loss == "soft" else []
 
 
-def own_code(wildcards):
+def custom_code(wildcards):
     """The code of an own method; its students are trained again when it changes."""
     return config["methods"][wildcards.method].get("code", [])
 

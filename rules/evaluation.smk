@@ -11,7 +11,7 @@ rule predict_student:
         **FOLD_FILES,
         labels=LABELS,
         weights=f"{RESULTS}/students/{STUDENT}/weights.safetensors",
-        code=own_code,
+        code=custom_code,
     output:
         probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
         sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",

@@ -228,7 +228,6 @@ rule make_report:
         events=f"{RESULTS}/annotations/events.tsv",
         audit=f"{RESULTS}/annotations/audit.tsv",
         recordings=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
-        published=PAPER_TABLE3,
         default=workflow_path("config.yaml"),
         code=library_files("make_report"),
         template=workflow_path("workflow_scripts/softscene/report/report.html.j2"),

@@ -6,7 +6,7 @@ rule train_student:
         **FOLD_FILES,
         labels=LABELS,
         soft_labels=soft_labels,
-        code=own_code,
+        code=custom_code,
     output:
         weights=f"{RESULTS}/students/{STUDENT}/weights.safetensors",
         history=f"{RESULTS}/students/{STUDENT}/history.tsv",

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from softscene.core.tsv import read_table
 
+from tests import conftest
 from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.http_server import Fault, Server
 from tests.small_disk import small_disk
-from tests.workflow.test_small import recordings
 
 pytestmark = pytest.mark.slow
 
@@ -259,7 +259,7 @@ def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
 
 
 def same_arrays(first, second):
-    a, b = recordings(first), recordings(second)
+    a, b = conftest.datasets(first), conftest.datasets(second)
     return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
 
 

@@ -43,7 +43,7 @@ def best(checkout):
 
 def test_the_detector_is_the_best_of_table_3(finished):
     detector = load_detector(finished.path("detector.safetensors"), torch.device("cpu"))
-    assert detector.about.kind == best(finished)
+    assert detector.about.variant == best(finished)
     assert detector.about.synthetic
     assert detector.about.features == FEATURES
     assert [member.name for member in detector.members] == [RUN]
@@ -56,7 +56,7 @@ def test_evaluation_recordings_get_the_runs_own_probabilities_and_events(scratch
     done = scratch.snakemake(target, "--config", f"detector={kind}")
     assert done.returncode == 0, done.stdout
     detector = load_detector(scratch.folder / target, torch.device("cpu"))
-    assert detector.about.kind == kind
+    assert detector.about.variant == kind
     assert detector.knows_scenes == (not kind.startswith("crnn"))
     folder = scratch.path("predictions", kind, RUN)
     parts = read_table(scratch.path("folds/fold-1/recordings.tsv"))

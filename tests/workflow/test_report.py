@@ -185,7 +185,7 @@ def test_methods_may_have_any_name_and_none_is_a_script_in_snakemakes_own_report
     best = max(zip(table3.f_score_mean, names, strict=True))[1]
     with safe_open(scratch.path("detector.safetensors"), "numpy") as file:
         about = json.loads(file.metadata()["detector"])
-    assert (about["kind"], about["method"]) == (kinds[best], names[best])
+    assert (about["variant"], about["method"]) == (kinds[best], names[best])
 
     done = scratch.snakemake("--report", "workflow.html")
     assert done.returncode == 0, done.stdout

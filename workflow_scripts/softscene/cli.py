@@ -151,7 +151,7 @@ def _load(given: argparse.Namespace, runs: Path) -> Any:
     detector = load_detector(path, device, given.student)
     about, number = detector.about, len(detector.members)
     students = "1 student" if number == 1 else f"the average of {number} students"
-    _say(f"{path}: {students}, {about.kind} of run {about.run}, trained on {about.trained_on}")
+    _say(f"{path}: {students}, {about.variant} of run {about.run}, trained on {about.trained_on}")
     return detector
 
 

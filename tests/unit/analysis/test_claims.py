@@ -21,7 +21,15 @@ from softscene.analysis.claims import (
 )
 from softscene.analysis.comparisons import pairs_of
 from softscene.analysis.intervals import Estimate, compare
-from softscene.config.variants import Chosen, Variant, choose, variants_of
+from softscene.config.variants import (
+    HARD_WEIGHTS,
+    HEAVY_WEIGHTS,
+    SOFT_WEIGHTS,
+    Chosen,
+    Variant,
+    choose_variants,
+    variants_of,
+)
 
 from tests.conftest import ROOT
 from tests.unit.analysis.comparable import (
@@ -365,13 +373,13 @@ def test_a_method_of_ones_own_is_never_taken_for_the_papers_method():
 
 def test_a_method_of_ones_own_stands_for_no_method():
     own = [FOCAL, OWN_BASELINE, OWN_SOFT, OWN_CONTROL]
-    assert list(choose(own, PUBLISHED["table3"])) == []
-    assert choose([*own, CRNN, LIGHT, SOFT], PUBLISHED["table3"]) == Chosen(CRNN, LIGHT, None, SOFT)
+    assert list(choose_variants(own)) == []
+    assert choose_variants([*own, CRNN, LIGHT, SOFT]) == Chosen(CRNN, LIGHT, None, SOFT)
 
 
 def test_ones_own_methods_are_compared_with_those_of_the_paper_and_no_control():
     contenders = [CRNN, LIGHT, HEAVY, SOFT, SOFT5, SHUFFLED, FOCAL, OWN_SOFT]
-    pairs = pairs_of(contenders, choose(contenders, PUBLISHED["table3"]))
+    pairs = pairs_of(contenders, choose_variants(contenders))
     assert len(pairs) == len(set(pairs))
     for mine in (FOCAL, OWN_SOFT):
         others = [other for one, other in pairs if one == mine]
@@ -387,7 +395,7 @@ def test_a_method_with_code_is_ones_own_and_compared_with_the_baseline():
     }  # fmt: skip
     variants = variants_of(methods)
     assert variants == [CRNN, FOCAL]
-    assert pairs_of(variants, choose(variants, PUBLISHED["table3"])) == [(FOCAL, CRNN)]
+    assert pairs_of(variants, choose_variants(variants)) == [(FOCAL, CRNN)]
 
 
 def test_folds_that_contradict_each_other_are_said_to():
@@ -537,8 +545,16 @@ def test_without_controls_nothing_is_said_of_them():
     assert explain_gain(scores, Chosen(CRNN, None, None, SOFT, (SHUFFLED,))).empty
 
 
+def test_the_weights_of_the_claims_are_those_of_table_3():
+    paper = pd.read_csv(PUBLISHED["table3"])
+    hard = paper[paper.alpha.notna()].sort_values("f_score_percent").alpha
+    assert (HARD_WEIGHTS["alpha"], HEAVY_WEIGHTS["alpha"]) == (hard.iloc[-1], hard.iloc[0])
+    soft = paper[paper.beta.notna()].squeeze()
+    assert {"beta": soft.beta, "temperature": soft.temperature} == SOFT_WEIGHTS
+
+
 def test_the_published_weights_stand_for_their_methods():
-    chosen = choose([CRNN, HEAVY, LIGHT, SOFT5, FAINT, SOFT, SHUFFLED], PUBLISHED["table3"])
+    chosen = choose_variants([CRNN, HEAVY, LIGHT, SOFT5, FAINT, SOFT, SHUFFLED])
     assert chosen == Chosen(CRNN, LIGHT, HEAVY, SOFT, (SHUFFLED,))
     assert list(chosen) == [CRNN, LIGHT, HEAVY, SHUFFLED, SOFT]
 
@@ -550,7 +566,7 @@ def test_without_published_weights_the_first_configured_stand_for_their_methods(
         "even": {"name": "Even", "scene_loss": "soft", "labels": "smoothed", "beta": [0.1, 0.5],
                  "temperature": [2.0]},
     }  # fmt: skip
-    chosen = choose(variants_of(methods), PUBLISHED["table3"])
+    chosen = choose_variants(variants_of(methods))
     assert (chosen.baseline, chosen.heavy) == (None, None)
     assert [each.title for each in chosen] == [
         "MTL, alpha = 0.01",
@@ -564,6 +580,6 @@ def test_without_published_weights_the_first_configured_stand_for_their_methods(
 
 
 def test_nothing_configured_is_nobody():
-    assert list(choose([], PUBLISHED["table3"])) == []
+    assert list(choose_variants([])) == []
     _, table = verdicts_of({CRNN: 0.4})
     assert np.isnan(table.difference).all()

@@ -7,9 +7,8 @@ from softscene.config.study import Study, with_controls
 from softscene.config.variants import Variant, number_of, row_of, title_of, variants_of
 from softscene.core.errors import ConfigurationError
 
-from tests.conftest import PAPER, ROOT
+from tests.conftest import PAPER
 
-PUBLISHED = ROOT / "resources" / "published_table3.csv"
 NAN = float("nan")
 CASES = [
     (
@@ -62,7 +61,7 @@ def test_labels_have_a_temperature_where_they_depend_on_it():
 
 def study_of(**changes):
     config = copy.deepcopy(PAPER) | changes
-    return Study.of(config | {"methods": with_controls(config)}, PUBLISHED)
+    return Study.of(config | {"methods": with_controls(config)})
 
 
 def test_a_study_has_a_student_of_each_variant_fold_and_seed_in_order():

@@ -226,7 +226,7 @@ def changed(facts, *keys, value=None):
 SIZE_OF = ("students", NAMES[0])
 OTHER_FACTS = [
     (("format",), None, "format: this key is missing"),
-    (("format",), 2, "it is of format 2, and this version reads format 1"),
+    (("format",), 1, "it is of format 1, and this version reads format 2"),
     (("format",), "one", "format: 'one' given, integer expected"),
     (("features",), None, "features: this key is missing"),
     (("events",), None, "events: this key is missing"),

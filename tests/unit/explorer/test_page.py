@@ -25,7 +25,7 @@ from softscene.explorer.encode import (
     sound,
     spectrogram,
 )
-from softscene.explorer.page import COLOURS, PAGE, choose, fill_page, shown_of
+from softscene.explorer.page import COLOURS, PAGE, choose_recordings, fill_page, shown_of
 from softscene.features.extraction import log_mel
 
 from tests.conftest import FEATURES, PAPER, SCHEMA
@@ -122,10 +122,10 @@ def test_a_tone_shows_where_its_frequency_is_marked():
 
 def test_recordings_are_taken_of_each_scene_in_turn():
     scenes = {"a1": "home", "a2": "home", "a3": "home", "b1": "office", "c1": "city", "c2": "city"}
-    assert choose(scenes, 1) == ["a1"]
-    assert choose(scenes, 4) == ["a1", "a2", "b1", "c1"]
-    assert choose(scenes, 5) == ["a1", "a2", "b1", "c1", "c2"]
-    assert choose(scenes, 99) == list(scenes)
+    assert choose_recordings(scenes, 1) == ["a1"]
+    assert choose_recordings(scenes, 4) == ["a1", "a2", "b1", "c1"]
+    assert choose_recordings(scenes, 5) == ["a1", "a2", "b1", "c1", "c2"]
+    assert choose_recordings(scenes, 99) == list(scenes)
 
 
 def test_files_are_given_to_the_students_in_order():

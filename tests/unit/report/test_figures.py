@@ -14,7 +14,7 @@ from PIL import Image
 from snakemake.utils import update_config
 from softscene.config.reading import read_yaml
 from softscene.config.study import with_controls
-from softscene.config.variants import choose, variants_of
+from softscene.config.variants import choose_variants, variants_of
 from softscene.core.tsv import write_table
 from softscene.report.figures import (
     StudentHistory,
@@ -273,7 +273,7 @@ def demo_titles():
     """Of the students whose curves the demo draws: all methods and all controls."""
     demo = copy.deepcopy(PAPER)
     update_config(demo, read_yaml(ROOT / "configs/demo.yaml", "configuration"))
-    chosen = choose(variants_of(with_controls(demo)), ROOT / "resources" / "published_table3.csv")
+    chosen = choose_variants(variants_of(with_controls(demo)))
     return [(each.title, each.loss) for each in chosen]
 
 

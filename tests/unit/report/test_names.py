@@ -232,7 +232,7 @@ def compare(study):
               "softness": folder / "tables" / "softness.tsv",
               "table3": folder / "table3.tsv", "table4": folder / "table4.tsv",
               "recordings": [folder / "fold" / "recordings.tsv"], "audit": folder / "audit.tsv",
-              "published": PUBLISHED["table3"], "default": ROOT / "config.yaml",
+              "default": ROOT / "config.yaml",
               "confusions": [folder / "teacher" / "confusion.tsv"]}  # fmt: skip
     files |= {name: folder / f"{name}.png" for name in
               ("forest", "fig3", "table1_map", "confusion", "soft_map", "curves")}  # fmt: skip

@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 
 from softscene.analysis.intervals import SCORES, Estimate, compare, estimate, of
-from softscene.config.variants import TEACHER, WEIGHTS, Chosen, Variant, title_of, without_custom
+from softscene.config.variants import (
+    HARD_WEIGHTS,
+    HEAVY_WEIGHTS,
+    SOFT_WEIGHTS,
+    TEACHER,
+    WEIGHTS,
+    Chosen,
+    Variant,
+    title_of,
+    without_custom,
+)
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import HEADLINE, best_of
 
@@ -99,9 +109,9 @@ class Evidence:
 
 
 CRNN: Student = ("none", {})
-LIGHT: Student = ("hard", {"alpha": 0.0001})
-HEAVY: Student = ("hard", {"alpha": 1.0})
-SOFT: Student = ("soft", {"beta": 1.0, "temperature": 1.0})
+LIGHT: Student = ("hard", HARD_WEIGHTS)
+HEAVY: Student = ("hard", HEAVY_WEIGHTS)
+SOFT: Student = ("soft", SOFT_WEIGHTS)
 STUDENTS = (CRNN, LIGHT, HEAVY, SOFT)  # those of Tables 3 and 4
 OF_TABLE3 = (
     Claim(

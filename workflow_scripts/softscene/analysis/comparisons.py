@@ -15,7 +15,7 @@ from softscene.analysis.intervals import (
     table_of_comparisons,
     table_of_means,
 )
-from softscene.config.variants import ROW, WEIGHTS, Chosen, Variant, choose
+from softscene.config.variants import ROW, WEIGHTS, Chosen, Variant, choose_variants
 from softscene.core.tsv import write_table
 from softscene.evaluation.tables import (
     SETTING,
@@ -67,7 +67,7 @@ def compare_methods(
 
     scores = collect_pairs(runs_of(variants, overall), places)
     trained = list(dict.fromkeys(Variant(**each) for each in variants))
-    chosen = choose(trained, published["table3"])
+    chosen = choose_variants(trained)
     write(table_of_means(scores, SETTING), "means")
     write(explain_gain(headline(scores), chosen), "controls")
 

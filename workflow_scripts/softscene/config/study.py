@@ -3,15 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from softscene.config.controls import CONTROLS
-from softscene.config.own_code import code_faults, has_network
-from softscene.config.variants import ROW, WEIGHTS_OF, Chosen, Variant, choose, variants_of
+from softscene.config.custom_code import code_faults, has_network
+from softscene.config.variants import (
+    HARD_WEIGHTS,
+    ROW,
+    SOFT_WEIGHTS,
+    WEIGHTS_OF,
+    Chosen,
+    Variant,
+    choose_variants,
+    variants_of,
+)
 from softscene.core.errors import ConfigurationError
 
-BEST_WEIGHTS = {"alpha": 0.0001, "beta": 1.0, "temperature": 1.0}  # from the paper's Table 3
 MOST_EXPLORED = 6  # students on the explorer's page: it has six distinct colours; see schema
 
 
@@ -45,15 +52,8 @@ class Study:
     detecting: Sequence[Variant]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], published: str | Path) -> "Study":
-        """The study of a configuration.
-
-        Parameters
-        ----------
-        config
-            Checked, its controls among the methods (:func:`with_controls`).
-        published
-            Table 3 as published, see :func:`softscene.config.variants.choose`.
+    def of(cls, config: Mapping[str, Any]) -> "Study":
+        """The study of a checked configuration with its controls, see :func:`with_controls`.
 
         Raises
         ------
@@ -62,13 +62,13 @@ class Study:
         """
         require_code(config["methods"])
         variants, detector = variants_of(config["methods"]), config["detector"]
-        apart = own_networks(config["methods"], detector)
+        apart = custom_networks(config["methods"], detector)
         usual = [each for each in variants if not each.is_control and each.method not in apart]
         return cls(
             folds=config["folds"],
             seeds=config["seeds"],
             variants=variants,
-            chosen=choose(variants, published),
+            chosen=choose_variants(variants),
             explored=explored_variants(variants, config["explorer"]["students"]),
             detecting=[v for v in variants if v.folder == detector] if detector else usual,
         )
@@ -156,7 +156,7 @@ def require_code(methods: Mapping[str, Mapping[str, Any]]) -> None:
         raise ConfigurationError.of("custom methods cannot be used:", problems)
 
 
-def own_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | None) -> set[str]:
+def custom_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | None) -> set[str]:
     """Keys of methods with a custom network, which a detector file cannot hold.
 
     Parameters
@@ -193,4 +193,5 @@ def explored_variants(variants: Sequence[Variant], folders: Sequence[str] | None
 
 
 def _distance(variant: Variant) -> float:
-    return sum(abs(weight - BEST_WEIGHTS[name]) for name, weight in variant.weights.items())
+    best = HARD_WEIGHTS | SOFT_WEIGHTS
+    return sum(abs(weight - best[name]) for name, weight in variant.weights.items())

@@ -4,19 +4,21 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from softscene.config.controls import CONTROLS
-from softscene.core.tsv import read_table
 
 NONE = "none"  # in a student's path, for a weight that its method does not have
 TEACHER = "teacher"  # the source of a method's soft labels unless configured otherwise
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 SYMBOLS = {"alpha": "alpha", "beta": "beta", "temperature": "T"}
 WEIGHTS = list(SYMBOLS)
+# The weights of the paper's Table 3. Claims are about students with these, not about those that
+# score best in a run: the best of several looks better than it is.
+HARD_WEIGHTS, HEAVY_WEIGHTS = {"alpha": 0.0001}, {"alpha": 1.0}
+SOFT_WEIGHTS = {"beta": 1.0, "temperature": 1.0}
 ROW = ["method", *WEIGHTS]  # the table columns that identify a row's variant
 
 
@@ -143,8 +145,7 @@ def without_custom(variants: Sequence[Variant]) -> list[Variant]:
 class Chosen:
     """One variant for each method that the claims are about; None if none is configured.
 
-    Chosen by the published table or the configuration's order, never by scores measured here: the
-    best of several weights looks better than it is.
+    Chosen by the paper's weights or the configuration's order, never by scores measured here.
 
     Attributes
     ----------
@@ -185,31 +186,21 @@ class Chosen:
         return {frozenset(pair) for pair in pairs if None not in pair}
 
 
-def choose(variants: Sequence[Variant], published: str | Path) -> Chosen:
-    """Choose the variant that represents each method.
+def choose_variants(variants: Sequence[Variant]) -> Chosen:
+    """Choose the variant that represents each method, of all that are trained.
 
-    Parameters
-    ----------
-    variants
-        All that are trained; those with custom code represent no method.
-    published
-        Table 3 as published: ``method``, weights, ``f_score_percent``.
+    Those with custom code represent no method.
     """
-    paper = read_table(published)
     variants = without_custom(variants)
     hard = _of(variants, "hard")
-    scores = paper[paper.alpha.notna()].sort_values("f_score_percent")
-    best, worst = scores.alpha.iloc[-1], scores.alpha.iloc[0]
-    weights = paper[paper.beta.notna()].iloc[0]
-    wanted = {"beta": weights.beta, "temperature": weights.temperature}
-    soft = _with(_of(variants, "soft"), wanted) or _first(_of(variants, "soft"))
+    soft = _with(_of(variants, "soft"), SOFT_WEIGHTS) or _first(_of(variants, "soft"))
     controls = [each for each in variants if each.is_control]
     groups = {each.method: _of(controls, "soft", each.labels) for each in controls}
-    same = soft.weights if soft else wanted
+    same = soft.weights if soft else SOFT_WEIGHTS
     return Chosen(
         baseline=_first(_of(variants, "none")),
-        hard=_with(hard, {"alpha": best}) or _first(hard),
-        heavy=_with(hard, {"alpha": worst}),
+        hard=_with(hard, HARD_WEIGHTS) or _first(hard),
+        heavy=_with(hard, HEAVY_WEIGHTS),
         soft=soft,
         controls=tuple(_with(group, same) or group[0] for group in groups.values()),
     )

@@ -54,7 +54,7 @@ class About:
 
     Attributes
     ----------
-    run, method, kind
+    run, method, variant
         Where it comes from: the run, the method's name, METHOD/WEIGHTS.
     synthetic
         Whether it was trained on synthetic sound.
@@ -68,7 +68,7 @@ class About:
 
     run: str
     method: str
-    kind: str
+    variant: str
     synthetic: bool
     events: tuple[str, ...]
     scenes: tuple[str, ...]
@@ -230,7 +230,7 @@ def export_detector(
     facts = {
         "format": FORMAT,
         **about,
-        "kind": students[0].variant.folder,
+        "variant": students[0].variant.folder,
         "events": labels.events,
         "scenes": labels.scenes,
         "students": sizes,
@@ -284,7 +284,7 @@ def load_detector(
             f"{source} has no student {', '.join(unknown)}; it has {', '.join(sizes)}"
         )
     about = About(
-        **{key: facts[key] for key in ("run", "method", "kind", "synthetic", "clip_frames")},
+        **{key: facts[key] for key in ("run", "method", "variant", "synthetic", "clip_frames")},
         **{key: tuple(facts[key]) for key in ("events", "scenes")},
         features=FeatureParameters(**facts["features"]),
     )

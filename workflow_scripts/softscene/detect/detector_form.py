@@ -12,7 +12,7 @@ from softscene.config.checks import faults
 from softscene.config.reading import read_schema
 from softscene.models.networks import NetworkParameters, Student
 
-FORMAT = 1  # raised with each change of the file's content or of its meaning
+FORMAT = 2  # raised with each change of the file's content or of its meaning
 SCHEMA = Path(__file__).with_name("detector.schema.yaml")
 LENGTHS = {"mean": "bands", "deviation": "bands", "thresholds": "events"}  # of a student's arrays
 SHOWN = 3  # most faults reported

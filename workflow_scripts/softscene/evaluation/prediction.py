@@ -8,8 +8,8 @@ from softscene.data.splits import DEVELOPMENT, EVALUATION
 from softscene.evaluation.probabilities import save_probabilities
 from softscene.evaluation.scoring import sweep_part
 from softscene.training import inference
+from softscene.training.custom_methods import Method
 from softscene.training.jobs import Fold, Paths
-from softscene.training.own_methods import Method
 from softscene.training.runtime import prepare
 from softscene.training.weights import load_network
 
@@ -38,7 +38,7 @@ def predict_student(
     device = prepare(*compute)
     labels = fold.vocabulary()
     clips = fold.clips(DEVELOPMENT)
-    method = Method.of(fold.own_code())
+    method = Method.of(fold.custom_code())
     network = method.student(fold.size(clips), scene_branch=scene_loss != "none")
     network = load_network(network, weights, device, fold.origin(clips))
     known = inference.event_probabilities(network, clips, device)

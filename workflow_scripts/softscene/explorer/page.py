@@ -144,7 +144,7 @@ class Part:
     outputs: list[StudentOutput]
 
 
-def choose(scenes: Mapping[str, str], number: int) -> list[str]:
+def choose_recordings(scenes: Mapping[str, str], number: int) -> list[str]:
     """Choose up to ``number`` recordings: from each scene in turn, in the order given.
 
     Parameters
@@ -163,8 +163,8 @@ def choose(scenes: Mapping[str, str], number: int) -> list[str]:
 
 
 def chosen_recordings(folds: Iterable[str | Path], number: int) -> list[str]:
-    """The recordings of a page, of folds by their ``recordings.tsv``; see :func:`choose`."""
-    return [name for source in folds for name in choose(_evaluated(source), number)]
+    """:func:`choose_recordings` of each fold, by its ``recordings.tsv``."""
+    return [name for source in folds for name in choose_recordings(_evaluated(source), number)]
 
 
 def _evaluated(source: str | Path) -> dict[str, str]:
@@ -191,7 +191,7 @@ def make_explorer(
     sources, shown, labels
         What it shows.
     number
-        Recordings of each evaluation part, see :func:`choose`.
+        Recordings of each evaluation part, see :func:`choose_recordings`.
     target
         The HTML file.
     run
@@ -220,7 +220,9 @@ def make_explorer(
     )
     tallies = [_tally(part, levels) for part in parts]
     chosen = [
-        (index, name) for index, part in enumerate(parts) for name in choose(part.scenes, number)
+        (index, name)
+        for index, part in enumerate(parts)
+        for name in choose_recordings(part.scenes, number)
     ]
     overview = {
         "title": f"Explorer of the run {run}",

@@ -26,7 +26,7 @@ from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
 from softscene.analysis.softness import PARTS, nearly_one_hot
 from softscene.config.controls import need_inner_teachers
 from softscene.config.reading import read_yaml
-from softscene.config.variants import Chosen, Variant, choose, row_of
+from softscene.config.variants import Chosen, Variant, choose_variants, row_of
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import ROW, best_of, headline, setting_title
@@ -78,7 +78,7 @@ def make_report(
         What was run.
     files
         ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
-        ``controls``, ``events``, ``audit``, ``recordings`` (of each fold), ``published``,
+        ``controls``, ``events``, ``audit``, ``recordings`` (of each fold),
         ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
         there are claims, the figure ``forest``; where there are teachers, ``confusions``,
         ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``.
@@ -106,7 +106,7 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
     """All that the template needs."""
     configuration = study.configuration
     variants = [Variant(**each) for each in study.variants]
-    chosen = choose(variants, files["published"])
+    chosen = choose_variants(variants)
     claims = read_table(files["claims"])
     compared = headline(read_table(files["comparisons"]))
     return {
@@ -150,7 +150,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
         "seeds": configuration["seeds"],
         "students": len(study.variants) * places,
         "inner_teachers": crossed * places * configuration["control_settings"]["parts"],
-        "kinds": len(study.variants),
+        "variants": len(study.variants),
         "differences": [
             (key, _plain(here), _plain(there))
             for key, here, there in provenance.differences(configuration, default)
@@ -400,7 +400,7 @@ def _comparisons(
     known = {each.row for each in chosen}
     mine = {each.row for each in variants if each.custom}
     judged = _judged_rows(chosen)
-    found = {"judged": [], "own": [], "others": []}
+    found = {"judged": [], "custom": [], "others": []}
     for _, rows in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
         one, other = row_of(rows.iloc[0][ROW]), row_of(rows.iloc[0][AGAINST])
         if {one, other} <= known and {one, other} not in judged:
@@ -408,7 +408,7 @@ def _comparisons(
         cells = {"title": f"{titles[one]} vs {titles[other]}"}
         for row in rows.itertuples():
             cells[row.score] = _difference(row)
-        kind = "judged" if {one, other} in judged else "own" if one in mine else "others"
+        kind = "judged" if {one, other} in judged else "custom" if one in mine else "others"
         found[kind].append(cells)
     return found
 

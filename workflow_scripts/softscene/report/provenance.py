@@ -224,7 +224,7 @@ def differences(
 
 def require_configured(
     configuration: Mapping[str, object],
-    kinds: Sequence[Mapping[str, str]],
+    variants: Sequence[Mapping[str, str]],
     files: Mapping[str, str | Sequence[str]],
 ) -> None:
     """Make sure that results are of this configuration; Snakemake checks only its own runs.
@@ -233,10 +233,10 @@ def require_configured(
     ----------
     configuration
         As resolved.
-    kinds
-        Kinds of students.
+    variants
+        Those of the students: their values of ``method`` and weights.
     files
-        ``features``, ``events``; the ``parameters.json`` of all ``students`` (by kind, fold and
+        ``features``, ``events``; the ``parameters.json`` of all ``students`` (by variant, fold and
         seed) and ``teachers`` (by fold and seed), if there are any; and other jobs' notes
         of the configuration they used: ``lists``, ``audits``, ``folds``, ``evaluations``.
 
@@ -255,8 +255,8 @@ def require_configured(
     teacher = trained_with(configuration)
     expected = [("teacher", teacher, seed) for seed in seeds if teachers]
     expected += [
-        ("student", trained_with(configuration, kind["method"]), seed)
-        for kind in kinds
+        ("student", trained_with(configuration, variant["method"]), seed)
+        for variant in variants
         for seed in seeds
     ]
     paths = [*teachers, *files["students"]]

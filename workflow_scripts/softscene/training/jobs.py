@@ -8,8 +8,8 @@ from types import ModuleType
 import pandas as pd
 import torch
 
+from softscene.config.custom_code import load_code
 from softscene.config.labels import Labels, read_labels
-from softscene.config.own_code import load_code
 from softscene.config.variants import without_none
 from softscene.core.tsv import write_table
 from softscene.data.splits import DEVELOPMENT, EVALUATION
@@ -17,9 +17,9 @@ from softscene.features.clips import Clips, FoldFiles, load_clips
 from softscene.models import losses, networks, padding
 from softscene.models.fused import convolution_block, gru, input_block
 from softscene.models.networks import NetworkParameters, Teacher
-from softscene.training import adam, batches, inference, loop, own_methods, runtime
+from softscene.training import adam, batches, custom_methods, inference, loop, runtime
 from softscene.training.checkpoints import Checkpoints, identity
-from softscene.training.own_methods import Method
+from softscene.training.custom_methods import Method
 from softscene.training.parameters import SceneObjective, TrainingParameters, plain, save_parameters
 from softscene.training.runtime import prepare
 from softscene.training.soft_labels import read_soft_labels, write_soft_labels
@@ -29,7 +29,7 @@ Paths = Mapping[str, str | Path]
 TRAINING_CODE = (
     loop,
     batches,
-    own_methods,
+    custom_methods,
     networks,
     padding,
     input_block,
@@ -59,7 +59,7 @@ class Fold:
     network
         The part of the configuration's ``network`` that the job uses.
     code
-        File of a custom method, see :mod:`softscene.config.own_code`.
+        File of a custom method, see :mod:`softscene.config.custom_code`.
     """
 
     wildcards: Mapping[str, str]
@@ -82,7 +82,7 @@ class Fold:
         """Read the label file."""
         return read_labels(self.labels)
 
-    def own_code(self) -> ModuleType | None:
+    def custom_code(self) -> ModuleType | None:
         """Load the method's own code."""
         return load_code(self.code) if self.code else None
 
@@ -244,7 +244,7 @@ def train_student(
         "network": size,
         "threads": compute[0],
     }
-    own = fold.own_code()
+    own = fold.custom_code()
     checkpoints = _checkpoints(checkpoint, resolved, clips, soft, device, own)
     network, history = loop.train_student(
         clips, soft, objective, size, parameters, seed, device, fold.name, checkpoints,

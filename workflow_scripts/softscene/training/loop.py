@@ -15,12 +15,12 @@ from softscene.models.networks import NetworkParameters, Student, Teacher
 from softscene.training.adam import Adam
 from softscene.training.batches import Batches
 from softscene.training.checkpoints import Checkpoints
-from softscene.training.own_methods import (
+from softscene.training.custom_methods import (
     PAPER,
     Method,
     check_outputs,
     check_scene_loss,
-    naming_own,
+    naming_custom,
 )
 from softscene.training.parameters import SceneObjective, TrainingParameters
 from softscene.training.runtime import seed_everything
@@ -205,12 +205,12 @@ def train_student(
     """
     scene_branch = objective.loss != "none"
     seed_everything(seed)
-    with naming_own(method, method.student, "Student(size, scene_branch)"):
+    with naming_custom(method, method.student, "Student(size, scene_branch)"):
         network = method.student(size, scene_branch=scene_branch)
         network = network.to(device, memory_format=torch.channels_last)
     data = Batches(clips, device, soft)
     if method.student is not Student:
-        with naming_own(method, method.student, "Student.forward(features, lengths)"):
+        with naming_custom(method, method.student, "Student.forward(features, lengths)"):
             check_outputs(network, data, size, scene_branch, method.code)
     check_scene_loss(method, objective, data, size)
     losses = lambda chosen: student_losses(network, data, chosen, objective, method)  # noqa: E731

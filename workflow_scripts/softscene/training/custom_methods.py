@@ -8,7 +8,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from softscene.config.own_code import naming_code
+from softscene.config.custom_code import naming_code
 from softscene.core.errors import MethodError
 from softscene.models.losses import hard_scene_loss, soft_scene_loss
 from softscene.models.networks import NetworkParameters, Student
@@ -48,10 +48,10 @@ class Method:
 PAPER = Method()
 
 
-def naming_own(
+def naming_custom(
     method: Method, part: Callable[..., object], name: str
 ) -> AbstractContextManager[None]:
-    """:func:`softscene.config.own_code.naming_code` for a part that is not the library's."""
+    """:func:`softscene.config.custom_code.naming_code` for a part that is not the library's."""
     own = method.code and part not in (Student, hard_scene_loss, soft_scene_loss)
     return naming_code(method.code, name) if own else nullcontext()
 
@@ -90,7 +90,7 @@ def check_scene_loss(
         given = (w, data.soft[[0, 0]], objective.temperature)
     if loss in (hard_scene_loss, soft_scene_loss):
         return
-    with naming_own(method, loss, name):
+    with naming_custom(method, loss, name):
         value = loss(*given)
     if isinstance(value, Tensor) and value.numel() == 1:
         return

@@ -4,14 +4,14 @@ import os
 
 import pytest
 import torch
-from softscene.config.own_code import load_code
-from softscene.config.study import own_networks, require_code
+from softscene.config.custom_code import load_code
+from softscene.config.study import custom_networks, require_code
 from softscene.core.errors import ConfigurationError, MethodError, TrainingError
 from softscene.models.losses import hard_scene_loss, soft_scene_loss
 from softscene.models.networks import Student
 from softscene.training.batches import Batches
+from softscene.training.custom_methods import Method
 from softscene.training.loop import student_losses, train_student
-from softscene.training.own_methods import Method
 from softscene.training.parameters import SceneObjective, TrainingParameters
 
 from tests.unit.tiny_training import CPU, SIZE, SOFT
@@ -103,10 +103,10 @@ def test_a_network_of_ones_own_is_kept_from_the_detector(tmp_path, monkeypatch):
         "focal": {"scene_loss": "hard", "code": "loss.py"},
         "paper": {"scene_loss": "hard"},
     }
-    assert own_networks(methods, None) == {"linear"}
-    assert own_networks(methods, "focal/alpha-1.0_beta-none_T-none") == {"linear"}
+    assert custom_networks(methods, None) == {"linear"}
+    assert custom_networks(methods, "focal/alpha-1.0_beta-none_T-none") == {"linear"}
     with pytest.raises(ConfigurationError, match=r"^detector: 'linear/.*network\.py has a network"):
-        own_networks(methods, "linear/alpha-none_beta-none_T-none")
+        custom_networks(methods, "linear/alpha-none_beta-none_T-none")
 
 
 def test_a_file_that_fails_is_named_with_its_line(write):

@@ -14,7 +14,7 @@ from softscene.core.files import other_than_file
 
 # What a file may define; docs/extending.md has the signatures.
 REPLACEABLE = ("Student", "hard_scene_loss", "soft_scene_loss")
-MODULE = "method_of_ones_own"  # the file's module name, whatever its path
+MODULE = "custom_method"  # the file's module name, whatever its path
 
 
 def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
