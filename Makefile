@@ -98,7 +98,7 @@ lint: $(DEV) # all linters, and that all tests can be imported
 	ruff check .
 	ruff format --check .
 	lint-imports
-	python -m pytest -q --collect-only tests | tail -1
+	python -m pytest -qqq --collect-only tests > .venv/collected || { cat .venv/collected; exit 1; }
 	snakefmt --check Snakefile rules
 	snakemake --lint
 	snakemake --configfile configs/demo.yaml --lint
