@@ -13,7 +13,7 @@ include: "internals.smk"
 
 
 # Jobs and this file use the library beside the Snakefile, whatever the environment has installed.
-HERE = Path(workflow.current_basedir).parent  # workflow.basedir is the main workflow's
+HERE = Path(workflow.current_basedir).parent  # basedir is the main workflow's
 SCRIPTS = str(HERE / "workflow_scripts")
 sys.path.insert(0, SCRIPTS)
 # Snakemake has loaded this project's logger plugin, and with it the installed library: unload it.
@@ -95,7 +95,7 @@ if IN_MODULE:  # its user gives the configuration; Snakemake reads no config.yam
 update_config(config, typed(given_on_command_line()))
 config["methods"] = without_removed_methods(config.get("methods"))
 try:
-    for path in workflow.configfiles if workflow.is_main_process and not IN_MODULE else []:
+    for path in configuration_files() if PLANNING else []:
         read_yaml(path, "configuration")  # Snakemake takes the last of two equal keys
     check(config, read_schema(workflow_path("rules/schemas/config.schema.yaml")))
     if IN_MODULE:
@@ -110,7 +110,7 @@ try:
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
-    if config["data"]["own"] and workflow.is_main_process:
+    if config["data"]["own"] and PLANNING:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
 
         require_data(config["data"]["own"])
@@ -157,7 +157,7 @@ LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDER"
 GPUS = int(config["compute"]["device"] == "cuda")
 
-if workflow.is_main_process and (other := claimant(RUNNING)):
+if PLANNING and (other := claimant(RUNNING)):
     print(f"{placed(RESULTS)} is being made by {other}", file=sys.stderr)
 
 
@@ -251,7 +251,7 @@ def own_results(wildcards):
 
 def tell_results():
     """After a run of the whole study, say where its results are."""
-    if called("make_report") in {job.rule.name for job in finished_jobs()}:
+    if called("make_report") in finished_rules():
         folder = placed(RESULTS)
         line = f"see {folder}/report.html, {folder}/tables and {folder}/figures/fig3.png"
         logger.info(line, extra={"event": "results"})
@@ -349,7 +349,7 @@ def of_explored(name):
 def tell_costs():
     """Before trainings, log the estimate; the terminal's time left starts from it."""
     jobs = needed_jobs()
-    names = {job.rule.name for job in jobs}
+    names = needed_rules()
     if not names.isdisjoint(map(called, ("train_teacher", "train_inner_teacher", "train_student"))):
         from softscene import costs  # slow to load
 
@@ -396,7 +396,7 @@ def claim_run():
 
 def makes_nothing():
     """Whether only the estimate was asked for."""
-    return {job.rule.name for job in needed_jobs()} <= {called("estimate")}
+    return needed_rules() <= {called("estimate")}
 
 
 def planned_data():
@@ -411,7 +411,7 @@ def planned_data():
 
 def lacks_sound():
     """Whether the explorer is planned and recordings that it needs were deleted."""
-    if called("fetch_sound") not in {job.rule.name for job in needed_jobs()}:
+    if called("fetch_sound") not in needed_rules():
         return False
     from softscene.data.fetching import deleted_recordings  # slow to load
 
@@ -443,5 +443,5 @@ def accepted_terms():
     return terms
 
 
-if IN_MODULE and DOWNLOADED and workflow.is_main_process:
+if IN_MODULE and DOWNLOADED and PLANNING:
     accepted_terms()  # already now, as a module's hooks only run if the main workflow calls them

@@ -11,7 +11,7 @@ class WithoutJobs(logging.Filter):
 
     def filter(self, record):
         event = getattr(record, "event", None)
-        if not workflow.dryrun or event is None:
+        if not is_dry_run() or event is None:
             return True
         if event == "run_info" and self.jobs is None:
             self.jobs = record.stats["total"]
@@ -22,5 +22,5 @@ class WithoutJobs(logging.Filter):
 
 
 # Do not change what another workflow prints that uses this one as a module.
-if workflow.is_main_process and not (IN_MODULE or tells_each_job()):
+if PLANNING and not (IN_MODULE or tells_each_job()):
     logger.addFilter(WithoutJobs())

@@ -5,6 +5,8 @@ import sys
 # Whether another workflow uses this one as a module.
 MODULE = workflow.modifier
 IN_MODULE = not MODULE.is_main_snakefile()
+# Whether this process plans the run; each job reads these files again in a process of its own.
+PLANNING = workflow.is_main_process
 
 
 def placed(path):
@@ -23,6 +25,11 @@ def given_on_command_line():
     return {} if IN_MODULE else workflow.config_settings.config
 
 
+def configuration_files():
+    """The files of ``--configfile``; in a module, they are its user's."""
+    return [] if IN_MODULE else workflow.configfiles
+
+
 def asked_for(target):
     """Whether a target was typed; from ``sys.argv``, as Snakemake sets its targets later."""
     return target in sys.argv and not IN_MODULE
@@ -31,6 +38,15 @@ def asked_for(target):
 def needed_jobs():
     """The jobs that are still to run; only known in the hooks."""
     return list(workflow.dag.needrun_jobs())
+
+
+def needed_rules():
+    """Names of the rules of the jobs that are still to run."""
+    return {job.rule.name for job in needed_jobs()}
+
+
+def is_dry_run():
+    return workflow.dryrun
 
 
 def runs_here():
@@ -56,6 +72,6 @@ def tells_each_job():
     return given.printshellcmds or given.verbose
 
 
-def finished_jobs():
-    """The jobs that this run has finished; in ``onsuccess`` and ``onerror``."""
-    return list(workflow.dag.finished_jobs)
+def finished_rules():
+    """Names of the rules of finished jobs; in ``onsuccess`` and ``onerror``."""
+    return {job.rule.name for job in workflow.dag.finished_jobs}

@@ -63,7 +63,7 @@ rule predict_recording:
 
 
 # Checked here because an error in an input function prints a traceback.
-if asked_for("predict") and workflow.is_main_process:
+if asked_for("predict") and PLANNING:
     if not OWN_RECORDINGS:
         raise WorkflowError(WHICH_RECORDINGS)
     if LEFT_OUT:
