@@ -28,6 +28,7 @@ from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, read_yaml, typed
 from softscene.config.controls import CONTROLS
 from softscene.config.study import Study, with_controls, without_removed_methods
+from softscene.config.variants import FOLDER
 from softscene.core import sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
@@ -150,7 +151,7 @@ DOWNLOAD = {
 TEACHER = "fold-{fold}_seed-{seed}"
 INNER_TEACHER = f"{TEACHER}_without-{{part}}"
 HELD_OUT = f"{RESULTS}/inner_teachers/{INNER_TEACHER}/held_out.tsv"
-STUDENT = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}/fold-{fold}_seed-{seed}"
+STUDENT = f"{FOLDER}/fold-{{fold}}_seed-{{seed}}"
 SOFT_LABELS = f"{RESULTS}/soft_labels/{TEACHER}.tsv"
 CONTROL_LABELS = f"{RESULTS}/soft_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
 LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]

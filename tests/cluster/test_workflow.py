@@ -86,7 +86,7 @@ def test_a_cancelled_job_is_run_again(cluster, longer, undisturbed, seen):
     cluster.run("scancel", job.id)
     finish(process, longer)
     assert "failed and is tried again" in printed(longer)
-    assert int(re.search(r"going on after epoch (\d+)", log_of_student(longer))[1]) >= 1
+    assert int(re.search(r"resuming after epoch (\d+)", log_of_student(longer))[1]) >= 1
     assert result_hashes(longer) == undisturbed
     seen("run again from its checkpoint; the whole run ends complete, every result equal")
 
@@ -102,7 +102,7 @@ def test_the_jobs_of_a_lost_node_run_on_another(cluster, longer, undisturbed, se
     (ended,) = [each for each in cluster.jobs() if each.id == job.id]
     assert (ended.state, ended.restarts) == ("COMPLETED", 1)
     assert ended.node not in ("", job.node)
-    assert int(re.search(r"going on after epoch (\d+)", log_of_student(longer))[1]) >= 1
+    assert int(re.search(r"resuming after epoch (\d+)", log_of_student(longer))[1]) >= 1
     assert result_hashes(longer) == undisturbed
     seen("run again on the other node from its checkpoint; the whole run ends complete and equal")
 
@@ -121,7 +121,7 @@ def test_jobs_that_outlive_snakemake_give_way_to_those_of_the_next_run(
     cluster.run("scontrol", "suspend", job.id)  # it would be done before the next one starts
     again = run_on(cluster, longer, WEIGHTS)
     wait_for(lambda: len(cluster.jobs("RUNNING")) > 0)
-    wait_for(lambda: "going on after epoch" in log_of_student(longer))
+    wait_for(lambda: "resuming after epoch" in log_of_student(longer))
     cluster.run("scontrol", "resume", job.id)
     finish(again, longer)
     cluster.wait_until(lambda: not cluster.jobs("RUNNING"), 60, "the first job ends too")

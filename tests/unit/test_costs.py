@@ -210,7 +210,7 @@ def test_the_median_of_finished_jobs(run):
 
 def test_a_training_that_went_on_from_a_checkpoint_does_not_count(run):
     run(0, "100.0")
-    run(1, "2.0", log="going on after epoch 290, from results/x\ndone in 1 s")
+    run(1, "2.0", log="resuming after epoch 290, from results/x\ndone in 1 s")
     finished, (why,) = run.read()
     assert finished == {HARD: [100]}
     assert why.endswith("fold-1_seed-1.tsv: its training was resumed from a checkpoint")

@@ -97,7 +97,7 @@ def test_bad_benchmarks_and_resumed_trainings_are_told(scratch):
     benchmark = scratch.path("benchmarks/make_fold/fold-1.tsv")
     benchmark.write_text(benchmark.read_text()[:90])
     log = scratch.path("logs/train_student", f"{STUDENT}.log")
-    log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
+    log.write_text("resuming after epoch 1, from a checkpoint\n" + log.read_text())
     for name in ("folds", "students/soft", "predictions", "evaluation", "tables"):
         shutil.rmtree(scratch.path(name))
     found = estimate(scratch)
@@ -110,7 +110,7 @@ def test_bad_benchmarks_and_resumed_trainings_are_told(scratch):
 
 def test_a_training_that_went_on_from_a_checkpoint_is_left_out(scratch):
     log = scratch.path("logs/train_student", f"{STUDENT}.log")
-    log.write_text("going on after epoch 1, from a checkpoint\n" + log.read_text())
+    log.write_text("resuming after epoch 1, from a checkpoint\n" + log.read_text())
     found = estimate(scratch)
     assert "benchmarks left out: 1\n" in found.text
     assert f"{STUDENT}.tsv: its training was resumed from a checkpoint" in found.text

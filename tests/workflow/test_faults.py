@@ -78,7 +78,7 @@ def test_a_student_whose_job_is_killed_goes_on_in_the_next_run(longer, undisturb
     done = longer.snakemake(WEIGHTS)
     assert done.returncode == 0, done.stdout
     log = longer.path("logs", "train_student", f"{STUDENT}.log").read_text()
-    assert int(re.search(r"going on after epoch (\d+)", log)[1]) >= 1
+    assert int(re.search(r"resuming after epoch (\d+)", log)[1]) >= 1
     assert only_weights(result_hashes(longer)) == only_weights(undisturbed)
     seen(
         "the run fails and names the job; the next one goes on from the checkpoint to equal weights"

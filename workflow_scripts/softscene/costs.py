@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from softscene.core.errors import ResultError
+from softscene.core.progress import RESUMING
 from softscene.report.provenance import other_parameters, read_benchmark, trained_with
 
 START = "start only"
@@ -73,7 +74,7 @@ def _epochs_ratio(folder: Path, path: Path, method: str, config: Mapping[str, An
     log = folder / "logs" / rule / f"{place}.log"
     if not parameters.exists():  # Snakemake deletes results before a job runs again
         raise ResultError(f"{path}: its training is not finished")
-    if log.is_file() and "going on after epoch" in log.read_text(errors="replace"):
+    if log.is_file() and RESUMING in log.read_text(errors="replace"):
         raise ResultError(f"{path}: its training was resumed from a checkpoint")
     wanted = trained_with(config, method)
     other, epochs = other_parameters(parameters, wanted), wanted["training"]["epochs"]

@@ -6,6 +6,7 @@ import itertools
 import pytest
 import yaml
 from softscene.config.checks import check
+from softscene.config.controls import CONTROLS
 from softscene.config.reading import read_yaml, typed
 from softscene.config.study import with_controls, without_removed_methods
 from softscene.config.variants import NONE, Variant, canonical, variants_of
@@ -80,6 +81,7 @@ def test_other_configurations_only_override_known_keys(name):
             ["methods.soft.labels: 'smooth'", "'teacher', 'smoothed'"],
         ),
         ("controls", ["smooth"], ["controls[0]: 'smooth' given", "'scene_mean'"]),
+        ("controls", "each", ["controls: 'each' given", "all or a list of controls expected"]),
         ("controls", ["shuffled"] * 2, ["controls:", "different controls"]),
         ("control_settings.parts", 1, ["control_settings.parts: 1 given", "from 2"]),
         ("control_settings.temperature", [0], ["control_settings.temperature[0]: 0", "above 0"]),
@@ -216,6 +218,11 @@ def test_each_control_is_one_method_more_and_the_others_stay():
         for temperature in ("1.0", "2.0")
     ]
     assert with_controls(PAPER) == PAPER["methods"], "off as the paper is"
+
+
+def test_all_controls_are_named_in_one_word():
+    named = with_controls(changed("controls", [*CONTROLS]))
+    assert with_controls(changed("controls", "all")) == named
 
 
 def test_a_control_and_a_method_cannot_share_a_key_or_a_name():

@@ -85,7 +85,7 @@ def test_a_training_killed_in_any_epoch_ends_in_the_same_bits(kind, clips, tmp_p
             caplog.clear()
             run(kind, clips, folder)
         epoch = (step - 1) // STEPS
-        assert any(f"going on after epoch {epoch}," in m for m in caplog.messages) == (epoch > 0)
+        assert any(f"resuming after epoch {epoch}," in m for m in caplog.messages) == (epoch > 0)
         assert results(folder) == results(whole)
     seen("goes on after the last whole epoch; weights and history equal to the last bit")
 

@@ -284,7 +284,7 @@ def test_a_job_goes_on_from_a_checkpoint_of_the_same_training_alone(
     given |= change(study, tmp_path, labels)
     with caplog.at_level("INFO", logger="softscene"):
         weights = train_soft(study, tmp_path, **given)
-    expected = f"is of another training ({named})" if named else "going on after epoch 2"
+    expected = f"is of another training ({named})" if named else "resuming after epoch 2"
     assert expected in caplog.text
     (tmp_path / "anew").mkdir()
     assert weights == train_soft(study, tmp_path / "anew", **given)

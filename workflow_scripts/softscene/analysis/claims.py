@@ -198,6 +198,7 @@ MANY = (
     "best, minus the mean of that number over the other methods, in each fold and seed).",
     "many events",
 )
+LACKING = "the configuration lacks "  # begins the reason of a claim whose students are not trained
 _CLAIMS = {each.key: each for each in (*OF_TABLE3, *OF_EVENTS, *READINGS)}
 LABELS = {key: each.label for key, each in _CLAIMS.items()}
 LABELS |= {key: label for key, _, label in (TREND, MANY)}
@@ -292,7 +293,7 @@ def _judge_one(claim: Claim, evidence: Evidence) -> Iterator[dict]:
 
 
 def _lacking(names: Sequence[str]) -> str:
-    return f"the configuration lacks {' and '.join(names)}" if names else ""
+    return LACKING + " and ".join(names) if names else ""
 
 
 def _unheard(event: str | None, scores: pd.DataFrame) -> str:

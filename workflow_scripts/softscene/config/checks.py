@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from softscene.config.controls import CONTROLS
+from softscene.config.controls import CONTROLS, configured_controls
 from softscene.config.study import with_controls
 from softscene.config.variants import TEACHER, WEIGHTS_OF, canonical, variants_of
 from softscene.core.errors import ConfigurationError
@@ -183,7 +183,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
-    for control in config["controls"]:
+    for control in configured_controls(config):
         if control in config["methods"]:
             yield (
                 f"controls: {control!r} is also a key of 'methods'; leave one out, or give the "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from softscene.config.controls import CONTROLS
+from softscene.config.controls import CONTROLS, configured_controls
 from softscene.config.custom_code import code_faults, has_network
 from softscene.config.variants import (
     HARD_WEIGHTS,
@@ -134,7 +134,7 @@ def with_controls(config: Mapping[str, Any]) -> dict[str, Any]:
             "labels": control,
             **weights,
         }
-        for control in config["controls"]
+        for control in configured_controls(config)
     }
 
 

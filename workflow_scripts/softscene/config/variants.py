@@ -19,6 +19,7 @@ WEIGHTS = list(SYMBOLS)
 # score best in a run: the best of several looks better than it is.
 HARD_WEIGHTS, HEAVY_WEIGHTS = {"alpha": 0.0001}, {"alpha": 1.0}
 SOFT_WEIGHTS = {"beta": 1.0, "temperature": 1.0}
+FOLDER = "{method}/alpha-{alpha}_beta-{beta}_T-{temperature}"  # of a variant's results
 ROW = ["method", *WEIGHTS]  # the table columns that identify a row's variant
 
 
@@ -59,7 +60,7 @@ class Variant:
     @property
     def folder(self) -> str:
         """METHOD/WEIGHTS, the folder of its results."""
-        return f"{self.method}/alpha-{self.alpha}_beta-{self.beta}_T-{self.temperature}"
+        return FOLDER.format(**self.wildcards)
 
     @property
     def weights(self) -> dict[str, float]:

@@ -5,6 +5,7 @@ import time
 
 from tqdm import tqdm
 
+RESUMING = "resuming after epoch"  # in the log of a resumed training: its time is not all of it
 UNITS = ("B", "s")  # units without a plural
 logger = logging.getLogger(__name__)
 

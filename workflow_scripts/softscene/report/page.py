@@ -15,6 +15,7 @@ from softscene.analysis.claims import (
     BETTER,
     EVENTS,
     INCONCLUSIVE,
+    LACKING,
     OF_TABLE3,
     PER_DECADE,
     READING,
@@ -38,7 +39,6 @@ DIGITS = {"f_score": 2, "error_rate": 4, EVENTS: 1}
 FACTORS = SCALE | {EVENTS: 1.0}
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-LACKING = "the configuration lacks "  # how such a reason of softscene.analysis.claims begins
 UNBROKEN_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from softscene.core.errors import TrainingError
 from softscene.core.files import write_text
+from softscene.core.progress import RESUMING
 from softscene.training.weights import digest, load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Checkpoints:
         network.load_state_dict(_under("network.", tensors))
         _restore_optimiser(optimiser, _under("optimiser.", tensors))
         history = json.loads(facts["history"])
-        logger.info("going on after epoch %d, from %s", len(history), self.path)
+        logger.info("%s %d, from %s", RESUMING, len(history), self.path)
         return history
 
     def reached(self, network: nn.Module, optimiser: Optimizer, history: History) -> None:
