@@ -81,7 +81,7 @@ def test_other_configurations_only_override_known_keys(name):
             ["methods.soft.labels: 'smooth'", "'teacher', 'smoothed'"],
         ),
         ("controls", ["smooth"], ["controls[0]: 'smooth' given", "'scene_mean'"]),
-        ("controls", "each", ["controls: 'each' given", "all or a list of controls expected"]),
+        ("controls", "each", ["controls: 'each' given", "'all' expected"]),
         ("controls", ["shuffled"] * 2, ["controls:", "different controls"]),
         ("control_settings.parts", 1, ["control_settings.parts: 1 given", "from 2"]),
         ("control_settings.temperature", [0], ["control_settings.temperature[0]: 0", "above 0"]),
