@@ -6,6 +6,6 @@ import os
 # of matplotlib, so this stands before all of them.
 os.environ["MPLBACKEND"] = "agg"
 
-# Threads that wait for others sleep. By default they spin, and beside other work on the same cores a
-# training with two threads then takes ten times as long. OpenMP reads this when it is loaded.
+# Threads that wait sleep. By default they spin, and beside other work on the same cores a training
+# with two threads then takes ten times as long. OpenMP reads this when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
