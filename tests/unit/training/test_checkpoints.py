@@ -142,7 +142,7 @@ def test_another_trainings_checkpoint_is_not_gone_on_from(clips, tmp_path, caplo
     run("crnn", clips, tmp_path / "whole", **changes)
     run("crnn", clips, tmp_path)
     run("crnn", clips, tmp_path, **changes)
-    assert f"is of another training ({named}); this one starts anew" in caplog.text
+    assert f"is of another training ({named}); this one starts from the beginning" in caplog.text
     assert results(tmp_path) == results(tmp_path / "whole")
 
 
@@ -165,9 +165,9 @@ def test_a_training_with_a_damaged_checkpoint_starts_anew(clips, tmp_path, caplo
     path.write_bytes({"facts": content, "cut": content[:-10], "empty": b""}[damage])
     run("crnn", clips, tmp_path)
     assert str(path) in caplog.text
-    assert "the training starts anew" in caplog.text
+    assert "the training starts from the beginning" in caplog.text
     assert results(tmp_path) == results(tmp_path / "whole")
-    seen("noticed, named in the log, not used: the training starts anew, to the same bits")
+    seen("named in the log, not used; the training starts from the beginning: same bits")
 
 
 @pytest.mark.fault(DAMAGED, "a byte of a checkpoint flipped, at 300 places of header and tensors")

@@ -310,7 +310,7 @@ function playEvent(step) {
 /** All that is detected, in the form of occurrences. */
 function detections() {
   const found = state.rows.flatMap((row) => row.lanes.flatMap((lane) =>
-    lane.detected.map(([first, behind]) => [row.event, first * page.hop, behind * page.hop])));
+    lane.detected.map(([first, end]) => [row.event, first * page.hop, end * page.hop])));
   return found.sort((one, other) => one[1] - other[1]);
 }
 
