@@ -61,7 +61,7 @@ def test_features_of_another_corpus_are_refused(scratch, seen):
         in log
     )
     assert "\n  events.tsv sha256:" in log
-    seen("the next job stops and names the file, and what makes it again")
+    seen("the next job stops and names the file and what makes it again")
 
 
 def test_a_report_of_another_configuration_is_refused_where_snakemake_notices_nothing(scratch):
