@@ -30,19 +30,13 @@ FAULTS = [
 ]
 HEAD = """# Reliability
 
-Faults that the tests cause on purpose, and what happened. The tests write this page
+Faults that the tests cause on purpose (*in italics*), and what happened. The tests write this page
 (`make reliability`) and fail if it differs from what they see. "Cases" are variants of a test.
 Those under `tests/cluster/` need `make test-cluster`, a real Slurm.
 
 Not covered: a disk so full that Snakemake cannot write its own `.snakemake/` (it ends with a
 traceback; with room, the same command resumes); a server that sends a byte now and then without
 end; trainings on GPUs.
-"""
-TABLE = """
-## {}
-
-| how it is caused | what happened | test |
-| --- | --- | --- |
 """
 
 
@@ -80,8 +74,8 @@ class Rows:
         for (fault, how, test), sightings in seen_by.items():
             number = cases_of[fault, how, test]
             cases = f", {number} cases" if number > 1 else ""
-            seen = "; ".join(dict.fromkeys(sightings)).replace("|", "\\|")
-            found[test] = fault, f"| {how}{cases} | {seen} | `{test}` |"
+            seen = "; ".join(dict.fromkeys(sightings))
+            found[test] = fault, f"- *{how}{cases}*: {seen} (`{test}`)"
         return found
 
 
@@ -91,8 +85,8 @@ def on_page():
     headings = {heading_of(fault): fault for fault in FAULTS}
     found, fault = {}, None
     for line in text.splitlines():
-        fault = headings[line[3:]] if line.startswith("## ") else fault
-        if test := re.search(r"`([^`]+::[^`]+)` \|$", line):
+        fault = headings.get(line[3:]) if line.startswith("## ") else fault
+        if test := re.search(r"\(`([^`]+::[^`]+)`\)$", line):
             found[test[1]] = fault, line
     return found
 
@@ -106,7 +100,7 @@ def page(rows):
     text = HEAD
     for fault in FAULTS:
         lines = [line for _, (of, line) in sorted(rows.items()) if of == fault]
-        text += TABLE.format(heading_of(fault)) + "".join(f"{line}\n" for line in lines)
+        text += f"\n## {heading_of(fault)}\n\n" + "".join(f"{line}\n" for line in lines)
     return text
 
 
