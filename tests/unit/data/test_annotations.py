@@ -226,7 +226,10 @@ def test_rows_of_tut_about_another_recording_are_named_with_their_line(tmp_path)
     with pytest.raises(AnnotationError) as caught:
         read_tut(tmp_path, "TUT", ["TUT/audio/street/a1.wav", "TUT/audio/street/none.wav"])
     message = str(caught.value)
-    assert "TUT/meta/street/a1.ann, line 2: audio/street/a1.wav of 'street' expected" in message
+    assert (
+        "TUT/meta/street/a1.ann, line 2: expected audio/street/a1.wav of 'street', found "
+        "audio/street/a2.wav of 'street'" in message
+    )
     assert "TUT/meta/street/a1.ann, line 3: onset, offset and event label expected" in message
     assert "TUT/meta/street/none.ann cannot be read" in message
     assert len(message.splitlines()) == 4
@@ -421,8 +424,8 @@ def test_a_recording_that_loses_all_its_rows_stays_without_events_or_leaves_alou
     dropped = audit[(audit.action == "dropped") & audit.event.notna()]
     assert sorted(dropped.line) == [2, 3, 4, 5, 6, 8]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}, line {line}: {name}, 'dishes': all rows of the recording were dropped: it leaves "
-        "the list"
+        f"{path}, line {line}: {name}, 'dishes': all rows of the recording were dropped: it is "
+        "removed from the list"
         for line, name in ((6, "x.wav"), (5, "c.wav"))
     ]
 
