@@ -288,7 +288,7 @@ function animate() {
   player.tick();
   follow();
   drawCursor();
-  if (performance.now() - state.told >= RENEWED) showReadout();
+  if (performance.now() - state.renewed >= RENEWED) showReadout();
   if (player.playing) requestAnimationFrame(animate);
 }
 

@@ -64,7 +64,7 @@ function listed(names) {
 
 /** What reference and methods say at the cursor, in words. */
 function showReadout() {
-  state.told = performance.now();
+  state.renewed = performance.now();
   const frame = Math.min(Math.floor(player.time / page.hop + 1e-6), facts().frames - 1);
   const active = state.rows.filter((row) => row.active[frame]).map((row) => row.name);
   const parts = page.students.map((student, index) => {
