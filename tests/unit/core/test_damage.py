@@ -240,7 +240,9 @@ def test_files_of_another_student_or_corpus_are_named_with_both(tmp_path, seen):
     for name, other in {"method": "mtl", "fold": "2", "seed": "1", "events.tsv": "cc"}.items():
         save(own | {name: other})
         for path, read in readers.items():
-            with pytest.raises(SoftSceneError, match=f"else; make .* --force {path} ") as caught:
+            with pytest.raises(
+                SoftSceneError, match=f"data or settings; make .* --force {path} "
+            ) as caught:
                 read()
             assert caught.value.problems == (f"{name} {other}, expected {own[name]}",)
     save({})
