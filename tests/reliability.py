@@ -30,18 +30,13 @@ FAULTS = [
 ]
 HEAD = """# Reliability
 
-Faults that the tests cause on purpose, and what happened. The tests write this page
-(`make reliability`) and fail if it differs from what they see; "cases" counts the variants of a
-test. `make test` runs the quick ones, `make test-slow` those that run the workflow, and
-`make test-cluster` those under `tests/cluster/`, on a real Slurm. Tests that fill a disk mount a
-small one, which needs root.
+Faults that the tests cause on purpose (*in italics*), and what happened. The tests write this page
+(`make reliability`) and fail if it differs from what they see. "Cases" are variants of a test.
+Those under `tests/cluster/` need `make test-cluster`, a real Slurm.
 
 Not covered: a disk so full that Snakemake cannot write its own `.snakemake/` (it ends with a
-traceback of its own, and the same command resumes when there is room); a server that sends a byte
-now and then for ever; trainings on GPUs, which nobody has tried yet.
-
-| fault | how it is caused | what was seen | test |
-| --- | --- | --- | --- |
+traceback; with room, the same command resumes); a server that sends a byte now and then without
+end; trainings on GPUs.
 """
 
 
@@ -79,24 +74,34 @@ class Rows:
         for (fault, how, test), sightings in seen_by.items():
             number = cases_of[fault, how, test]
             cases = f", {number} cases" if number > 1 else ""
-            seen = "; ".join(dict.fromkeys(sightings)).replace("|", "\\|")
-            found[test] = f"| {fault} | {how}{cases} | {seen} | `{test}` |"
+            seen = "; ".join(dict.fromkeys(sightings))
+            found[test] = fault, f"- *{how}{cases}*: {seen} (`{test}`)"
         return found
 
 
 def on_page():
-    """The page's rows by test."""
-    if not PAGE.is_file():
-        return {}
-    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if "::" in line]
-    return {re.search(r"`([^`]+::[^`]+)` \|$", row)[1]: row for row in rows}
+    """The page's rows by test, as (fault, line)."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    headings = {heading_of(fault): fault for fault in FAULTS}
+    found, fault = {}, None
+    for line in text.splitlines():
+        fault = headings.get(line[3:]) if line.startswith("## ") else fault
+        if test := re.search(r"\(`([^`]+::[^`]+)`\)$", line):
+            found[test[1]] = fault, line
+    return found
+
+
+def heading_of(fault):
+    return fault[0].upper() + fault[1:]
 
 
 def page(rows):
     """The page with these rows, by fault and then by test."""
-    place = {fault: number for number, fault in enumerate(FAULTS)}
-    order = sorted(rows.items(), key=lambda row: (place[row[1].split(" | ")[0][2:]], row[0]))
-    return HEAD + "".join(f"{row}\n" for _, row in order)
+    text = HEAD
+    for fault in FAULTS:
+        lines = [line for _, (of, line) in sorted(rows.items()) if of == fault]
+        text += f"\n## {heading_of(fault)}\n\n" + "".join(f"{line}\n" for line in lines)
+    return text
 
 
 def pytest_addoption(parser):

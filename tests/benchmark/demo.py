@@ -70,7 +70,7 @@ def measure(config, cores):
         assert process.returncode == 0, (checkout.folder / "printed.txt").read_text()
         notes = read_notes(checkout)
     table = by_rule(notes)
-    free, before, behind = idle(notes, cores, begin, end)
+    free, before, after = idle(notes, cores, begin, end)
     other = {"Snakemake itself": own, "shells, ends of jobs, solver": started - table.cpu.sum()}
     whole = own + started
     shares = {
@@ -91,7 +91,7 @@ def measure(config, cores):
         ),
         Figure("core seconds without a job", free, "s"),
         Figure("of them before the first job", before, "s"),
-        Figure("of them behind the last", behind, "s"),
+        Figure("of them after the last", after, "s"),
     ]
 
 

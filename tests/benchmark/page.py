@@ -1,6 +1,6 @@
 """Write tables into docs/performance.md: python -m tests.benchmark.page NAME...
 
-results/benchmark/NAME.tsv replaces what stands between ``<!-- NAME -->`` and ``<!-- end -->``.
+results/benchmark/NAME.tsv replaces what is between ``<!-- NAME -->`` and ``<!-- end -->``.
 """
 
 import re
@@ -22,13 +22,25 @@ def filled(page, name, table):
     return place.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page)
 
 
+def bench_table(table):
+    return bench.readable(table).to_markdown(index=False, disable_numparse=True)
+
+
+def figure_table(table):
+    """Figures with their units, and a word if a bar is missed."""
+    missed = table.verdict.map(lambda verdict: f", {verdict}" if verdict else "")
+    shown = {"what": table.what, "measured": table.measured + " " + table.unit}
+    return pd.DataFrame(shown | {"bar": table.bar + missed}).to_markdown(
+        index=False, tablefmt="github", disable_numparse=True
+    )
+
+
 def main(names):
     page = PAGE.read_text(encoding="utf-8")
     for name in names:
         as_written = {} if name == "step" else {"dtype": str}
         table = pd.read_csv(RESULTS / f"{name}.tsv", sep="\t", keep_default_na=False, **as_written)
-        shown = bench.readable(table) if name == "step" else table
-        page = filled(page, name, shown.to_markdown(index=False, disable_numparse=True))
+        page = filled(page, name, bench_table(table) if name == "step" else figure_table(table))
     PAGE.write_text(page, encoding="utf-8")
 
 

@@ -64,11 +64,8 @@ def measure(folder, times):
     return [
         Figure(f"{name}: jobs", jobs, ""),
         Figure(f"{name}: dry run", dry.wall, "s", at_most=BARS[times]),
-        Figure(f"{name}: processor", dry.cpu, "s"),
         Figure(f"{name}: memory", dry.memory, "MiB"),
         Figure(f"{name}: run of what is finished", second.wall, "s", at_most=BARS[times]),
-        Figure(f"{name}: processor", second.cpu, "s"),
-        Figure(f"{name}: memory", second.memory, "MiB"),
         Figure(f"{name}: dry run after a change of all trainings", other.wall, "s"),
     ]
 

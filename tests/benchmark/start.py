@@ -49,7 +49,6 @@ def start(checkout, script, until):
     return {
         "rule": note.rule,
         "wall": note.wall(until),
-        "cpu": note.cpu(until),
         "imports_cpu": note.imports(until),
     }
 
@@ -71,7 +70,6 @@ def measure(times):
         for rule, row in table.iterrows()
         for figure in (
             Figure(f"{rule}: until {PLACES[UNTIL[rule]]}", row.wall, "s", at_most=BAR),
-            Figure("of these, processor", row.cpu, "s"),
             Figure("of these, loading modules", row.imports_cpu, "s"),
         )
     ]

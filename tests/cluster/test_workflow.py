@@ -88,10 +88,10 @@ def test_a_cancelled_job_is_run_again(cluster, longer, undisturbed, seen):
     assert "failed and is tried again" in printed(longer)
     assert int(re.search(r"resuming after epoch (\d+)", log_of_student(longer))[1]) >= 1
     assert result_hashes(longer) == undisturbed
-    seen("run again from its checkpoint; the whole run ends complete, every result equal")
+    seen("resumed from its checkpoint; all results equal")
 
 
-@pytest.mark.fault(LOST, "a node and all that runs on it killed while a student trains there")
+@pytest.mark.fault(LOST, "a node is killed while a student trains there")
 def test_the_jobs_of_a_lost_node_run_on_another(cluster, longer, undisturbed, seen):
     process, job = start_training(cluster, longer)
     try:
@@ -104,7 +104,7 @@ def test_the_jobs_of_a_lost_node_run_on_another(cluster, longer, undisturbed, se
     assert ended.node not in ("", job.node)
     assert int(re.search(r"resuming after epoch (\d+)", log_of_student(longer))[1]) >= 1
     assert result_hashes(longer) == undisturbed
-    seen("run again on the other node from its checkpoint; the whole run ends complete and equal")
+    seen("resumed on the other node; all results equal")
 
 
 @pytest.mark.fault(
@@ -129,12 +129,12 @@ def test_jobs_that_outlive_snakemake_give_way_to_those_of_the_next_run(
     assert first.state == "FAILED"
     assert only_weights(result_hashes(longer)) == only_weights(undisturbed)
     seen(
-        "after `make unlock` the same command goes on from the checkpoint; the job left over from "
-        "the first run sees that and stops; equal weights"
+        "after `make unlock` the same command resumes; the first run's job notices and stops; "
+        "equal weights"
     )
 
 
-@pytest.mark.fault("memory runs out", "students that ask Slurm for 200 MB, and need more")
+@pytest.mark.fault("memory runs out", "students that ask Slurm for 200 MB and need more")
 def test_what_is_killed_for_want_of_memory_is_tried_again_with_more(
     cluster, submitted, longer, undisturbed, seen
 ):
@@ -149,9 +149,7 @@ def test_what_is_killed_for_want_of_memory_is_tried_again_with_more(
     assert {job.state for job in jobs[:-1]} <= {"OUT_OF_MEMORY", "FAILED", "CANCELLED"}
     assert len(jobs) > 1
     assert only_weights(result_hashes(longer)) == only_weights(undisturbed)
-    seen(
-        "killed by Slurm, run again with half as much again each time until it fits; equal weights"
-    )
+    seen("killed by Slurm, retried with half as much again until it fits; equal weights")
 
 
 def test_jobs_ask_for_one_gpu_where_the_configuration_says_so(cluster, submitted, longer):

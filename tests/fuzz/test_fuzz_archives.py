@@ -233,7 +233,7 @@ def test_recordings(place, seen):
         assert table is None or not proved or published == found
 
     whole_or_refused()
-    seen("refused by name, or each file as it was put in, and nothing outside of its folders")
+    seen("refused by name, or extracted unchanged; nothing outside its folders")
 
 
 def plain(*names):

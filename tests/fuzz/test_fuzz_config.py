@@ -198,7 +198,7 @@ def test_configurations(seen):
             assert all(len(found) == 1 for found in weights_of(variant, methods))
 
     refused_or_sound()
-    seen("refused with each key's path, or every student has one name of its own")
+    seen("refused with each key's path, or every student has a unique name")
 
 
 def nested(depth):

@@ -91,7 +91,7 @@ def members_asked(server):
     return [asked.partition("-")[0] for asked in server.asked(ARCHIVE)][1:]
 
 
-@pytest.mark.fault("the server misbehaves", "a real run; 500 for ever after the first recording")
+@pytest.mark.fault("the server misbehaves", "a real run; always 500 after the first recording")
 def test_run_goes_on_where_the_server_failed_once_it_is_well(downloads, seen):
     server, targets = downloads.server, downloads.tables(HOME, STREET, SCENES)
     server.faults[ARCHIVE].extend([Fault(), Fault()])
@@ -110,10 +110,10 @@ def test_run_goes_on_where_the_server_failed_once_it_is_well(downloads, seen):
     assert failed[0] in members_asked(server)
     assert all(path.endswith((ARCHIVE, f"{HOME}.meta.zip")) for path, _ in server.requests)
     seen("URL, status and tries on the terminal; other data sets are fetched")
-    seen("later, the same command fetches only what was lacking: data to the last byte")
+    seen("later, the same command fetches only the rest: data to the last byte")
 
 
-@pytest.mark.fault("Snakemake is killed", "SIGKILL of it and its jobs in the middle of a download")
+@pytest.mark.fault("Snakemake is killed", "SIGKILL to it and its jobs during a download")
 def test_killed_download_goes_on(downloads, seen):
     server, targets = downloads.server, downloads.tables(HOME)
     downloads.configure(timeout=60)
@@ -137,8 +137,8 @@ def test_killed_download_goes_on(downloads, seen):
     downloads.assert_same(HOME)
     assert first not in members_asked(server)
     assert broken in members_asked(server)
-    seen("after unlock, the same command goes on: data to the last byte")
-    seen("what was fetched is not fetched again")
+    seen("after unlock, the same command resumes: data to the last byte")
+    seen("nothing is fetched twice")
 
 
 @pytest.mark.fault("the disk is full", "a real run that downloads to a tmpfs that is too small")
@@ -163,7 +163,7 @@ def test_disk_full_in_a_download(downloads, mode, seen):
     seen("with room, the same command finishes: data to the last byte")
 
 
-@pytest.mark.fault("the disk is full", "a real run whose tables, log and features find no room")
+@pytest.mark.fault("the disk is full", "a real run without room for tables, log and features")
 def test_disk_full_in_what_follows(downloads, seen):
     features, table = "results/small/features.h5", "results/small/annotations/published.tsv"
     downloads.configure(mirror=str(downloads.server.folder))
@@ -188,7 +188,7 @@ def test_disk_full_in_what_follows(downloads, seen):
                 read_table(downloads.finished.path(path))
             )
         assert same_arrays(downloads.path("features.h5"), downloads.finished.path("features.h5"))
-    seen("StorageError on the terminal, where the log has no room too; no half file")
+    seen("StorageError on the terminal, even without room for the log; no half file")
     seen("with room, the same command finishes: the same tables and features")
 
 
@@ -223,7 +223,7 @@ def test_run_deletes_nothing_of_others(downloads, tmp_path, seen):
     seen("refused by name before the first job; nothing deleted")
 
 
-@pytest.mark.fault("bad input", "real runs; data.folder was filled by a run of other data")
+@pytest.mark.fault("bad input", "real runs; data.folder filled by a run of other data")
 def test_run_takes_no_data_of_other_runs(downloads, finished, tmp_path, seen):
     folder = tmp_path / "shared"
     shutil.copytree(finished.path("data"), folder)
@@ -255,7 +255,7 @@ def test_two_runs_do_not_fill_one_folder(downloads, tmp_path, seen):
     assert_clear(done, f"{folder} is being made by process {process.pid}")
     process.kill()
     process.wait(600)
-    seen("the second, a synthetic one too, is refused; names the first")
+    seen("the second is refused, also a synthetic one; names the first")
 
 
 def same_arrays(first, second):

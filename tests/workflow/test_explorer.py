@@ -626,9 +626,9 @@ def test_errors_of_hidden_lanes_are_passed_over(page, made, labels):
 def test_tp_fp_and_fn_are_explained_and_drawn_apart(page, made, labels):
     legend = page.inner_text(".legend")
     for words in (
-        "TP, true positive: detected, and in the reference",
-        "FP, false positive: detected, and not in the reference",
-        "FN, false negative: in the reference, and not detected",
+        "TP, true positive: detected and in the reference",
+        "FP, false positive: detected but not in the reference",
+        "FN, false negative: in the reference but not detected",
     ):
         assert words in legend
     name = choose(page, 2)

@@ -45,8 +45,8 @@ def test_the_same_command_goes_on_after_snakemake_was_killed_in_any_stage(finish
     assert done.returncode == 0, done.stdout
     assert result_hashes(fresh) == result_hashes(finished)
     seen(
-        "its jobs end with it; unlocked, the same command goes on, once for each rule; "
-        "every result equal to an undisturbed run's, and nothing else left"
+        "its jobs end too; after unlock, the same command resumes; "
+        "all results equal an undisturbed run's; no other file left"
     )
 
 
@@ -61,9 +61,7 @@ def rules_below(run, scripts):
     return {rule for rule in scripts if f".{rule}.py" in called}
 
 
-@pytest.mark.fault(
-    "a training is killed", "SIGKILL to a student's job in a real run, as by the kernel"
-)
+@pytest.mark.fault("a training is killed", "SIGKILL to a student's job in a real run")
 def test_a_student_whose_job_is_killed_goes_on_in_the_next_run(longer, undisturbed, seen):
     run = longer.start("--force", WEIGHTS)
     checkpoint = longer.path("checkpoints", "students", f"{STUDENT}.safetensors")
@@ -80,9 +78,7 @@ def test_a_student_whose_job_is_killed_goes_on_in_the_next_run(longer, undisturb
     log = longer.path("logs", "train_student", f"{STUDENT}.log").read_text()
     assert int(re.search(r"resuming after epoch (\d+)", log)[1]) >= 1
     assert only_weights(result_hashes(longer)) == only_weights(undisturbed)
-    seen(
-        "the run fails and names the job; the next one goes on from the checkpoint to equal weights"
-    )
+    seen("the run fails and names the job; the next one resumes; equal weights")
 
 
 @pytest.mark.fault("two workflows in one folder", "a second start while the first one runs")

@@ -39,7 +39,10 @@ def test_swapped_files_of_two_students_are_refused(scratch, folder, name, rule, 
     assert scratch.snakemake("--keep-going").returncode != 0
     for own, other in ((MTL, "method soft, expected mtl"), (SOFT, "method mtl, expected soft")):
         log = log_of(scratch, rule, f"{own}.log")
-        assert f"results/small/{folder}/{own}/{name} was made of something else; make it" in log
+        assert (
+            f"results/small/{folder}/{own}/{name} was made from other data or settings; make it"
+            in log
+        )
         assert f"\n  {other}\n" in log
         assert f"make it again: snakemake --force results/small/{folder}/{own}/{name} " in log
     seen("both jobs stop and name the file, whose it is, and what makes it again")
@@ -53,9 +56,12 @@ def test_features_of_another_corpus_are_refused(scratch, seen):
         store.attrs.update(sources_of(scratch.folder / "events.tsv"))
     assert scratch.snakemake().returncode != 0
     log = log_of(scratch, "make_fold/fold-1.log")
-    assert "FeatureError: results/small/features.h5 was made of something else; make it" in log
+    assert (
+        "FeatureError: results/small/features.h5 was made from other data or settings; make it"
+        in log
+    )
     assert "\n  events.tsv sha256:" in log
-    seen("the next job stops and names the file, and what makes it again")
+    seen("the next job stops and names the file and what makes it again")
 
 
 def test_a_report_of_another_configuration_is_refused_where_snakemake_notices_nothing(scratch):

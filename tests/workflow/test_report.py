@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -243,11 +245,34 @@ def test_axe_finds_nothing_serious_in_the_report(finished, opened, width, scheme
 
 @pytest.mark.slow
 @needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 420])
-def test_axe_finds_nothing_serious_in_the_explorer(explored, opened, width):
-    page = opened(explored, width)
+def test_axe_finds_nothing_serious_in_the_explorer(explored, opened, width, scheme):
+    page = opened(explored, width, scheme)
     page.wait_for_selector("#scores td")
     assert serious(page) == []
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 420])
+def test_axe_finds_nothing_serious_in_the_page_of_an_own_recording(own_page, opened, width, scheme):
+    page = opened(own_page, width, scheme)
+    page.wait_for_selector("#events td")
+    assert serious(page) == []
+
+
+@pytest.fixture(scope="module")
+def own_page(finished, tmp_path_factory):
+    """What `softscene detect --page` makes of a recording of the finished run's corpus."""
+    folder = tmp_path_factory.mktemp("own")
+    wav = next(finished.path("data").glob("*/audio/**/*.wav"))
+    program = finished.folder / "workflow_scripts/detect.py"
+    given = [sys.executable, program, wav, "--page", "--output", folder]
+    done = subprocess.run(given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / f"{wav.name}.html"
 
 
 @pytest.fixture(scope="module")

@@ -277,7 +277,7 @@ def test_a_trend_that_seeds_contradict_is_inconclusive():
     scores.loc[heavy, "f_score"] += np.tile([0.4, -0.1, 0.2], 4 * 2)
     table = judge_claims(scores, both(events_of, as_published()), list(PAPER), PUBLISHED)
     row = table[table.claim == "trend_of_alpha"].iloc[0]
-    assert (row.verdict, row.reason) == (INCONCLUSIVE, "the interval holds zero")
+    assert (row.verdict, row.reason) == (INCONCLUSIVE, "the interval includes zero")
 
 
 def test_how_many_events_soft_labels_are_best_at_is_told_of_the_means_too():
@@ -321,7 +321,7 @@ def test_an_event_that_occurs_in_no_evaluation_part_is_inconclusive():
         (0.0, 0.0008, REPRODUCED, "none of 4 methods detects it (mean F-score 0.08% or less)"),
         (0.0, 0.2, REPRODUCED, "the interval lies on the claimed side of zero"),
         (0.2, 0.1, NOT_REPRODUCED, "the interval lies on the other side of zero"),
-        (0.1, 0.1, INCONCLUSIVE, "the interval holds zero"),
+        (0.1, 0.1, INCONCLUSIVE, "the interval includes zero"),
     ],
 )
 def test_an_event_does_not_improve_where_it_is_not_detected_or_gets_worse(
@@ -429,7 +429,7 @@ def test_a_control_explains_what_it_gains_too(gain, control, rest, expected):
 @pytest.mark.parametrize(
     ("mean", "expected", "words"),
     [
-        (0.50, EXPLAINS_SOME, "explains the gain or a part of it: it gains .* not seen to gain"),
+        (0.50, EXPLAINS_SOME, "explains the gain or a part of it: it gains .* not clearly gain"),
         (0.53, EXPLAINS, "explains the gain: it gains .* is better than the teacher's"),
         (0.48, EXPLAINS_PART, "explains a part"),
         (0.44, EXPLAINS_NOT, "does not explain the gain"),
@@ -490,19 +490,21 @@ def test_a_noisy_control_with_a_third_of_the_gain_is_not_said_to_explain_it_all(
     verdict, sentence = explained(scores)
     assert verdict == EXPLAINS_SOME
     assert "(32% of the gain)" in sentence or "(33% of the gain)" in sentence
-    assert "are not seen to gain more (the interval holds zero)" in sentence
+    assert "do not clearly gain more (the interval includes zero)" in sentence
 
 
 def test_why_there_is_no_gain_to_explain_is_said():
-    start = ": inconclusive, as no gain of soft labels over one-hot scenes is seen: "
+    start = ": inconclusive, as soft labels show no clear gain over one-hot scenes: "
     verdict, sentence = explained(scores_of(MEANS, places=PLACES[:1]))
     assert verdict == INCONCLUSIVE
     assert sentence == start + "there is one pair, and so no interval."
     verdict, sentence = explained(scores_of(MEANS, places=PLACES[::3], noise=0.1))
     assert verdict == INCONCLUSIVE
-    assert sentence == (start + "the interval over folds (one seed in each) holds zero.")
+    assert sentence == (start + "the interval over folds (one seed in each) includes zero.")
     noise = np.array([0.2, -0.2] * 6)
-    assert explained(added(scores_of(MEANS), SOFT, noise))[1] == start + "the interval holds zero."
+    assert (
+        explained(added(scores_of(MEANS), SOFT, noise))[1] == start + "the interval includes zero."
+    )
     assert explained(scores_of({**MEANS, SOFT: 0.44}))[1] == (
         ": inconclusive, as soft labels are worse than one-hot scenes here."
     )
@@ -522,8 +524,8 @@ def test_what_differs_from_neither_says_why():
     verdict, sentence = explained(scores)
     assert verdict == INCONCLUSIVE
     assert sentence == (
-        ": inconclusive, as no difference is seen from one-hot scenes (the interval holds zero) or "
-        "from the teacher's soft labels (the interval holds zero)."
+        ": inconclusive, as it does not clearly differ from one-hot scenes (the interval includes "
+        "zero) or from the teacher's soft labels (the interval includes zero)."
     )
 
 

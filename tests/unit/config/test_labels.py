@@ -50,4 +50,4 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "labels.yaml")
     with pytest.raises(ConfigurationError) as caught:
         read_labels(tmp_path / "labels.yaml")
-    assert str(caught.value).endswith("labels.yaml is no file, but a named pipe")
+    assert str(caught.value).endswith("labels.yaml is a named pipe, not a file")

@@ -96,7 +96,7 @@ def test_a_truncated_feature_file_is_named_with_what_makes_it_again(features, se
         features.write_bytes(content[:length])
         with pytest.raises(FeatureError, match=REMAKE):
             read_all(features)
-    seen("noticed before use, named, with the command that makes it again")
+    seen("named before use, with the command that makes it again")
 
 
 @pytest.mark.fault(HDF5, "a byte of the features flipped, at 200 places of features.h5")
@@ -116,7 +116,7 @@ def test_a_flipped_byte_of_the_features_is_noticed_or_changes_nothing(features, 
             assert scene == other
             assert np.array_equal(values, others)
     assert noticed > 150
-    seen("noticed by its checksum, or in a byte that means nothing: no other value is ever read")
+    seen("noticed by its checksum, or without effect: no other value is read")
 
 
 @pytest.mark.fault(HDF5, "features.h5 made with another hop, FFT, band count or window")
@@ -133,7 +133,7 @@ def test_features_of_other_parameters_are_named_with_both(features, name, value,
         del store.attrs[name]
     with pytest.raises(FeatureError, match=f"{name} is missing, expected"):
         read_all(features)
-    seen("noticed before use, named with both values and the command that makes it again")
+    seen("named before use, with both values and the command that makes it again")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_damaged_probabilities_are_named_with_what_makes_them_again(probabilitie
         probabilities.write_bytes(probabilities.read_bytes()[:-1000])
     with pytest.raises(FeatureError, match=r"snakemake --force .*probabilities\.h5"):
         load_probabilities(probabilities, ["a", "b"] if damage == "lacking" else ["a"], {})
-    seen("noticed before use, named, with the command that makes it again")
+    seen("named before use, with the command that makes it again")
 
 
 @pytest.mark.fault(HDF5, "each byte of probabilities.h5 flipped, one by one")
@@ -174,7 +174,7 @@ def test_a_flipped_byte_of_probabilities_is_noticed_or_changes_nothing(probabili
         assert found[1] == hop, place
         assert np.array_equal(found[0]["a"], expected["a"]), place
     assert noticed > 4000, "the values alone have as many bytes"
-    seen("noticed, or in a byte that means nothing: no other value or hop is ever read")
+    seen("noticed, or without effect: no other value or hop is read")
 
 
 @pytest.mark.fault("a result is damaged", "a letter, a gap or an infinity in the soft labels")
@@ -185,7 +185,7 @@ def test_soft_labels_that_are_no_numbers_are_named(tmp_path, cell, seen):
     table = read_table(path)[["clip", "recording", "start"]]
     with pytest.raises(FeatureError, match=r"clip 1 .*snakemake --force .*soft_labels\.tsv"):
         read_soft_labels(path, table, ("home",))
-    seen("noticed before use, with file and clip, and the command that makes it again")
+    seen("named before use, with clip and the command that makes it again")
 
 
 @pytest.mark.fault("a result is damaged", "a byte of a weights file flipped, or its end cut off")
@@ -201,7 +201,7 @@ def test_damaged_weights_are_named_with_what_makes_them_again(tmp_path, damage, 
         path.write_bytes(content if damage == "flipped" else content[:-5])
     with pytest.raises(TrainingError, match=r"snakemake --force .*weights\.safetensors"):
         load_network(torch.nn.Linear(3, 2), path, CPU, {})
-    seen("noticed before use, named, with the command that makes it again")
+    seen("named before use, with the command that makes it again")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe", b'a\tb\n1\t2\t3\n4\t"5\n'])
@@ -240,7 +240,9 @@ def test_files_of_another_student_or_corpus_are_named_with_both(tmp_path, seen):
     for name, other in {"method": "mtl", "fold": "2", "seed": "1", "events.tsv": "cc"}.items():
         save(own | {name: other})
         for path, read in readers.items():
-            with pytest.raises(SoftSceneError, match=f"else; make .* --force {path} ") as caught:
+            with pytest.raises(
+                SoftSceneError, match=f"data or settings; make .* --force {path} "
+            ) as caught:
                 read()
             assert caught.value.problems == (f"{name} {other}, expected {own[name]}",)
     save({})
@@ -250,7 +252,7 @@ def test_files_of_another_student_or_corpus_are_named_with_both(tmp_path, seen):
         assert caught.value.problems[0] == "method is missing, expected soft"
     save(own)
     assert [path.read_bytes() for path in readers] == content
-    seen("refused by its name, with what it is of and what was expected")
+    seen("refused by name, with what it holds and what was expected")
 
 
 @pytest.mark.fault(HDF5, "features.h5 made of other recordings or of another list of events")
@@ -276,7 +278,7 @@ def test_features_of_other_data_are_named(features, tmp_path, seen):
             read_all(features, sources_of(events, tables))
         assert len(caught.value.problems) == 1
         path.write_text(path.name)
-    seen("noticed before use, named with both checksums and the command that makes it again")
+    seen("named before use, with both checksums and the command that makes it again")
 
 
 @pytest.mark.fault("a result is damaged", "NaN or infinity in features, probabilities, weights")
@@ -352,7 +354,7 @@ def test_files_that_another_program_has_locked_are_read(features, probabilities,
                 h5py.File(path, "r")
             read()
             other.stdin.close()
-    seen("read: nobody writes to a finished file, and no lock is asked for")
+    seen("read; no lock is needed")
 
 
 NO_LOCKS = """
@@ -386,7 +388,7 @@ def test_files_are_read_where_there_are_no_locks(probabilities, tmp_path, seen):
         env={**os.environ, "LD_PRELOAD": str(library)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert made.stdout.split("\n")[:2] == [str(errno.ENOLCK), "(50, 25)"]
-    seen("read, as no lock is asked for")
+    seen("read; no lock is needed")
 
 
 @pytest.mark.fault(
@@ -403,4 +405,4 @@ def test_a_file_that_cannot_be_reached_need_not_be_made_again(name, tmp_path, se
     reason = os.strerror(errno.ELOOP)
     assert f"the operating system does not let {path} be read ({reason}), so" in message
     assert "may be intact" in message
-    seen("its cause is named, and nothing is thrown away")
+    seen("the cause is named; nothing is deleted")

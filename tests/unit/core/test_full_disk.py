@@ -113,7 +113,7 @@ def write_probabilities(disk, seconds):
 
 
 @pytest.mark.fault(
-    "the disk is full", "features, HDF5, weights, a table or a text for a tmpfs that is too small"
+    "the disk is full", "features, HDF5, weights, a table or text on a tmpfs that is too small"
 )
 @pytest.mark.parametrize(
     "write", [write_features, write_probabilities, write_weights, write_rows, write_words]
@@ -130,8 +130,8 @@ def test_file_that_does_not_fit_leaves_the_old_one(tmp_path, write, seen):
         disk.resize("4m")
         write(disk.folder, 8)
         assert (disk.folder / "x").stat().st_size > 64_000
-    seen("StorageError with file and free space; the old file as before and nothing beside it")
-    seen("written once there is room")
+    seen("StorageError with file and free space; the old file unchanged, no other left")
+    seen("with room, written")
 
 
 def test_hdf5_files_are_whole_and_others_are_none(tmp_path):
@@ -227,9 +227,7 @@ def run_script(log, output):
     )  # fmt: skip
 
 
-@pytest.mark.fault(
-    "the disk is full", "a job's log on a tmpfs without room, or without a file more"
-)
+@pytest.mark.fault("the disk is full", "a job's log on a tmpfs without space, or without inodes")
 @pytest.mark.parametrize(("size", "unwritten"), [("16k", "output"), ("16k,nr_inodes=1", "log")])
 def test_job_whose_log_is_on_the_full_disk_says_it_on_the_terminal(tmp_path, size, unwritten, seen):
     with small_disk(tmp_path / "disk", size) as disk:
@@ -239,7 +237,7 @@ def test_job_whose_log_is_on_the_full_disk_says_it_on_the_terminal(tmp_path, siz
     path = tmp_path / "disk" / unwritten
     assert line.startswith(f"StorageError: {FULL}, or a quota on it: {path} could not be written")
     assert done.stdout == ""
-    seen("StorageError alone on the terminal; neither traceback nor noise of logging")
+    seen("only StorageError on the terminal; no traceback")
 
 
 def test_job_whose_log_has_room_says_it_there(tmp_path):

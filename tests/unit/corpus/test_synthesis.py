@@ -462,7 +462,7 @@ def test_faults_of_a_given_folder_are_all_named(corpus, tmp_path):
     assert str(raised.value).count("is missing") == 8
     (tmp_path / "crossvaridation").mkdir()
     os.mkfifo(tmp_path / LISTS[1])
-    with pytest.raises(AnnotationError, match=f"{LISTS[1]} is no file, but a named pipe"):
+    with pytest.raises(AnnotationError, match=f"{LISTS[1]} is a named pipe, not a file"):
         plan_given(tmp_path, LABELS, SCENES)
     (tmp_path / LISTS[1]).unlink()
     for name in LISTS[1:]:

@@ -226,7 +226,10 @@ def test_rows_of_tut_about_another_recording_are_named_with_their_line(tmp_path)
     with pytest.raises(AnnotationError) as caught:
         read_tut(tmp_path, "TUT", ["TUT/audio/street/a1.wav", "TUT/audio/street/none.wav"])
     message = str(caught.value)
-    assert "TUT/meta/street/a1.ann, line 2: audio/street/a1.wav of 'street' expected" in message
+    assert (
+        "TUT/meta/street/a1.ann, line 2: expected audio/street/a1.wav of 'street', found "
+        "audio/street/a2.wav of 'street'" in message
+    )
     assert "TUT/meta/street/a1.ann, line 3: onset, offset and event label expected" in message
     assert "TUT/meta/street/none.ann cannot be read" in message
     assert len(message.splitlines()) == 4
@@ -293,7 +296,7 @@ def test_tuts_lists_that_say_the_same_leave_no_trace(tmp_path):
         (LIST_A, b"0\t1\tdishes\n\n0.5\t1\tdish", 3, "unknown event label"),
         (LIST_A, b"3\t2\tdishes\n0\t1\tdishes\n", 1, "offset 2.0 s lies before onset"),
         (LIST_A, b"0\t1\tdishes\n0\t99\tdishes\n", 2, "beyond the recording's end"),
-        (LIST_B, b"audio/home/a.wav\thome\t0\t1\tdishes\tm\n", 1, "is about audio/home/a.wav"),
+        (LIST_B, b"audio/home/a.wav\thome\t0\t1\tdishes\tm\n", 1, "found audio/home/a.wav"),
         (META, None, None, "meta.txt cannot be read"),
         (META, b"audio/o_0_30.wav\thome\n", None, "says 'home', 'office' expected"),
         (META, b"audio/x_0_30.wav\tbus\n", None, "says None, 'office' expected"),
@@ -413,16 +416,16 @@ def test_a_recording_that_loses_all_its_rows_stays_without_events_or_leaves_alou
     assert [
         (row.line, row.recording, row.action, row.reason[40:]) for row in lost.itertuples()
     ] == [
-        (2, "a.wav", "changed", "it stays, without events"),
-        (6, "x.wav", "dropped", "it leaves the list"),
-        (3, "b.wav", "changed", "it stays, without events"),
-        (5, "c.wav", "dropped", "it leaves the list"),
+        (2, "a.wav", "changed", "it is kept without events"),
+        (6, "x.wav", "dropped", "it is removed from the list"),
+        (3, "b.wav", "changed", "it is kept without events"),
+        (5, "c.wav", "dropped", "it is removed from the list"),
     ]
     dropped = audit[(audit.action == "dropped") & audit.event.notna()]
     assert sorted(dropped.line) == [2, 3, 4, 5, 6, 8]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}, line {line}: {name}, 'dishes': all rows of the recording were dropped: it leaves "
-        "the list"
+        f"{path}, line {line}: {name}, 'dishes': all rows of the recording were dropped: it is "
+        "removed from the list"
         for line, name in ((6, "x.wav"), (5, "c.wav"))
     ]
 
@@ -441,6 +444,6 @@ def test_a_recording_of_which_tut_lists_no_event_stays_in_the_merged_list(tmp_pa
     assert listed(merged) == [(name, "-", "-"), ("o/b", 0.0, "fan")]
     (row,) = audit.itertuples()
     assert (row.action, row.recording) == ("changed", name)
-    assert row.reason == "TUT lists no events of the recording: it stays"
+    assert row.reason == "TUT lists no events for the recording: it is kept"
     differing = compare(merged, published, 0.0)
     assert list(differing.reason) == ["not in TUT's own list"]

@@ -293,7 +293,7 @@ def test_whole_archive_is_deleted_before_the_next_is_fetched(place, server):
     assert server.asked(FIRST) == []  # its members were kept
 
 
-@pytest.mark.fault("Snakemake is killed", "half an archive lies where a killed download was")
+@pytest.mark.fault("Snakemake is killed", "half an archive left by a killed download")
 def test_leftovers_of_killed_downloads_are_removed(place, server, seen):
     leftover = place.cache / DATA / "audio" / f"{FIRST}.whole" / "tmp_killed"
     leftover.parent.mkdir(parents=True)
@@ -301,7 +301,7 @@ def test_leftovers_of_killed_downloads_are_removed(place, server, seen):
     with pytest.raises(DownloadError):
         place.fetch([name(0)], quick(mode="full"), **{FIRST: {"md5": "0" * 32}})
     assert not leftover.exists()
-    seen("removed with the next download")
+    seen("deleted by the next download")
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "{}/"])

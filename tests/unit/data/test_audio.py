@@ -192,5 +192,5 @@ def test_samples_far_above_full_scale_are_used_with_one_warning(tmp_path, caplog
 
 def test_pipes_and_devices_are_no_recordings(tmp_path):
     os.mkfifo(tmp_path / "a.wav")
-    assert "is no file, but a named pipe" in refusal(tmp_path / "a.wav")
-    assert "is no file, but a device" in refusal("/dev/zero")
+    assert "is a named pipe, not a file" in refusal(tmp_path / "a.wav")
+    assert "is a device, not a file" in refusal("/dev/zero")

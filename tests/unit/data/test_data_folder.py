@@ -105,7 +105,7 @@ def test_what_lies_there_by_hand_is_named_and_left(folder, seen):
     folder.refuses(*words, remade=folder.made)
     folder.refuses(remade=folder.made[:1])
     folder.refuses()
-    seen("refused with every folder by its name, before the first job; nothing deleted")
+    seen("refused before the first job, naming every folder; nothing deleted")
 
 
 def test_folder_that_comes_by_hand_later_is_refused(filled):
@@ -116,7 +116,7 @@ def test_folder_that_comes_by_hand_later_is_refused(filled):
     assert filled.refuses(audio, remade=filled.made).count("\n") == 1
 
 
-@pytest.mark.fault("bad input", "a user's own files in what a run has downloaded")
+@pytest.mark.fault("bad input", "a user's own files in a downloaded folder")
 @pytest.mark.parametrize("chosen", [True, False])
 def test_files_put_to_ours_later_are_not_deleted(filled, chosen, seen):
     annotations, audio, _ = filled.folders
@@ -130,7 +130,7 @@ def test_files_put_to_ours_later_are_not_deleted(filled, chosen, seen):
         remade=filled.made, chosen=chosen,
     )  # fmt: skip
     assert said.count("\n") == 3
-    seen("refused with every such file by its name where it would be deleted; else left alone")
+    seen("refused, naming every file that would be deleted; else left alone")
 
 
 def test_table_of_others_is_not_deleted(folder):
@@ -162,7 +162,7 @@ def test_identity_is_what_the_data_are_and_not_where_from(folder, tmp_path):
     assert synthetic(seconds={"home": 13.0}) != synthetic(3)
 
 
-@pytest.mark.fault("bad input", "a data.folder that a run of other data has filled")
+@pytest.mark.fault("bad input", "a data.folder filled by a run of other data")
 @pytest.mark.parametrize("made", [True, False])
 def test_other_data_are_refused(filled, made, seen):
     remade = filled.made if made else ()

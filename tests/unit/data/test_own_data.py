@@ -227,11 +227,11 @@ def test_what_is_no_file_is_refused_and_not_waited_for(data):
     (data / "audio" / "b0.wav").unlink()
     for name in ("audio/b0.wav", "pipe"):
         os.mkfifo(data / name)
-    assert "line 6: b0.wav: is no file, but a named pipe" in complaint(data)
-    assert f"{data}/pipe is no file, but a named pipe" in complaint(data, data / "pipe")
+    assert "line 6: b0.wav: is a named pipe, not a file" in complaint(data)
+    assert f"{data}/pipe is a named pipe, not a file" in complaint(data, data / "pipe")
     assert refused(data, annotations="pipe", folds="pipe") == [
-        "data.own.annotations: pipe is no file, but a named pipe",
-        "data.own.folds: pipe is no file, but a named pipe",
+        "data.own.annotations: pipe is a named pipe, not a file",
+        "data.own.folds: pipe is a named pipe, not a file",
     ]
 
 
@@ -252,7 +252,7 @@ def test_recordings_without_events_are_in_the_folds_and_stay(data):
     assert list(zip(audit.recording, audit.action, audit.reason, strict=True)) == [
         ("b4.wav", "dropped", "zero length"),
         ("b4.wav", "changed",
-         "all rows of the recording were dropped: it stays, without events"),
+         "all rows of the recording were dropped: it is kept without events"),
     ]  # fmt: skip
     (known, unseen), (second, other) = parts_of(data, 1), parts_of(data, 2)
     assert known | unseen == second | other == unseen | other == set(events.recording)

@@ -957,7 +957,9 @@ def test_no_detector_is_made_of_another_student_or_of_numbers_that_are_none(tmp_
     student = student_files(tmp_path, 0, NAMES[0], True, labels)
     export(student)
     other = dataclasses.replace(student, origin={**student.origin, "fold": "2"})
-    with pytest.raises(ResultError, match=r"(?s)weights.* was made of something else.*fold 1, exp"):
+    with pytest.raises(
+        ResultError, match=r"(?s)weights.* was made from other data or settings.*fold 1, exp"
+    ):
         export(other)
     path = Path(student.thresholds)
     path.write_text(path.read_text().replace("\t0.5\t", "\t0.5\tu", 1))

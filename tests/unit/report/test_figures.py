@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ from softscene.config.reading import read_yaml
 from softscene.config.study import with_controls
 from softscene.config.variants import choose_variants, variants_of
 from softscene.core.tsv import write_table
+from softscene.report import style
 from softscene.report.figures import (
     StudentHistory,
     line_look,
@@ -394,3 +397,95 @@ def test_no_text_is_under_8_points(demo_histories, tmp_path, drawn):
         texts = [text for text in figure.findobj(plt.Text) if text.get_text()]
         assert min(text.get_fontsize() for text in texts) >= 8
         assert figure.get_figwidth() * 25.4 <= 88
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [0.93, 0.87],
+        [0.4, 0.22],
+        [1.99, 1.01],
+        [3e-3, 2.2e-3],
+        [0.5, 0.5],
+        [1.2, 0.1],
+        [1.0, 2e-3],
+        [9.0, 1e-6],
+    ],
+)
+def test_every_axis_of_a_loss_has_two_labelled_ticks(losses, tmp_path, drawn):
+    """Also where no 1, 2 or 5 of a decade is in it, and for each of three panels that share it."""
+    for name, values in {"a": losses, "b": losses[::-1]}.items():
+        table = pd.DataFrame({"epoch": [1, 2], "event_loss": values, "scene_loss": values})
+        write_table(table, tmp_path / name)
+    students = [StudentHistory(f"Soft {i}", "soft", [tmp_path / "a"]) for i in range(9)]
+    figure, _ = drawn(plot_learning_curves, students, [])
+    assert [axes.get_ylabel()[:13] for axes in figure.axes] == ["Event loss E1"] * 3 + [
+        "Scene loss E3"
+    ] * 3
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        inside = [
+            label
+            for value, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+            if low <= value <= high and label.get_text()
+        ]
+        assert len({label.get_text() for label in inside}) >= 2
+        for label in inside:
+            value = float(label.get_text().replace("\N{MINUS SIGN}", "-"))
+            assert value == pytest.approx(label.get_position()[1], rel=1e-5)
+        assert_apart(inside)
+
+
+def installed_font(path, family):
+    """Write a font with a square for 家, which DejaVu Sans lacks."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((0, 900), (900, 900), (900, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    square = pen.glyph()
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder([".notdef", "house"])
+    font.setupCharacterMap({ord("家"): "house"})
+    font.setupGlyf({".notdef": square, "house": square})
+    font.setupHorizontalMetrics({".notdef": (1000, 0), "house": (1000, 0)})
+    font.setupHorizontalHeader(ascent=900, descent=-100)
+    font.setupNameTable({"familyName": family, "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(path)
+
+
+def test_signs_that_dejavu_lacks_come_from_the_next_font_that_is_installed(
+    tmp_path, monkeypatch, recwarn, caplog
+):
+    def drawn_name():
+        with plt.style.context([*style.STYLE[:2], {"font.family": style.fonts()}]):
+            figure = Figure()
+            figure.text(0, 0, "a 家")
+            FigureCanvasAgg(figure).draw()
+        told = [str(warning.message) for warning in recwarn.list]
+        recwarn.clear()
+        return told
+
+    monkeypatch.setattr(
+        style.fontManager,
+        "ttflist",
+        [font for font in style.fontManager.ttflist if font.name == "DejaVu Sans"],
+    )
+    assert style.fonts() == ["DejaVu Sans"]
+    assert "missing from font" in " ".join(drawn_name())
+    installed_font(tmp_path / "font.ttf", "Noto Sans CJK JP")
+    style.fontManager.addfont(tmp_path / "font.ttf")
+    assert style.fonts() == ["DejaVu Sans", "Noto Sans CJK JP"]
+    assert drawn_name() == []
+    assert not caplog.records
+
+
+def test_fonts_that_are_not_installed_cause_no_warning(histories, drawn, recwarn, caplog):
+    """A machine has few of the fonts."""
+    (families,) = (each["font.family"] for each in style.STYLE if isinstance(each, dict))
+    assert families[0] == "DejaVu Sans"
+    drawn(plot_learning_curves, *histories)
+    assert not recwarn.list
+    assert not caplog.records

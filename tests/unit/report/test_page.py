@@ -253,7 +253,8 @@ def test_a_synthetic_corpus_is_named_once_and_first(study):
     told = "Synthetic corpus: no verdict here is about the paper's data."
     assert page.text.removeprefix(page.title).strip().startswith(told)
     assert page.text.replace("synthetic none", "").lower().count("synthetic") == 2, "with the title"
-    assert "Does the paper's main claim hold on generated sound?" in page.text
+    assert "Does the paper's main claim hold on this corpus?" in page.text
+    assert "generated" not in page.text, "another word for the same"
     html = (study[0] / "report.html").read_text(encoding="utf-8")
     assert '@bottom-center { content: "Synthetic corpus: says nothing of the paper"' in html
 

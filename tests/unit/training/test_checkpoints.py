@@ -87,7 +87,7 @@ def test_a_training_killed_in_any_epoch_ends_in_the_same_bits(kind, clips, tmp_p
         epoch = (step - 1) // STEPS
         assert any(f"resuming after epoch {epoch}," in m for m in caplog.messages) == (epoch > 0)
         assert results(folder) == results(whole)
-    seen("goes on after the last whole epoch; weights and history equal to the last bit")
+    seen("resumes after the last whole epoch; bit-identical weights and history")
 
 
 @pytest.mark.fault("a training is killed", "SIGKILL again and again, once in each epoch")
@@ -99,10 +99,10 @@ def test_a_training_killed_many_times_ends_in_the_same_bits(clips, tmp_path, see
         assert len(json.loads(facts["history"])) == epoch
     run("soft", clips, tmp_path / "killed")
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
-    seen("an epoch further each time; weights and history equal to the last bit")
+    seen("one epoch further each time; bit-identical weights and history")
 
 
-@pytest.mark.fault("the disk is full", "a tmpfs with room for one checkpoint and not for two")
+@pytest.mark.fault("the disk is full", "a tmpfs with room for only one checkpoint")
 def test_a_training_goes_on_when_there_is_room_for_its_checkpoints_again(clips, tmp_path, seen):
     run("mtl", clips, tmp_path / "whole")
     size = (tmp_path / "whole/checkpoint.safetensors").stat().st_size
@@ -115,7 +115,7 @@ def test_a_training_goes_on_when_there_is_room_for_its_checkpoints_again(clips, 
         disk.resize("10m")
         run("mtl", clips, disk.folder)
         assert results(disk.folder) == results(tmp_path / "whole")
-    seen("named, with what is free; the checkpoint before stays; with room again, equal weights")
+    seen("named, with free space; the previous checkpoint is kept; with room, equal weights")
 
 
 def test_a_checkpoint_that_was_not_used_would_be_seen(clips, tmp_path):
@@ -142,7 +142,7 @@ def test_another_trainings_checkpoint_is_not_gone_on_from(clips, tmp_path, caplo
     run("crnn", clips, tmp_path / "whole", **changes)
     run("crnn", clips, tmp_path)
     run("crnn", clips, tmp_path, **changes)
-    assert f"is of another training ({named}); this one starts anew" in caplog.text
+    assert f"is of another training ({named}); this one starts from the beginning" in caplog.text
     assert results(tmp_path) == results(tmp_path / "whole")
 
 
@@ -165,9 +165,9 @@ def test_a_training_with_a_damaged_checkpoint_starts_anew(clips, tmp_path, caplo
     path.write_bytes({"facts": content, "cut": content[:-10], "empty": b""}[damage])
     run("crnn", clips, tmp_path)
     assert str(path) in caplog.text
-    assert "the training starts anew" in caplog.text
+    assert "the training starts from the beginning" in caplog.text
     assert results(tmp_path) == results(tmp_path / "whole")
-    seen("noticed, named in the log, not used: the training starts anew, to the same bits")
+    seen("named in the log, not used; the training starts from the beginning: same bits")
 
 
 @pytest.mark.fault(DAMAGED, "a byte of a checkpoint flipped, at 300 places of header and tensors")
@@ -191,7 +191,7 @@ def test_a_flipped_byte_of_a_checkpoint_is_noticed(clips, tmp_path, seen):
         assert facts == whole[1], place
         assert digest(tensors) == digest(whole[0]), place
     assert noticed > 280
-    seen("noticed, or without any effect on what is read")
+    seen("noticed, or without effect")
 
 
 def test_of_two_jobs_of_one_training_the_later_one_goes_on(clips, tmp_path):

@@ -46,9 +46,9 @@ def complaint(methods):
 def test_code_that_is_no_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "mine.py")
     said = complaint({"mine": {"scene_loss": "hard", "code": str(tmp_path / "mine.py")}})
-    assert f"methods.mine.code: {tmp_path}/mine.py is no file, but a named pipe" in said
+    assert f"methods.mine.code: {tmp_path}/mine.py is a named pipe, not a file" in said
     said = complaint({"mine": {"scene_loss": "hard", "code": "/dev/zero"}})
-    assert "methods.mine.code: /dev/zero is no file, but a device" in said
+    assert "methods.mine.code: /dev/zero is a device, not a file" in said
 
 
 @pytest.mark.parametrize(

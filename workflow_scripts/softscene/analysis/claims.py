@@ -116,8 +116,8 @@ STUDENTS = (CRNN, LIGHT, HEAVY, SOFT)  # those of Tables 3 and 4
 OF_TABLE3 = (
     Claim(
         "soft_over_hard",
-        "MTL gets better with soft scene labels (beta = 1, T = 1) than it is with one-hot ones at "
-        "their best published weight (alpha = 0.0001).",
+        "MTL with soft scene labels (beta = 1, T = 1) is better than with one-hot ones at their "
+        "best published weight (alpha = 0.0001).",
         "soft vs one-hot",
         SOFT,
         LIGHT,
@@ -447,7 +447,7 @@ def _reason(found: Estimate, wanted: int) -> str:
         return f"the interval over folds (one seed in each) lies {where}"
     folds = {
         found.side(): "also with folds as the unit, so it is expected for other recordings too",
-        0: "with folds as the unit the interval holds zero: other recordings may differ",
+        0: "with folds as the unit the interval includes zero: other recordings may differ",
     }
     if np.isnan(found.fold_low):
         return f"the interval lies {where}; this says nothing about other recordings"
@@ -462,8 +462,8 @@ def _unseen(found: Estimate) -> str:
         where = "in each fold " if found.has_seeds and found.folds > 1 else ""
         return f"{where}all differences are equal, so there is no interval"
     if not found.has_seeds:
-        return "the interval over folds (one seed in each) holds zero"
-    return "the interval holds zero"
+        return "the interval over folds (one seed in each) includes zero"
+    return "the interval includes zero"
 
 
 def _find(variants: Sequence[Variant], wanted: Student) -> Variant | None:
@@ -584,21 +584,21 @@ def _explained(verdict: str, sides: Sequence[int], asked: Sequence[Estimate], sh
         return ": inconclusive, as soft labels are worse than one-hot scenes here"
     if sides[0] == 0:
         why = _unseen(gain)
-        return f": inconclusive, as no gain of soft labels over one-hot scenes is seen: {why}"
+        return f": inconclusive, as soft labels show no clear gain over one-hot scenes: {why}"
     if verdict == INCONCLUSIVE:
         return (
-            f": inconclusive, as no difference is seen from one-hot scenes "
+            f": inconclusive, as it does not clearly differ from one-hot scenes "
             f"({_unseen(control)}) or from the teacher's soft labels ({_unseen(rest)})"
         )
     gained = f"it gains over one-hot scenes too ({share:.0%} of the gain)"
     why = {
         EXPLAINS: f"{gained}, and is better than the teacher's soft labels",
-        EXPLAINS_SOME: f"{gained}, and the teacher's soft labels are not seen to gain more "
+        EXPLAINS_SOME: f"{gained}, and the teacher's soft labels do not clearly gain more "
         f"({_unseen(rest)})",
         EXPLAINS_PART: f"{gained}, and the teacher's soft labels gain more",
         EXPLAINS_NOT: "it is worse than one-hot scenes"
         if sides[1] == -1
-        else "it is not seen to gain over one-hot scenes, and the teacher's soft labels are better "
-        "than it",
+        else "it does not clearly gain over one-hot scenes, and the teacher's soft labels are "
+        "better than it",
     }
     return f" {verdict}: {why[verdict]}"

@@ -71,7 +71,7 @@ class Estimate:
 
 
 def side_of(low: float, high: float) -> int:
-    """Side of zero on which an interval lies: 1, -1; 0 if it holds zero or is NaN."""
+    """Side of zero on which an interval lies: 1, -1; 0 if it includes zero or is NaN."""
     return int(low > 0) - int(high < 0)
 
 

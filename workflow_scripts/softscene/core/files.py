@@ -237,4 +237,4 @@ def other_than_file(path: str | Path) -> str | None:
     except (OSError, ValueError):
         return None
     kind = _KINDS.get(stat.S_IFMT(mode))
-    return kind and f"is no file, but {kind}"
+    return kind and f"is {kind}, not a file"

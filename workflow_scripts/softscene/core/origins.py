@@ -57,7 +57,7 @@ def require_facts(
     if not other:
         return
     reason = (
-        "was made of something else"
+        "was made from other data or settings"
         if all(name in made for name in expected)
         else "was made by another version of the workflow"
     )

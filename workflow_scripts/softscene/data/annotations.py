@@ -201,11 +201,11 @@ def _drop(
     stays = first & np.array([known(row) for row in _rows(table)], bool)
     leaves = table[first & ~stays]
     for row in _rows(leaves):
-        logger.warning("%s", _describe(row, f"{LOST}: it leaves the list"))
+        logger.warning("%s", _describe(row, f"{LOST}: it is removed from the list"))
     audits = [
         _audit("dropped", table[dropped], reason),
-        _audit("changed", table[stays].assign(**EMPTY), f"{LOST}: it stays, without events"),
-        _audit("dropped", leaves.assign(**EMPTY), f"{LOST}: it leaves the list"),
+        _audit("changed", table[stays].assign(**EMPTY), f"{LOST}: it is kept without events"),
+        _audit("dropped", leaves.assign(**EMPTY), f"{LOST}: it is removed from the list"),
     ]
     table = table.assign(**{name: table[name].mask(stays) for name in EMPTY})
     return table[~dropped | stays], pd.concat(audits)
@@ -337,7 +337,7 @@ def merge(
     merged = pd.concat(parts, ignore_index=True)
     silent = published.drop_duplicates("recording").assign(**EMPTY)
     silent = silent[~silent.recording.isin(merged.recording)]
-    audits.append(_audit("changed", silent, "TUT lists no events of the recording: it stays"))
+    audits.append(_audit("changed", silent, "TUT lists no events for the recording: it is kept"))
     merged = pd.concat([merged, silent], ignore_index=True)
     place = merged.recording.map(order)
     merged = merged.iloc[np.lexsort((merged.onset, place))].reset_index(drop=True)

@@ -232,7 +232,7 @@ def _is_chained(path: str | Path) -> bool:
 
 def _why_empty(path: str | Path, form: str) -> str:
     """Say in words why a file's header announces no sound."""
-    left = _behind_data(path) if form in WAV else 0
+    left = _after_data(path) if form in WAV else 0
     if not left:
         return "holds no sound"
     return (
@@ -241,7 +241,7 @@ def _why_empty(path: str | Path, form: str) -> str:
     )
 
 
-def _behind_data(path: str | Path) -> int:
+def _after_data(path: str | Path) -> int:
     """Bytes after the header of a WAV's ``data`` chunk; 0 if it has no such chunk."""
     with Path(path).open("rb") as file:
         file.seek(12)

@@ -90,7 +90,7 @@ def _fault(item: "MetaDataItem | None", recording: PurePosixPath) -> str | None:
         return "onset, offset and event label expected"
     own, scene = str(PurePosixPath(*recording.parts[1:])), recording.parent.name
     if item.get("filename", own) != own or item.get("scene_label", scene) != scene:
-        return f"{own} of {scene!r} expected, is about {item.filename} of {item.scene_label!r}"
+        return f"expected {own} of {scene!r}, found {item.filename} of {item.scene_label!r}"
     return None
 
 

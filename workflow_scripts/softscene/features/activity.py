@@ -36,8 +36,8 @@ def activity(
     """
     active = np.zeros(shape, dtype=bool)
     first = np.floor(onsets / resolution).astype(int)
-    behind = np.ceil(offsets / resolution).astype(int)
-    for start, stop, event in zip(first, behind, classes, strict=True):
+    after = np.ceil(offsets / resolution).astype(int)
+    for start, stop, event in zip(first, after, classes, strict=True):
         active[start:stop, event] = True
     return active
 

@@ -40,6 +40,17 @@ CELL = 7  # points of the texts in Table 1's cells
 Paths = Mapping[str, str | Path]
 
 
+class LossLocator(LogLocator):
+    """Ticks of a log axis: round numbers if it is shorter than a decade, powers of 10 if long."""
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        """Tick values between two limits; at least two."""
+        if vmax < 10 * vmin:
+            return MaxNLocator(4).tick_values(vmin, vmax)
+        ticks = super().tick_values(vmin, vmax)  # none if there would be too many
+        return ticks if len(ticks) else LogLocator(numticks=5).tick_values(vmin, vmax)
+
+
 @dataclass(frozen=True)
 class StudentHistory:
     """A student's learning curves.
@@ -219,7 +230,7 @@ def plot_learning_curves(
             for place, losses in lines.items():
                 _draw_curve(axes, losses, place)
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_locator(LossLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.minorticks_off()
             axes.set_ylabel(name)

@@ -168,9 +168,10 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
     }
 
 
-def _data_name(study: ReportedRun) -> str:
+def _data_name(study: ReportedRun) -> str | None:
+    """What the data are called; a synthetic corpus is named by the banner alone."""
     if study.synthetic:
-        return "generated sound"
+        return None
     if own := study.configuration["data"]["own"]:
         return f"{own['annotations']}, {own['audio']}"
     return "TUT Sound Events 2016 and 2017, TUT Acoustic Scenes 2016"

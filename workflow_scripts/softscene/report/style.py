@@ -6,15 +6,18 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.textpath import text_to_path
 
 from softscene.core.files import replacing
 
 mpl.use("agg")  # also if matplotlib was imported before
 
-# For plt.style.context; "default" overrides the user's own matplotlibrc.
-STYLE = ("default", Path(__file__).with_name("softscene.mplstyle"))
+# Where a font lacks a sign, the next one that has it is used: for Japanese, Chinese, Korean, ...
+FONTS = (
+    "DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari",
+    "Noto Sans Thai", "Symbola",
+)  # fmt: skip
 # Okabe and Ito's colours, which colour-blind readers tell apart; markers and dashes do it in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")  # more than colours: no two lines look alike
@@ -25,6 +28,20 @@ DASHES = (
 COLUMN = 3.46  # inches, 88 mm
 POINTS = 72  # in an inch
 SYNTHETIC_TITLE = "Synthetic corpus: not a test of the paper's claim"
+
+
+def fonts() -> list[str]:
+    """The installed of :data:`FONTS`; matplotlib would warn about the others."""
+    installed = {font.name for font in fontManager.ttflist}
+    return [name for name in FONTS if name in installed]
+
+
+# For plt.style.context; "default" overrides the user's own matplotlibrc.
+STYLE = (
+    "default",
+    Path(__file__).with_name("softscene.mplstyle"),
+    {"font.family": fonts()},
+)
 
 
 def save(figure: Figure, results: Mapping[str, str | Path], synthetic: bool) -> None:

@@ -89,12 +89,14 @@ class Checkpoints:
         try:
             tensors, facts = load_tensors(self.path)
         except TrainingError as error:
-            logger.warning("%s; the training starts anew", error)
+            logger.warning("%s; the training starts from the beginning", error)
             return []
         other = [name for name, value in self.identity.items() if facts.get(name) != value]
         if other:
             logger.warning(
-                "%s is of another training (%s); this one starts anew", self.path, ", ".join(other)
+                "%s is of another training (%s); this one starts from the beginning",
+                self.path,
+                ", ".join(other),
             )
             return []
         network.load_state_dict(_under("network.", tensors))

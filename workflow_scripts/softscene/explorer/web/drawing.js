@@ -186,19 +186,19 @@ function drawLane(context, layout, { view, hop }, lane, colour, top) {
   const tile = hatching(colour);
   const hatch = context.createPattern(tile, "repeat");
   hatch.setTransform(new DOMMatrix().scale(TILE / tile.width)); // a pattern is in screen pixels
-  for (const [first, behind] of lane.detected) {
+  for (const [first, end] of lane.detected) {
     context.fillStyle = cssColour("--paper");
-    drawBar(context, layout, view, first * hop, behind * hop, top, LANE);
+    drawBar(context, layout, view, first * hop, end * hop, top, LANE);
     context.fillStyle = hatch;
-    drawBar(context, layout, view, first * hop, behind * hop, top, LANE);
+    drawBar(context, layout, view, first * hop, end * hop, top, LANE);
   }
   context.fillStyle = colour;
-  for (const [first, behind] of lane.hits) {
-    drawBar(context, layout, view, first * hop, behind * hop, top, LANE);
+  for (const [first, end] of lane.hits) {
+    drawBar(context, layout, view, first * hop, end * hop, top, LANE);
   }
-  for (const [first, behind] of lane.misses) { // hollow
-    drawBar(context, layout, view, first * hop, behind * hop, top, 1.5);
-    drawBar(context, layout, view, first * hop, behind * hop, top + LANE - 1.5, 1.5);
+  for (const [first, end] of lane.misses) { // hollow
+    drawBar(context, layout, view, first * hop, end * hop, top, 1.5);
+    drawBar(context, layout, view, first * hop, end * hop, top + LANE - 1.5, 1.5);
   }
 }
 
@@ -215,9 +215,9 @@ function drawProbabilities(context, layout, view, hop, lane, colour, top) {
   const perPixel = (view.to - view.from) / layout.span / hop;
   for (let x = 0; x < layout.span; x++) {
     const first = Math.floor(view.from / hop + x * perPixel);
-    const behind = Math.max(first + 1, Math.floor(view.from / hop + (x + 1) * perPixel));
+    const end = Math.max(first + 1, Math.floor(view.from / hop + (x + 1) * perPixel));
     let most = 0;
-    for (let i = first; i < behind && i < lane.codes.length; i++) {
+    for (let i = first; i < end && i < lane.codes.length; i++) {
       if (lane.codes[i] > most) most = lane.codes[i];
     }
     const alpha = 0.3 * (most / lane.highest);

@@ -44,8 +44,8 @@ function listErrors() {
   const found = state.rows.flatMap((row) =>
     visibleLanes().filter((lane) => lane >= 0).flatMap((lane) =>
       ["extras", "misses"].flatMap((kind) =>
-        row.lanes[lane][kind].map(([first, behind]) => ({
-          kind, lane, name: row.name, from: first * page.hop, to: behind * page.hop,
+        row.lanes[lane][kind].map(([first, end]) => ({
+          kind, lane, name: row.name, from: first * page.hop, to: end * page.hop,
         })))));
   return found.sort((one, other) => one.from - other.from);
 }

@@ -288,7 +288,7 @@ function animate() {
   player.tick();
   follow();
   drawCursor();
-  if (performance.now() - state.told >= RENEWED) showReadout();
+  if (performance.now() - state.renewed >= RENEWED) showReadout();
   if (player.playing) requestAnimationFrame(animate);
 }
 
@@ -310,7 +310,7 @@ function playEvent(step) {
 /** All that is detected, in the form of occurrences. */
 function detections() {
   const found = state.rows.flatMap((row) => row.lanes.flatMap((lane) =>
-    lane.detected.map(([first, behind]) => [row.event, first * page.hop, behind * page.hop])));
+    lane.detected.map(([first, end]) => [row.event, first * page.hop, end * page.hop])));
   return found.sort((one, other) => one[1] - other[1]);
 }
 

@@ -35,9 +35,9 @@ async function copyLink() {
   history.replaceState(null, "", `#${linkWords()}`);
   try {
     await navigator.clipboard.writeText(location.href);
-    say("The link to what is shown was copied.");
+    say("The link to this view was copied.");
   } catch {
-    say("The address of this page is a link to what is shown: copy it.");
+    say("Copy the address of this page: it is a link to this view.");
   }
 }
 

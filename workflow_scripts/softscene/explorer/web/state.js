@@ -16,7 +16,7 @@ const state = {
   view: { from: 0, to: 1 },
   pointed: null, // time under the mouse
   drawn: null, // the selection while it is drawn
-  told: 0, // when the readout was last renewed, in milliseconds
+  renewed: 0, // when the readout was last renewed, in milliseconds
   played: null, // onset of the event that was last played
   error: null, // the one that was last selected
   hiddenLanes: new Set(), // -1 is the reference's, then a number for each student

@@ -64,7 +64,7 @@ function listed(names) {
 
 /** What reference and methods say at the cursor, in words. */
 function showReadout() {
-  state.told = performance.now();
+  state.renewed = performance.now();
   const frame = Math.min(Math.floor(player.time / page.hop + 1e-6), facts().frames - 1);
   const active = state.rows.filter((row) => row.active[frame]).map((row) => row.name);
   const parts = page.students.map((student, index) => {
@@ -88,24 +88,24 @@ function barAt(x, y) {
   const bars =
     place.lane < 0
       ? row.occurrences.map(([, onset, offset]) => ({ onset, offset }))
-      : row.lanes[place.lane].detected.map(([first, behind]) => ({
-          onset: first * page.hop, offset: behind * page.hop, first, behind,
+      : row.lanes[place.lane].detected.map(([first, end]) => ({
+          onset: first * page.hop, offset: end * page.hop, first, end,
         }));
   const found = bars.find(({ onset, offset }) => time >= onset - near && time <= offset + near);
   return found ? { ...found, row, lane: place.lane } : null;
 }
 
-function describe({ row, lane, onset, offset, first, behind }) {
+function describe({ row, lane, onset, offset, first, end }) {
   const times = `${clock(onset, 2)} to ${clock(offset, 2)}, ${(offset - onset).toFixed(2)} s`;
   if (lane < 0) return [row.name, `reference, ${times}`];
   const { codes, limit } = row.lanes[lane];
-  const most = highest(codes.subarray(first, behind));
-  const right = row.active.subarray(first, behind).reduce((sum, each) => sum + each, 0);
+  const most = highest(codes.subarray(first, end));
+  const right = row.active.subarray(first, end).reduce((sum, each) => sum + each, 0);
   return [
     row.name,
     `${page.students[lane].name}, ${times}`,
     `highest probability ${most.toFixed(2)}, threshold ${page.levels[limit].toFixed(2)}`,
-    ...(page.reference ? [`${right} of ${behind - first} frames are in the reference`] : []),
+    ...(page.reference ? [`${right} of ${end - first} frames are in the reference`] : []),
   ];
 }
 
