@@ -94,7 +94,7 @@ rule plot_table1:
 
 rule plot_learning_curves:
     input:
-        students=of_students(f"{RESULTS}/students/{STUDENT}/history.tsv", STUDY.chosen),
+        students=of_students(f"{RESULTS}/students/{STUDENT}/history.tsv", STUDY.shown),
         teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/history.tsv"),
         code=library_files("plot_learning_curves"),
         style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
@@ -118,8 +118,8 @@ rule plot_learning_curves:
         runtime=10,
     params:
         # A function, because Snakemake would look for wildcards in the strings of a list.
-        titles=lambda wildcards: [Name(each.title) for each in STUDY.chosen],
-        losses=[each.loss for each in STUDY.chosen],
+        titles=lambda wildcards: [Name(each.title) for each in STUDY.shown],
+        losses=[each.loss for each in STUDY.shown],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"

@@ -15,6 +15,7 @@ from softscene.config.variants import (
     Chosen,
     Variant,
     choose_variants,
+    shown_variants,
     variants_of,
 )
 from softscene.core.errors import ConfigurationError
@@ -103,6 +104,11 @@ class Study:
     @cached_property
     def _by_wildcards(self) -> dict[tuple[str, ...], Variant]:
         return {tuple(each.wildcards.values()): each for each in self.variants}
+
+    @property
+    def shown(self) -> list[Variant]:
+        """Variants of Table 4 on the page and of the learning curves."""
+        return shown_variants(self.variants)
 
     @property
     def controls(self) -> list[str]:

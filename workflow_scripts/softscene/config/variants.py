@@ -206,6 +206,21 @@ def choose_variants(variants: Sequence[Variant]) -> Chosen:
     )
 
 
+def shown_variants(variants: Sequence[Variant]) -> list[Variant]:
+    """Variants that are shown event by event and epoch by epoch.
+
+    The chosen ones, and one of each custom method: with the paper's weights of its scene loss, or
+    else the first configured.
+    """
+    weights = {"none": {}, "hard": HARD_WEIGHTS, "soft": SOFT_WEIGHTS}
+    groups: dict[str, list[Variant]] = {}
+    for each in variants:
+        if each.custom:
+            groups.setdefault(each.method, []).append(each)
+    custom = [_with(group, weights[group[0].loss]) or group[0] for group in groups.values()]
+    return [*choose_variants(variants), *custom]
+
+
 def _of(variants: Sequence[Variant], loss: str, labels: str = TEACHER) -> list[Variant]:
     return [each for each in variants if (each.loss, each.labels) == (loss, labels)]
 

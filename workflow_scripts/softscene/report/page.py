@@ -26,7 +26,7 @@ from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
 from softscene.analysis.softness import PARTS, nearly_one_hot
 from softscene.config.controls import need_inner_teachers
 from softscene.config.reading import read_yaml
-from softscene.config.variants import Chosen, Variant, choose_variants, row_of
+from softscene.config.variants import Chosen, Variant, choose_variants, row_of, shown_variants
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import ROW, best_of, headline, setting_title
@@ -121,8 +121,10 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
         "table3": _table3(files, variants, configuration["evaluation"]["conventions"]),
         "comparisons": _comparisons(compared, variants, chosen),
         "controls": _controls(read_table(files["controls"])),
-        "table4": _table4(read_table(files["table4"]), list(chosen)),
-        "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
+        "table4": _table4(read_table(files["table4"]), shown_variants(variants)),
+        "event_comparisons": _event_comparisons(
+            read_table(files["event_comparisons"]), variants, chosen
+        ),
         "teachers": _teachers(files),
         "figures": {
             name: _image(str(files[name]))
@@ -468,15 +470,15 @@ def _difference(row: tuple) -> dict:
     }
 
 
-def _table4(table: pd.DataFrame, chosen: Sequence[Variant]) -> dict[str, object]:
-    """Table 4 of the chosen students, the best of each event marked."""
+def _table4(table: pd.DataFrame, shown: Sequence[Variant]) -> dict[str, object]:
+    """Table 4 of some students, the best of each event marked."""
     own = headline(table)
     rows = []
     for event in own.event.unique():
         here = own[own.event == event]
         absent, runs = here[["absent", "runs"]].max()
         cells = {"event": event, "absent": f"{absent} of {runs}"}
-        found = [of(here, each) for each in chosen]
+        found = [of(here, each) for each in shown]
         f_scores = [each.f_score_mean.squeeze() for each in found]
         for score in BETTER:
             values = [each[f"{score}_mean"].squeeze() for each in found]
@@ -493,22 +495,25 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Variant]) -> dict[str, object]
             ]
         rows.append(cells)
     wins = {
-        score: [sum(row[score][i]["best"] for row in rows) for i in range(len(chosen))]
+        score: [sum(row[score][i]["best"] for row in rows) for i in range(len(shown))]
         for score in BETTER
     }
-    return {"titles": [each.title for each in chosen], "rows": rows, "wins": wins}
+    return {"titles": [each.title for each in shown], "rows": rows, "wins": wins}
 
 
-def _event_comparisons(table: pd.DataFrame, chosen: Chosen) -> list[dict]:
-    """Paired differences of each event, for each pair that is judged."""
+def _event_comparisons(
+    table: pd.DataFrame, variants: Sequence[Variant], chosen: Chosen
+) -> list[dict]:
+    """Paired differences of each event: of judged pairs, and of the user's methods."""
     judged = _judged_rows(chosen)
-    titles = {each.row: each.title for each in chosen}
+    mine = {each.row for each in variants if each.custom}
+    titles = {each.row: each.title for each in variants}
     found = []
     if table.empty:
         return found
     for _, pair in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
         one, other = (row_of(pair.iloc[0][columns]) for columns in (ROW, AGAINST))
-        if {one, other} not in judged:
+        if {one, other} not in judged and one not in mine:
             continue
         rows = []
         for event, both in pair.groupby("event", sort=False):
