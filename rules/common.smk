@@ -110,6 +110,10 @@ try:
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
+    if config["compute"]["tensorboard"] and workflow.is_main_process:
+        from softscene.training.watching import require_tensorboard
+
+        require_tensorboard()
     if config["data"]["own"] and workflow.is_main_process:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
 

@@ -32,6 +32,7 @@ rule train_teacher:
         gpu=GPUS,
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
+        tensorboard=int(config["compute"]["tensorboard"]),
     params:
         # Not an output, because Snakemake deletes the outputs of a failed job.
         checkpoint=placed(f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors"),
