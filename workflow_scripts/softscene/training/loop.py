@@ -46,7 +46,7 @@ def student_losses(
     """Losses of a step of a student: E1, E1 + alpha E2 (eq. 3) or E1 + beta E3 (eq. 7)."""
     lengths = data.lengths[chosen]
     y, w = network(data.features[chosen], lengths)
-    events = event_loss(y, data.targets[chosen].float(), lengths)
+    events = event_loss(y, data.targets[chosen].float(), lengths, objective.events)
     if objective.loss == "none":
         return {"loss": events, "event_loss": events}
     if objective.loss == "hard":
