@@ -32,7 +32,7 @@ rule train_student:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=student_network,
-        training=config["student"],
+        training=student_training,
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/train_student.py"

@@ -38,8 +38,8 @@ rule train_teacher:
         checkpoint=placed(f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors"),
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=network("channels", "dropout"),
-        training=config["teacher"],
+        network=teacher_network,
+        training=teacher_training,
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/train_teacher.py"
@@ -67,7 +67,7 @@ rule dump_soft_labels:
     params:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=network("channels"),
+        network=without_dropout(teacher_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_soft_labels.py"

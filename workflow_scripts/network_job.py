@@ -11,7 +11,8 @@ def fold_of(snakemake: Any) -> Fold:
     """The fold that a network job works on."""
     names = ("features", "clips", "statistics", "events")
     return Fold(
-        wildcards=dict(snakemake.wildcards.items()),
+        # Without the empty wildcard of the usual teachers.
+        wildcards={key: value for key, value in snakemake.wildcards.items() if value},
         files=FoldFiles(
             **{name: snakemake.input[name] for name in names},
             parameters=FeatureParameters(**snakemake.params.features),

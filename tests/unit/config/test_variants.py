@@ -57,7 +57,7 @@ def test_a_variant_knows_its_names_and_what_none_means(variant, folder, title, r
 def test_labels_have_a_temperature_where_they_depend_on_it():
     weights = {"beta": "1.0", "temperature": "2.0"}
     found = {
-        labels: Variant(labels, labels, "soft", **weights, labels=labels).control_wildcards
+        labels: Variant(labels, labels, "soft", **weights, labels=labels).label_wildcards
         for labels in ("smoothed", "shuffled", "cross_fitted", "scene_mean")
     }
     assert {key: each["control"] for key, each in found.items()} == {key: key for key in found}

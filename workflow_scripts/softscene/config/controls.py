@@ -1,8 +1,6 @@
 """Controls: methods that learn soft labels other than the teacher's."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,3 @@ CONTROLS = {
     "cross_fitted": Control("MTL with cross-fitted soft labels", held_out=True),
     "scene_mean": Control("MTL with scene-mean soft labels", at_temperature=True),
 }
-
-
-def need_inner_teachers(methods: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether any method learns labels from teachers that were not trained on the clip."""
-    labels = {method.get("labels") for method in methods.values()}
-    return any(control.held_out for key, control in CONTROLS.items() if key in labels)

@@ -24,7 +24,7 @@ from softscene.analysis.claims import (
 )
 from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
 from softscene.analysis.softness import PARTS, nearly_one_hot
-from softscene.config.controls import need_inner_teachers
+from softscene.config.overrides import inner_teachers
 from softscene.config.reading import read_yaml
 from softscene.config.variants import Chosen, Variant, choose_variants, row_of, shown_variants
 from softscene.core.files import write_text
@@ -33,6 +33,9 @@ from softscene.evaluation.tables import ROW, best_of, headline, setting_title
 from softscene.report import provenance
 from softscene.report.figures import sum_confusion
 
+FIGURES = (
+    "forest", "fig3", "table1_map", "curves", "confusion", "soft_map", "sensitivity_plot",
+)  # fmt: skip
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 DIGITS = {"f_score": 2, "error_rate": 4, EVENTS: 1}
 FACTORS = SCALE | {EVENTS: 1.0}
@@ -81,7 +84,8 @@ def make_report(
         ``controls``, ``events``, ``audit``, ``recordings`` (of each fold),
         ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
         there are claims, the figure ``forest``; where there are teachers, ``confusions``,
-        ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``.
+        ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``; where open
+        choices are compared, ``sensitivity`` and the figure ``sensitivity_plot``.
     target
         Path of the page.
     """
@@ -126,11 +130,8 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
             read_table(files["event_comparisons"]), variants, chosen
         ),
         "teachers": _teachers(files),
-        "figures": {
-            name: _image(str(files[name]))
-            for name in ("forest", "fig3", "table1_map", "curves", "confusion", "soft_map")
-            if name in files
-        },
+        "sensitivity": _sensitivity(files),
+        "figures": {name: _image(str(files[name])) for name in FIGURES if name in files},
     } | _what_was_run(study, files)
 
 
@@ -140,7 +141,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
     default = read_yaml(files["default"], "configuration")
     took = provenance.hours(study.benchmarks, configuration)
     places = len(configuration["folds"]) * len(configuration["seeds"])
-    crossed = need_inner_teachers(configuration["methods"])
+    crossed = len(inner_teachers(configuration))
     return {
         "made": provenance.today(),
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
@@ -151,6 +152,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
         "folds": configuration["folds"],
         "seeds": configuration["seeds"],
         "students": len(study.variants) * places,
+        "all_teachers": len(files["teachers"]),
         "inner_teachers": crossed * places * configuration["control_settings"]["parts"],
         "variants": len(study.variants),
         "differences": [
@@ -545,6 +547,32 @@ def _teachers(files: Mapping) -> dict[str, object] | None:
         "confusion": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)),
         "posteriors": read_table(files["soft_labels"]).to_numpy().tolist(),
     } | _softness(read_table(files["softness"]), len(counts.columns))
+
+
+def _sensitivity(files: Mapping) -> list[dict] | None:
+    """Under each open choice: the F-score's difference, how far it moved, and the labels."""
+    if "sensitivity" not in files:
+        return None
+    table = headline(read_table(files["sensitivity"]))
+    found = []
+    for row in table[table.score == "f_score"].itertuples():
+        moved = pd.isna(row.moved_low), row.moved_low, row.moved_high
+        moved_bounds = (row.moved_fold_low, row.moved_fold_high) if moved[0] else moved[1:]
+        found.append({
+            "varies": row.varies,
+            "run": row.run,
+            "comparison": row.comparison,
+            "verdict": row.verdict,
+            "reason": row.reason,
+            "difference": gap(row.difference, row.score),
+            "bounds": interval(*_bounds(row), row.score, signed=True),
+            "moved": gap(row.moved, row.score),
+            "moved_bounds": interval(*moved_bounds, row.score, signed=True),
+            "largest": f"{row.largest_posterior:.4f}",
+            "entropy": f"{row.entropy:.4f}",
+            "accuracy": f"{row.accuracy:.1%}",
+        })  # fmt: skip
+    return found
 
 
 def _softness(table: pd.DataFrame, scenes: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from softscene.core.errors import TrainingError
 from softscene.core.progress import Progress
 from softscene.features.clips import Clips
-from softscene.models.losses import hard_scene_loss
+from softscene.models.losses import event_loss, hard_scene_loss
 from softscene.models.networks import NetworkParameters
 from softscene.training.adam import Adam
 from softscene.training.batches import Batches
@@ -46,7 +46,8 @@ def student_losses(
     """Losses of a step of a student: E1, E1 + alpha E2 (eq. 3) or E1 + beta E3 (eq. 7)."""
     lengths = data.lengths[chosen]
     y, w = network(data.features[chosen], lengths)
-    events = method.event_loss(y, data.targets[chosen].float(), lengths)
+    reduction = (objective.events,) if method.event_loss is event_loss else ()
+    events = method.event_loss(y, data.targets[chosen].float(), lengths, *reduction)
     if objective.loss == "none":
         return {"loss": events, "event_loss": events}
     if objective.loss == "hard":
