@@ -315,6 +315,11 @@ def custom_code(wildcards):
     return config["methods"][wildcards.method].get("code", [])
 
 
+def teacher_code(wildcards):
+    """The code of an own method's teachers; they are trained again when it changes."""
+    return STUDY.teachers[wildcards.teacher].code or []
+
+
 def teacher_training(wildcards):
     return STUDY.teachers[wildcards.teacher].training
 

@@ -60,6 +60,7 @@ use rule train_teacher as train_inner_teacher with:
     input:
         **INNER_FILES,
         labels=LABELS,
+        code=teacher_code,
     output:
         weights=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/weights.safetensors",
         history=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/history.tsv",
@@ -79,6 +80,7 @@ rule dump_held_out_labels:
     input:
         **INNER_FILES,
         labels=LABELS,
+        code=teacher_code,
         weights=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/weights.safetensors",
     output:
         HELD_OUT,

@@ -12,6 +12,7 @@ rule train_teacher:
     input:
         **FOLD_FILES,
         labels=LABELS,
+        code=teacher_code,
     output:
         weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
         history=f"{RESULTS}/teachers/{TEACHER}/history.tsv",
@@ -49,6 +50,7 @@ rule dump_soft_labels:
     input:
         **FOLD_FILES,
         labels=LABELS,
+        code=teacher_code,
         weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
     output:
         SOFT_LABELS,

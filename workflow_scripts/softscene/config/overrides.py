@@ -1,15 +1,17 @@
 """Settings of trainings: the configuration's, and what a method overrides of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from softscene.config.controls import CONTROLS
+from softscene.config.custom_code import has_teacher
 from softscene.config.variants import TEACHER, canonical
 
 USUAL = ""  # the wildcard of teachers with the configuration's own settings
 FRACTIONS = ("learning_rate", "dropout")
 OF_TEACHER = ("channels", "dropout")
+OF_CUSTOM_TEACHER = ("channels", "scene_channels", "gru_units", "dense_units", "dropout")
 OF_STUDENT = ("channels", "gru_units", "dense_units", "dropout")
 Settings = Mapping[str, Any]  # keys and values of a part of the configuration
 
@@ -24,10 +26,13 @@ class TrainingSettings:
         ``epochs``, ``batch_size`` and ``learning_rate``.
     network
         The keys of ``network`` that this network uses.
+    code
+        File of a custom teacher.
     """
 
     training: Settings
     network: Settings
+    code: str | None = None
 
     @classmethod
     def of(
@@ -54,19 +59,27 @@ def event_reduction(config: Settings, method: str) -> str:
     return config["methods"][method].get("loss", config["loss"])["events"]
 
 
+def custom_teacher(method: Settings) -> str | None:
+    """The file that defines a method's own teacher, if it learns soft labels and has one."""
+    code = method.get("code")
+    return code if code and method["scene_loss"] == "soft" and has_teacher(code) else None
+
+
 def teacher_of(config: Settings, method: str) -> str:
     """The wildcard ``teacher`` of the teachers that a method's students learn from.
 
     It is empty for those with the configuration's own settings; otherwise it says what differs, and
-    ends with a slash, such as ``epochs-10/``. Methods with equal settings share a teacher.
+    ends with a slash, such as ``epochs-10/``. Methods with equal settings share a teacher; one with
+    a custom teacher has its own, such as ``code-mine/``.
     """
     usual = {**config["teacher"], "dropout": config["network"]["dropout"]}
     given = config["methods"][method].get("teacher", {})
     other = {key: value for key, value in sorted(given.items()) if value != usual[key]}
-    named = (
+    code = [f"code-{method}"] if custom_teacher(config["methods"][method]) else []
+    named = [
         f"{key}-{canonical(value) if key in FRACTIONS else value}" for key, value in other.items()
-    )
-    return "_".join(named) + "/" if other else USUAL
+    ]
+    return "_".join(code + named) + "/" if code or named else USUAL
 
 
 def teachers_of(config: Settings) -> dict[str, TrainingSettings]:
@@ -75,7 +88,10 @@ def teachers_of(config: Settings) -> dict[str, TrainingSettings]:
     for key, method in config["methods"].items():
         name = teacher_of(config, key)
         if name not in found:
-            found[name] = TrainingSettings.of(config, "teacher", method["teacher"], OF_TEACHER)
+            code, overrides = custom_teacher(method), method.get("teacher", {})
+            sizes = OF_CUSTOM_TEACHER if code else OF_TEACHER
+            settings = TrainingSettings.of(config, "teacher", overrides, sizes)
+            found[name] = replace(settings, code=code)
     return found
 
 
