@@ -1,10 +1,13 @@
 """What shows a training while it runs: each epoch at its end, once, in whole lines."""
 
+import ast
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
 import pytest
+import torch
 from softscene.core.errors import StorageError, TrainingError
 from softscene.core.tsv import read_table, write_table
 from softscene.training.checkpoints import Checkpoints
@@ -121,6 +124,26 @@ class Writer:
 
     def close(self):
         self.closed = True
+
+
+@pytest.mark.parametrize("method", ["__init__", "add_scalar", "flush", "close"])
+def test_torchs_writer_takes_what_the_one_in_its_place_takes(method):
+    """From its source, as it cannot be imported without TensorBoard."""
+    source = Path(torch.__file__).with_name("utils") / "tensorboard/writer.py"
+    (writer,) = [
+        each
+        for each in ast.parse(source.read_text(encoding="utf-8")).body
+        if isinstance(each, ast.ClassDef) and each.name == "SummaryWriter"
+    ]
+    (there,) = [
+        each for each in writer.body if isinstance(each, ast.FunctionDef) and each.name == method
+    ]
+    code = getattr(Writer, method).__code__
+    names = [each.arg for each in there.args.args]
+    used = code.co_varnames[: code.co_argcount]
+    assert [name for name in names if name in used] == list(used)
+    if method != "__init__":
+        assert names[: len(used)] == list(used), "those of add_scalar are given by their places"
 
 
 @pytest.fixture
