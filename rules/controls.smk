@@ -52,6 +52,7 @@ rule make_inner_fold:
     params:
         features=config["features"],
         parts=config["control_settings"]["parts"],
+        standardisation=config["clips"]["standardisation"],
     script:
         "../workflow_scripts/make_inner_fold.py"
 

@@ -85,7 +85,7 @@ def test_a_study_has_a_student_of_each_variant_fold_and_seed_in_order():
 
 def test_a_study_says_what_stands_for_what():
     study = study_of(controls=["shuffled"])
-    assert study.controls == ["MTL with shuffled soft labels"]
+    assert study.outside_figure3 == ["MTL with shuffled soft labels"]
     assert study.temperatures == [1.0, 2.0, 5.0]
     assert [each.folder for each in study.chosen] == [
         "crnn/alpha-none_beta-none_T-none", "mtl/alpha-0.0001_beta-none_T-none",

@@ -79,11 +79,11 @@ def write_list(path, names):
     path.write_text(HEADER + "".join(f"{name}\thome\t0.5\t0.6\tfan\n" for name in names))
 
 
-def fold_of(study):
+def fold_of(study, standardisation="band"):
     results = {name: study / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     make_fold(
         study / "development.txt", study / "evaluation.txt", study / "events.tsv",
-        [study / "audio.tsv"], study / "features.h5", results, 500, 1.0, FEATURES,
+        [study / "audio.tsv"], study / "features.h5", results, 500, 1.0, FEATURES, standardisation,
     )  # fmt: skip
     return FoldFiles(
         study / "features.h5",

@@ -96,6 +96,7 @@ def write_inputs(folder):
         write_table(pd.DataFrame(columns), files[name])
     for name in ("confusions", "recordings"):
         files[name] = [files[name]]
+    files["teachers"] = ["parameters.json"]
     benchmark = pd.DataFrame({"s": [1800.0], "cpu_time": [900.0], "max_rss": [512.0]})
     for i in (1, 2):
         write_table(benchmark, folder / "benchmarks" / "train_student" / "crnn" / f"{i}.tsv")

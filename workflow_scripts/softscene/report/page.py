@@ -83,7 +83,8 @@ def make_report(
         ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
         ``controls``, ``events``, ``audit``, ``recordings`` (of each fold),
         ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
-        there are claims, the figure ``forest``; where there are teachers, ``confusions``,
+        there are claims, the figure ``forest``; where there are teachers, ``teachers`` (a file of
+        each, only counted); where the usual ones are among them, ``confusions``,
         ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``; where open
         choices are compared, ``sensitivity`` and the figure ``sensitivity_plot``.
     target
@@ -152,7 +153,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
         "folds": configuration["folds"],
         "seeds": configuration["seeds"],
         "students": len(study.variants) * places,
-        "all_teachers": len(files["teachers"]),
+        "all_teachers": len(files.get("teachers", ())),
         "inner_teachers": crossed * places * configuration["control_settings"]["parts"],
         "variants": len(study.variants),
         "differences": [
