@@ -1,6 +1,7 @@
 """What shows a training while it runs: each epoch at its end, once, in whole lines."""
 
 import ast
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -201,3 +202,14 @@ def test_tensorboard_that_is_not_installed_is_named_before_the_training(tmp_path
         with pytest.raises(TrainingError, match="tensorboard is not in this environment: `pip in"):
             attempt()
     Checkpoints(tmp_path / "checkpoint.safetensors", {}, 0.0)
+
+
+def test_a_folder_of_tensorboards_name_is_not_tensorboard(tmp_path, monkeypatch):
+    """Such as one with its event files, where the workflow is started."""
+    (tmp_path / "tensorboard").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = importlib.util.find_spec("tensorboard")
+    if found.origin is not None:
+        pytest.skip("TensorBoard is installed")
+    with pytest.raises(TrainingError, match="tensorboard is not in this environment"):
+        require_tensorboard()

@@ -18,7 +18,8 @@ def require_tensorboard() -> None:
     TrainingError
         It is not.
     """
-    if find_spec("tensorboard") is None:
+    found = find_spec("tensorboard")
+    if found is None or found.origin is None:  # or a folder of that name, without code
         raise TrainingError(
             "compute.tensorboard: true given, but tensorboard is not in this environment: "
             "`pip install tensorboard`, or set compute.tensorboard: false"
