@@ -50,12 +50,12 @@ def given(tmp_path):
 
 def paired(scores, one, other, score):
     """Differences, folds x seeds, by other means than the library's."""
-    own = [
-        scores[(scores.method == each.name) & (scores.threshold == "adaptive")]
-        .query("temperature == @t or temperature.isna()", local_dict={"t": each.weights.get("temperature")})
-        .pivot(index="fold", columns="seed", values=score).to_numpy()
-        for each in (one, other)
-    ]  # fmt: skip
+    here, own = scores[scores.threshold == "adaptive"], []
+    for each in (one, other):
+        rows = here[here.method == each.name]
+        if "temperature" in each.weights:
+            rows = rows[rows.temperature == each.weights["temperature"]]
+        own.append(rows.pivot(index="fold", columns="seed", values=score).to_numpy())
     return own[0] - own[1]
 
 
