@@ -99,6 +99,15 @@ def test_differences_and_how_far_they_moved_are_numpys_and_scipys(given):
     assert list(rows.verdict)[1:3] == ["not reproduced", "reproduced"]
 
 
+def test_ones_own_data_are_better_or_worse_and_get_no_verdict_on_the_paper(given):
+    scores, files = given
+    table = compare_choices("mine", CHOICES, scores, files, SCENES, own=True)
+    rows = table[(table.threshold == "adaptive") & (table.score == "f_score")]
+    assert list(rows.verdict)[1:] == ["worse", "better", "inconclusive"]
+    paper = compare_choices("mine", CHOICES, scores, files, SCENES)
+    assert table.drop(columns="verdict").equals(paper.drop(columns="verdict"))
+
+
 def test_a_choice_without_one_hot_scenes_of_its_settings_says_what_is_missing(given):
     scores, files = given
     table = compare_choices("mine", CHOICES, scores, files, SCENES)
