@@ -36,6 +36,7 @@ rule make_sensitivity:
         places=[(fold, seed) for _, fold, seed in STUDY.runs(STUDY.compared_choices)],
         runs=OTHER_RUNS,
         configuration=COMPARED_KEYS,
+        own=bool(OWN),
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_sensitivity.py"

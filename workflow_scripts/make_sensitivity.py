@@ -24,6 +24,7 @@ def main(snakemake) -> None:
         scores=collect_pairs(runs_of(wanted.variants, given.overall), wanted.places),
         labels=[given.soft_labels[i * teachers : (i + 1) * teachers] for i in range(len(choices))],
         scenes=read_labels(given.labels).scenes,
+        own=wanted.own,
     )
     table = add_runs(table, wanted.configuration, wanted.runs)
     corpus = "synthetic" if wanted.synthetic else "recordings"

@@ -113,11 +113,8 @@ def test_what_is_not_finished_is_taken_from_other_methods_or_measured_or_the_sta
 
 def test_a_training_of_other_epochs_takes_its_share_of_the_time_of_others():
     longer, brief = ("train_teacher", ""), ("train_teacher", "epochs-10")
-    methods = {
-        **PAPER["methods"],
-        "soft_10": {**PAPER["methods"]["soft"], "teacher": {"epochs": 10}},
-    }
-    epochs = epochs_of({**PAPER, "methods": methods})
+    soft = {**PAPER["methods"]["soft"], "teacher": {"epochs": 10}}
+    epochs = epochs_of({**PAPER, "methods": {**PAPER["methods"], "soft_10": soft}})
     assert (epochs[longer], epochs[brief], epochs[HARD]) == (300, 10, 300)
     found = RunCost([job("a", group=brief)], {longer: [60.0, 90.0]}, 2, epochs=epochs)
     assert found.groups.seconds[brief] == pytest.approx(75 * 10 / 300)

@@ -70,12 +70,12 @@ def test_each_training_has_its_resolved_settings_and_the_usual_ones_their_old_pl
     assert len(read_table(varied.path("teachers/epochs-2/fold-1_seed-0/history.tsv"))) == 2
     inner = parameters("inner_teachers/epochs-2/fold-1_seed-0_without-2")
     assert inner["training"]["epochs"] == 2
+    methods = {"soft": PLACE, "brief": PLACE, "brief_sum": PLACE, "mtl_sum": HARD, "mtl": HARD}
     events = {
-        method: parameters("students", method, weights, "fold-1_seed-0")["scene_objective"]["events"]
-        for method, weights in {
-            "soft": PLACE, "brief": PLACE, "brief_sum": PLACE, "mtl_sum": HARD, "mtl": HARD
-        }.items()
-    }  # fmt: skip
+        method: parameters("students", method, weights, "fold-1_seed-0")["scene_objective"]
+        for method, weights in methods.items()
+    }
+    events = {method: each["events"] for method, each in events.items()}
     assert events == {
         "soft": "mean", "brief": "mean", "brief_sum": "sum", "mtl_sum": "sum", "mtl": "mean"
     }  # fmt: skip

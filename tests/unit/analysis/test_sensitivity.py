@@ -50,12 +50,12 @@ def given(tmp_path):
 
 def paired(scores, one, other, score):
     """Differences, folds x seeds, by other means than the library's."""
-    own = [
-        scores[(scores.method == each.name) & (scores.threshold == "adaptive")]
-        .query("temperature == @t or temperature.isna()", local_dict={"t": each.weights.get("temperature")})
-        .pivot(index="fold", columns="seed", values=score).to_numpy()
-        for each in (one, other)
-    ]  # fmt: skip
+    here, own = scores[scores.threshold == "adaptive"], []
+    for each in (one, other):
+        rows = here[here.method == each.name]
+        if "temperature" in each.weights:
+            rows = rows[rows.temperature == each.weights["temperature"]]
+        own.append(rows.pivot(index="fold", columns="seed", values=score).to_numpy())
     return own[0] - own[1]
 
 
@@ -97,6 +97,15 @@ def test_differences_and_how_far_they_moved_are_numpys_and_scipys(given):
                 assert np.isnan([row.moved, row.moved_low, row.moved_fold_high]).all()
     rows = table[(table.threshold == "adaptive") & (table.score == "f_score")]
     assert list(rows.verdict)[1:3] == ["not reproduced", "reproduced"]
+
+
+def test_ones_own_data_are_better_or_worse_and_get_no_verdict_on_the_paper(given):
+    scores, files = given
+    table = compare_choices("mine", CHOICES, scores, files, SCENES, own=True)
+    rows = table[(table.threshold == "adaptive") & (table.score == "f_score")]
+    assert list(rows.verdict)[1:] == ["worse", "better", "inconclusive"]
+    paper = compare_choices("mine", CHOICES, scores, files, SCENES)
+    assert table.drop(columns="verdict").equals(paper.drop(columns="verdict"))
 
 
 def test_a_choice_without_one_hot_scenes_of_its_settings_says_what_is_missing(given):

@@ -81,8 +81,9 @@ def test_other_configurations_only_override_known_keys(name):
         (
             "methods.soft.teacher",
             {"learning_rate": 1e-300},
-            ["methods.soft.teacher.learning_rate: 1e-300 given", "at most 64 characters"],
+            ["methods.soft.teacher: {'learning_rate': 1e-300} given", "at most 200 characters"],
         ),
+        ("methods.soft.teacher", {"epochs": 10**300}, ["at most 200 characters"]),
         ("methods.mtl.student", {"dropout": 1}, ["methods.mtl.student.dropout: 1 given", "below"]),
         ("methods.crnn.loss", {"events": "max"}, ["methods.crnn.loss.events: 'max'", "'sum'"]),
         ("loss.events", "max", ["loss.events: 'max' given", "'mean', 'sum'"]),

@@ -1,15 +1,20 @@
 """What methods override: resolved, named, shared, and never the paper's method."""
 
 import copy
+import re
 
 import pytest
+import yaml
+from snakemake.utils import update_config
+from softscene.config.checks import check
 from softscene.config.open_choices import CONFIGURED
 from softscene.config.overrides import inner_teachers, labelling_teachers, teacher_of, teachers_of
-from softscene.config.study import Study, with_controls
+from softscene.config.reading import read_schema
+from softscene.config.study import Study, with_controls, without_removed_methods
 from softscene.config.variants import variants_of
 from softscene.report.provenance import trained_with
 
-from tests.conftest import PAPER
+from tests.conftest import PAPER, ROOT, SCHEMA
 
 SOFT = {"scene_loss": "soft", "beta": [1.0], "temperature": [1.0]}
 HARD = {"scene_loss": "hard", "alpha": [0.0001]}
@@ -150,3 +155,58 @@ def test_the_default_configuration_overrides_nothing():
     assert [each.varies for each in study.choices] == [CONFIGURED, "T = 2", "T = 5"]
     assert all(set(study.objective(each.wildcards)) == {"loss", "weight", "temperature"}
                for each in study.variants)  # fmt: skip
+
+
+def configured(*paths, **changes):
+    """The checked configuration of files on top of config.yaml, with its controls."""
+    config = copy.deepcopy(PAPER)
+    for given in (*map(read_schema, paths), changes):
+        update_config(config, given)
+    config["methods"] = without_removed_methods(config["methods"])
+    check(config, SCHEMA)
+    return config | {"methods": with_controls(config)}
+
+
+def test_the_sensitivity_configuration_varies_one_choice_at_a_time():
+    config = configured(ROOT / "configs/sensitivity.yaml")
+    study = Study.of(config)
+    assert [each.varies for each in study.choices] == [
+        CONFIGURED, "T = 2", "T = 5", "teacher.epochs = 3", "teacher.epochs = 10",
+        "teacher.epochs = 30", "teacher.epochs = 100", "teacher.dropout = 0",
+        "teacher.learning_rate = 0.001", "loss.events = sum", "student.dropout = 0",
+        "student.learning_rate = 0.001", "student.epochs = 100", "student.gru_units = 16",
+        "labels = cross_fitted",
+    ]  # fmt: skip
+    for choice in study.choices:
+        assert choice.hard.weights == {"alpha": 0.0001}
+        assert choice.hard.student_overrides == choice.soft.student_overrides
+    students = {each.method for each in study.variants if each.overrides}
+    shown = {each.method for each in study.compared_choices}
+    assert students < shown == {*students, "mtl", "soft", "cross_fitted"}, "none is idle"
+    assert config["run"] == PAPER["run"], "so that nothing is trained twice"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("clips", "frames", 250), ("standardisation", "standardisation", "all")],
+)
+def test_runs_of_other_features_train_the_claims_students_and_differ_in_one_key(name, key, value):
+    config = configured(ROOT / f"configs/sensitivity_{name}.yaml")
+    assert config["clips"] == {**PAPER["clips"], key: value}
+    assert {k for k in PAPER if config[k] != PAPER[k]} == {"run", "methods", "clips"}
+    (choice,) = Study.of(config).choices
+    assert (choice.soft.folder, choice.hard.folder) == (
+        "soft/alpha-none_beta-1.0_T-1.0", "mtl/alpha-0.0001_beta-none_T-none"
+    )  # fmt: skip
+    runs = re.findall(r"results/[\w-]+", (ROOT / "configs/sensitivity.yaml").read_text())
+    assert f"results/{config['run']}" in runs
+
+
+def test_the_example_of_the_documentation_is_a_configuration():
+    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(methods:\n  brief_teacher.*?)```", page, re.DOTALL)
+    study = Study.of(configured(**yaml.safe_load(text)))
+    assert [each.varies for each in study.choices if each.soft.overrides] == [
+        "teacher.epochs = 10", "student.dropout = 0"
+    ]  # fmt: skip
+    assert all(each.hard for each in study.choices)

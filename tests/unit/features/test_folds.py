@@ -201,6 +201,16 @@ def overwrite(store, name):
     write_proved(store, name, np.full(shape, 1e6, "f4"), {"scene": scene})
 
 
+def test_statistics_of_all_bands_together_are_one_mean_and_deviation(study):
+    files = fold_of(study, "all")
+    with h5py.File(study / "features.h5") as store:
+        values = np.concatenate([store[name][:].ravel() for name in ("d/a", "d/b", "d/c")])
+    fold = read_table(files.statistics)
+    assert list(fold.band) == list(range(64))
+    np.testing.assert_allclose(fold["mean"], values.mean(dtype=float), rtol=1e-9)
+    np.testing.assert_allclose(fold["std"], values.std(dtype=float), rtol=1e-9)
+
+
 def test_statistics_do_not_see_the_evaluation_part(study):
     before = read_table(fold_of(study).statistics)
     with h5py.File(study / "features.h5", "a") as store:

@@ -124,12 +124,13 @@ def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant,
     """Pairs of students to compare.
 
     Those that claims are about with each other, custom methods with the paper's among these, and
-    all with the baseline.
+    all whose students have the configuration's settings with the baseline.
     """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     papers = [each for each in chosen if not each.is_control]
     pairs += [(each, other) for each in variants if each.custom for other in papers]
     if chosen.baseline:
-        others = [(each, chosen.baseline) for each in variants if each != chosen.baseline]
+        comparable = [each for each in variants if not each.student_overrides]
+        others = [(each, chosen.baseline) for each in comparable if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]
     return pairs

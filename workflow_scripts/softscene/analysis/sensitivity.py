@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from softscene.analysis.claims import BETTER, SETTINGS, judge, reason_of
+from softscene.analysis.claims import (
+    BETTER,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    SETTINGS,
+    judge,
+    reason_of,
+)
 from softscene.analysis.intervals import SCORES, Estimate, differences, estimate
 from softscene.analysis.softness import softness_of
 from softscene.config.open_choices import CONFIGURED, OpenChoice
@@ -15,6 +22,7 @@ from softscene.core.origins import flat, read_parameters
 from softscene.core.tsv import read_table
 
 NONE = Estimate(*[float("nan")] * 5, pairs=0, folds=0)
+OF_OWN = {REPRODUCED: "better", NOT_REPRODUCED: "worse"}  # verdicts on data of the user's own
 BOUNDS = ("low", "high", "fold_low", "fold_high")
 COLUMNS = (
     "run", "varies", "comparison", "convention", "threshold", "score", "difference", *BOUNDS,
@@ -29,6 +37,7 @@ def compare_choices(
     scores: pd.DataFrame,
     labels: Sequence[Sequence[str | Path]],
     scenes: Sequence[str],
+    own: bool = False,
 ) -> pd.DataFrame:
     """Soft labels vs one-hot scenes under each open choice, and how soft the labels are.
 
@@ -44,6 +53,9 @@ def compare_choices(
         For each choice, the files of the logits that its soft student learns.
     scenes
         Names of the scenes.
+    own
+        Whether the data are the user's own: the verdict is then better or worse, as the paper
+        claims nothing about them.
 
     Returns
     -------
@@ -65,7 +77,8 @@ def compare_choices(
         setting = {"run": run, "convention": convention, "threshold": threshold}
         for choice, known in zip(choices, softness, strict=True):
             rows += [setting | row | known for row in _rows(choice, choices[0], here)]
-    return pd.DataFrame(rows)[list(COLUMNS)]
+    table = pd.DataFrame(rows)[list(COLUMNS)]
+    return table.assign(verdict=table.verdict.replace(OF_OWN)) if own else table
 
 
 def _rows(choice: OpenChoice, usual: OpenChoice, scores: pd.DataFrame) -> Iterator[dict]:

@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.config.controls import CONTROLS
-from softscene.config.overrides import FRACTIONS
+from softscene.config.overrides import teacher_of
 from softscene.config.study import with_controls
 from softscene.config.variants import TEACHER, WEIGHTS_OF, canonical, variants_of
 from softscene.core.errors import ConfigurationError
@@ -31,6 +31,7 @@ Validator = validators.extend(
     ),
 )
 LONGEST_NUMBER = 64  # characters; three such numbers and their names fit in a folder's name
+LONGEST_TEACHER = 200  # characters of a folder's name, which may have 255
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 
 
@@ -190,9 +191,11 @@ def _method_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         for soft in ("labels", "teacher"):
             if loss != "soft" and soft in method:
                 yield f"methods.{key}.{soft}: scene_loss {loss!r} does not use it"
-        for name in set(method.get("teacher", {})) & set(FRACTIONS):
-            where = f"methods.{key}.teacher.{name}"
-            yield from _unusable_in_paths(where, [method["teacher"][name]])
+        if len(teacher_of(config, key)) > LONGEST_TEACHER:
+            yield (
+                f"methods.{key}.teacher: {_written(method['teacher'])} given, numbers whose "
+                f"folder's name has at most {LONGEST_TEACHER} characters expected"
+            )
 
 
 def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:

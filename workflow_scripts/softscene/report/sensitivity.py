@@ -10,14 +10,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from softscene.analysis.claims import SCALE
+from softscene.analysis.sensitivity import OF_OWN
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import headline
-from softscene.report.forest import CLAIMED, GREY, LOOKS
+from softscene.report.forest import CLAIMED, GREY
+from softscene.report.forest import LOOKS as OF_VERDICTS
 from softscene.report.style import COLUMN, STYLE, save, wrapped
 
 ROW, LINE, HEAD = 0.11, 0.13, 1.1  # inches: a row's margin, a line of its name, axis and legend
 NAME = 165  # points, the width of a row's name
 POINTS = SCALE["f_score"]
+LOOKS = OF_VERDICTS | {word: OF_VERDICTS[verdict] for verdict, word in OF_OWN.items()}
 
 
 def plot_sensitivity(
@@ -43,7 +46,7 @@ def plot_sensitivity(
         _draw_differences(left, rows, places)
         right.plot([row.largest_posterior for row in rows], places, "o", color=GREY, markersize=4)
         right.set_xlim(right=1.02)
-        right.set_xlabel("Mean largest posterior of the labels")
+        right.set_xlabel("Mean largest posterior")
         left.set_ylim(ends.iloc[-1], 0)
         left.set_yticks(places, names)
         for axes in (left, right):
