@@ -352,7 +352,15 @@ def test_losses_of_a_teacher_that_are_not_finite_may_be_the_codes(write, clips):
         ("from x import y as Teacher\n", True),
         (LOSS, False),
         ("from softscene.models.networks import Teacher as Original\n", False),
+        ("class Teacher: pass\ndef broken(:\n", False),
     ],
 )
 def test_only_a_file_with_a_teacher_has_teachers_of_its_own(write, text, found):
     assert has_teacher(write(text)) is found
+
+
+def test_files_that_cannot_be_read_have_no_teacher_until_they_are_refused(tmp_path):
+    """The check of the configuration asks before it refuses them."""
+    os.mkfifo(tmp_path / "pipe.py")
+    for path in (tmp_path / "pipe.py", tmp_path / "absent.py", tmp_path, "/dev/zero"):
+        assert has_teacher(path) is False

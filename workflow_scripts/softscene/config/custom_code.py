@@ -53,8 +53,14 @@ def has_network(path: str | Path) -> bool:
 
 
 def has_teacher(path: str | Path) -> bool:
-    """Whether a file without :func:`code_faults` defines a teacher."""
-    return "Teacher" in _names(ast.parse(Path(path).read_bytes(), str(path)))
+    """Whether a file defines a teacher; False if it cannot be read as Python."""
+    if other_than_file(path):
+        return False
+    try:
+        tree = ast.parse(Path(path).read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return "Teacher" in _names(tree)
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
