@@ -22,6 +22,7 @@ include: "rules/controls.smk"  #     other labels than the teacher's, to see wha
 include: "rules/student.smk"  #      CRNN (eq. 1), MTL (eq. 3), MTL with soft labels (eq. 7)
 include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 and 4
 include: "rules/figures.smk"  #      Fig. 3
+include: "rules/sensitivity.smk"  #  what the paper's open choices do to its claim
 include: "rules/report.smk"  #       paired comparisons, claims, the page
 include: "rules/explorer.smk"  #     a page to see and hear what was detected, on demand
 include: "rules/own_recordings.smk"  # what the best students find in recordings of your own

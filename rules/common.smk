@@ -111,6 +111,10 @@ try:
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
+    if config["compute"]["tensorboard"] and PLANNING:
+        from softscene.training.watching import require_tensorboard
+
+        require_tensorboard()
     if config["data"]["own"] and PLANNING:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
 
@@ -147,8 +151,9 @@ DOWNLOAD = {
     "timeout": str(config["download"]["timeout"]),
 }
 
-# A teacher for each (fold, seed), and for it a student of each variant.
-TEACHER = "fold-{fold}_seed-{seed}"
+# A teacher for each (fold, seed), and for it a student of each variant. The wildcard teacher is
+# empty, or a folder of teachers whose settings a method overrides.
+TEACHER = "{teacher}fold-{fold}_seed-{seed}"
 INNER_TEACHER = f"{TEACHER}_without-{{part}}"
 HELD_OUT = f"{RESULTS}/inner_teachers/{INNER_TEACHER}/held_out.tsv"
 STUDENT = f"{FOLDER}/fold-{{fold}}_seed-{{seed}}"
@@ -180,6 +185,8 @@ if not IN_MODULE:  # there, rules have other names, and these run like other job
         plot_figure3,
         compare_methods,
         plot_claims,
+        make_sensitivity,
+        plot_sensitivity,
         plot_table1,
         plot_learning_curves,
         plot_confusion,
@@ -197,6 +204,7 @@ wildcard_constraints:
     alpha=one_of(variant.alpha for variant in STUDY.variants),
     beta=one_of(variant.beta for variant in STUDY.variants),
     temperature=one_of(["none", *(variant.temperature for variant in STUDY.variants)]),
+    teacher=f"({one_of(STUDY.teachers)})",  # in brackets, as an empty one would match anything
     control=one_of(CONTROLS),
     part=one_of(range(1, config["control_settings"]["parts"] + 1)),
 
@@ -209,10 +217,15 @@ def of_students(pattern, variants=None, seeds=None):
     ]
 
 
-def of_teachers(pattern):
-    """The pattern's paths for all teachers; none if no student learns from one."""
-    places = {"fold": config["folds"], "seed": config["seeds"]}
-    return expand(pattern, **places) if STUDY.temperatures else []
+def of_teachers(pattern, teachers=("",)):
+    """The pattern's paths for the usual teachers, or those of other wildcards; none of those from
+    which no student learns."""
+    return [
+        path
+        for teacher in teachers
+        if teacher in STUDY.labelling
+        for path in expand(pattern, teacher=teacher, fold=config["folds"], seed=config["seeds"])
+    ]
 
 
 def by_name(value):
@@ -220,6 +233,19 @@ def by_name(value):
     if not isinstance(value, dict):
         return value
     return {key: by_name(inner) for key, inner in sorted(value.items())}
+
+
+def choice_labels(wildcards):
+    """What the soft students of the sensitivity table learn: files by choice, fold and seed."""
+    if not STUDY.choices:
+        raise WorkflowError(
+            "there is no claim to compare: configure soft labels of the teacher, and one-hot scenes"
+        )
+    return [
+        path
+        for choice in STUDY.choices
+        for path in expand(labels_of(choice.soft), fold=config["folds"], seed=config["seeds"])
+    ]
 
 
 def detector_scores(wildcards):
@@ -270,15 +296,19 @@ def scene_loss(wildcards):
 
 
 def scene_objective(wildcards):
-    return STUDY.variant(wildcards).objective
+    return STUDY.objective(wildcards)
 
 
 def soft_labels(wildcards):
     """What the soft loss learns: the labels of the same (fold, seed)'s teacher, or a control's."""
     variant = STUDY.variant(wildcards)
-    if variant.is_control:
-        return expand(CONTROL_LABELS, **variant.control_wildcards, allow_missing=True)
-    return SOFT_LABELS if variant.loss == "soft" else []
+    return labels_of(variant) if variant.loss == "soft" else []
+
+
+def labels_of(variant):
+    """The pattern of the files that a variant's soft loss learns, by fold and seed."""
+    pattern = CONTROL_LABELS if variant.is_control else SOFT_LABELS
+    return expand(pattern, **variant.label_wildcards, allow_missing=True)
 
 
 def custom_code(wildcards):
@@ -286,15 +316,33 @@ def custom_code(wildcards):
     return config["methods"][wildcards.method].get("code", [])
 
 
-def network(*keys):
-    """Only what a job uses of the network, so that a change of other keys does not rerun it."""
-    return {key: config["network"][key] for key in (*keys, "fused")}
+def teacher_code(wildcards):
+    """The code of an own method's teachers; they are trained again when it changes."""
+    return STUDY.teachers[wildcards.teacher].code or []
+
+
+def teacher_training(wildcards):
+    return STUDY.teachers[wildcards.teacher].training
+
+
+def student_training(wildcards):
+    return STUDY.students[wildcards.method].training
+
+
+# Only what a job uses of the network, so that a change of other keys does not rerun it.
+def teacher_network(wildcards):
+    return STUDY.teachers[wildcards.teacher].network
 
 
 def student_network(wildcards):
-    keys = ("channels", "gru_units", "dense_units", "dropout")
-    branch = () if scene_loss(wildcards) == "none" else ("scene_channels",)
-    return network(*keys, *branch)
+    return STUDY.students[wildcards.method].network
+
+
+def without_dropout(network):
+    """What a job uses of a network that is not trained."""
+    return lambda wildcards: {
+        key: size for key, size in network(wildcards).items() if key != "dropout"
+    }
 
 
 def library_files(script):
@@ -330,6 +378,9 @@ def grown(mem_mb):
     return lambda wildcards, attempt: round(mem_mb * 1.5 ** (attempt - 1))
 
 
+# The sensitivity table is made with the others if there is something in it for it alone.
+OTHER_RUNS = [from_here(f"{run}/tables") for run in config["sensitivity"]["runs"]]
+SENSITIVITY = bool(STUDY.choices) and (STUDY.has_overrides or bool(OTHER_RUNS))
 CLAIMS = []  # locks that are held until this process ends
 
 
@@ -356,7 +407,8 @@ def tell_costs():
 
         left = [costs.NeededJob.of(job) for job in jobs if job.benchmark]
         finished, _ = costs.read_finished(placed(RESULTS), config)
-        cost = costs.RunCost(left, finished, cores(config["compute"]["threads"]))
+        epochs = costs.epochs_of(config)
+        cost = costs.RunCost(left, finished, cores(config["compute"]["threads"]), epochs=epochs)
         if cost.unknown_trainings:
             logger.info(f"{len(left)} jobs left; `snakemake estimate` measures what they take")
         else:

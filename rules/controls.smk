@@ -52,6 +52,7 @@ rule make_inner_fold:
     params:
         features=config["features"],
         parts=config["control_settings"]["parts"],
+        standardisation=config["clips"]["standardisation"],
     script:
         "../workflow_scripts/make_inner_fold.py"
 
@@ -60,6 +61,7 @@ use rule train_teacher as train_inner_teacher with:
     input:
         **INNER_FILES,
         labels=LABELS,
+        code=teacher_code,
     output:
         weights=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/weights.safetensors",
         history=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/history.tsv",
@@ -79,6 +81,7 @@ rule dump_held_out_labels:
     input:
         **INNER_FILES,
         labels=LABELS,
+        code=teacher_code,
         weights=f"{RESULTS}/inner_teachers/{INNER_TEACHER}/weights.safetensors",
     output:
         HELD_OUT,
@@ -97,7 +100,7 @@ rule dump_held_out_labels:
     params:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=network("channels"),
+        network=without_dropout(teacher_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_held_out_labels.py"

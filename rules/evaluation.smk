@@ -32,9 +32,7 @@ rule predict_student:
         thresholds=config["evaluation"]["adaptive_thresholds"],
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=lambda wildcards: {
-            key: size for key, size in student_network(wildcards).items() if key != "dropout"
-        },
+        network=without_dropout(student_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/predict_student.py"

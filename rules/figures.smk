@@ -28,7 +28,7 @@ rule plot_figure3:
         mem_mb=grown(1000),
         runtime=10,
     params:
-        left_out=lambda wildcards: STUDY.controls,
+        left_out=lambda wildcards: STUDY.outside_figure3,
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_figure3.py"

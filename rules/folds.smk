@@ -26,5 +26,6 @@ rule make_fold:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
         shortest_trained=config["clips"]["shortest_trained"],
+        standardisation=config["clips"]["standardisation"],
     script:
         "../workflow_scripts/make_fold.py"

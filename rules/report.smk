@@ -94,7 +94,7 @@ rule plot_table1:
 
 rule plot_learning_curves:
     input:
-        students=of_students(f"{RESULTS}/students/{STUDENT}/history.tsv", STUDY.chosen),
+        students=of_students(f"{RESULTS}/students/{STUDENT}/history.tsv", STUDY.shown),
         teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/history.tsv"),
         code=library_files("plot_learning_curves"),
         style=workflow_path("workflow_scripts/softscene/report/softscene.mplstyle"),
@@ -118,8 +118,8 @@ rule plot_learning_curves:
         runtime=10,
     params:
         # A function, because Snakemake would look for wildcards in the strings of a list.
-        titles=lambda wildcards: [Name(each.title) for each in STUDY.chosen],
-        losses=[each.loss for each in STUDY.chosen],
+        titles=lambda wildcards: [Name(each.title) for each in STUDY.shown],
+        losses=[each.loss for each in STUDY.shown],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/plot_learning_curves.py"
@@ -197,6 +197,10 @@ OF_TEACHERS = {
 }
 # The paper claims nothing about other data.
 OF_CLAIMS = {} if OWN else {"forest": f"{RESULTS}/figures/claims.png"}
+OF_SENSITIVITY = {
+    "sensitivity": f"{RESULTS}/tables/sensitivity.tsv",
+    "sensitivity_plot": f"{RESULTS}/figures/sensitivity.png",
+}
 # Keys that change no result rerun nothing, so they are not shown on the page.
 UNSHOWN = {"download", "explorer", "detector", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
@@ -208,6 +212,7 @@ rule make_report:
     input:
         **(OF_TEACHERS if STUDY.temperatures else {}),
         **OF_CLAIMS,
+        **(OF_SENSITIVITY if SENSITIVITY else {}),
         table3=f"{RESULTS}/tables/table3.tsv",
         table4=f"{RESULTS}/tables/table4.tsv",
         means=f"{RESULTS}/tables/table3_intervals.tsv",
@@ -220,7 +225,7 @@ rule make_report:
         curves=f"{RESULTS}/figures/learning_curves.png",
         features=f"{RESULTS}/features.h5",
         students=of_students(f"{RESULTS}/students/{STUDENT}/parameters.json"),
-        teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/parameters.json"),
+        teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.labelling),
         lists=f"{RESULTS}/annotations/parameters.json",
         audits=[] if OWN else f"{RESULTS}/annotations/audit_parameters.json",
         folds=expand(f"{RESULTS}/folds/fold-{{fold}}/parameters.json", fold=config["folds"]),
@@ -259,4 +264,5 @@ rule figures:
         rules.plot_table1.output,
         rules.plot_learning_curves.output,
         [] if OWN else rules.plot_claims.output,
+        rules.plot_sensitivity.output if SENSITIVITY else [],
         [rules.plot_confusion.output, rules.plot_soft_labels.output] if STUDY.temperatures else [],

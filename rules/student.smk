@@ -24,6 +24,7 @@ rule train_student:
         gpu=GPUS,
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
+        tensorboard=int(config["compute"]["tensorboard"]),
     params:
         # Not an output, because Snakemake deletes the outputs of a failed job.
         checkpoint=placed(f"{RESULTS}/checkpoints/students/{STUDENT}.safetensors"),
@@ -31,7 +32,7 @@ rule train_student:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
         network=student_network,
-        training=config["student"],
+        training=student_training,
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/train_student.py"

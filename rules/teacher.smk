@@ -12,6 +12,7 @@ rule train_teacher:
     input:
         **FOLD_FILES,
         labels=LABELS,
+        code=teacher_code,
     output:
         weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
         history=f"{RESULTS}/teachers/{TEACHER}/history.tsv",
@@ -32,13 +33,14 @@ rule train_teacher:
         gpu=GPUS,
         device=config["compute"]["device"],
         checkpoint_seconds=config["compute"]["checkpoint_seconds"],
+        tensorboard=int(config["compute"]["tensorboard"]),
     params:
         # Not an output, because Snakemake deletes the outputs of a failed job.
         checkpoint=placed(f"{RESULTS}/checkpoints/teachers/{TEACHER}.safetensors"),
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=network("channels", "dropout"),
-        training=config["teacher"],
+        network=teacher_network,
+        training=teacher_training,
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/train_teacher.py"
@@ -48,6 +50,7 @@ rule dump_soft_labels:
     input:
         **FOLD_FILES,
         labels=LABELS,
+        code=teacher_code,
         weights=f"{RESULTS}/teachers/{TEACHER}/weights.safetensors",
     output:
         SOFT_LABELS,
@@ -66,7 +69,7 @@ rule dump_soft_labels:
     params:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=network("channels"),
+        network=without_dropout(teacher_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_soft_labels.py"

@@ -18,7 +18,7 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[1]
 
 # Rules that only name files, and a plan's sum.
-TARGETS = ("all", "tables", "figures", "explorer", "predict", "total")
+TARGETS = ("all", "tables", "figures", "explorer", "predict", "sensitivity", "total")
 SMALL = "tests/workflow/config.small.yaml"
 STUDENT = "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0"
 WEIGHTS = f"results/small/students/{STUDENT}/weights.safetensors"

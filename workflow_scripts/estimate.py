@@ -29,9 +29,10 @@ def main(snakemake) -> None:
     given, start = snakemake.params, time.process_time()
     finished, left_out = costs.read_finished(given.folder, given.config)
     known = needed_jobs(*given.run, given.cores), finished, given.cores
+    epochs = costs.epochs_of(given.config)
     unknown = costs.RunCost(*known).unknown_trainings
     measured = training_benchmark.measure(unknown, given.config, snakemake.input, start)
-    print(text := costs.RunCost(*known, measured, start).text(left_out))
+    print(text := costs.RunCost(*known, measured, start, epochs).text(left_out))
     sys.__stdout__.write(("\x1b[J" if sys.__stdout__.isatty() else "") + text)  # take a bar away
 
 

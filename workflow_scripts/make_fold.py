@@ -18,11 +18,13 @@ def main(snakemake) -> None:
         results=dict(snakemake.output.items()),
         clip_frames=snakemake.params.clip_frames,
         shortest_trained=snakemake.params.shortest_trained,
+        standardisation=snakemake.params.standardisation,
         parameters=FeatureParameters(**snakemake.params.features),
     )
     used = {
         "frames": snakemake.params.clip_frames,
         "shortest_trained": snakemake.params.shortest_trained,
+        "standardisation": snakemake.params.standardisation,
     }
     note_parameters(snakemake.output.parameters, {"clips": used})
 

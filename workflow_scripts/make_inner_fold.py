@@ -14,6 +14,7 @@ def main(snakemake) -> None:
         results=dict(snakemake.output.items()),
         held_out=int(snakemake.wildcards.part),
         parts=snakemake.params.parts,
+        standardisation=snakemake.params.standardisation,
         parameters=FeatureParameters(**snakemake.params.features),
     )
 

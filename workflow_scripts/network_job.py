@@ -4,14 +4,15 @@ from typing import Any
 
 from softscene.features.clips import FoldFiles
 from softscene.features.store import FeatureParameters
-from softscene.training.jobs import Fold
+from softscene.training.jobs import Fold, Saving
 
 
 def fold_of(snakemake: Any) -> Fold:
     """The fold that a network job works on."""
     names = ("features", "clips", "statistics", "events")
     return Fold(
-        wildcards=dict(snakemake.wildcards.items()),
+        # Without the empty wildcard of the usual teachers.
+        wildcards={key: value for key, value in snakemake.wildcards.items() if value},
         files=FoldFiles(
             **{name: snakemake.input[name] for name in names},
             parameters=FeatureParameters(**snakemake.params.features),
@@ -23,9 +24,14 @@ def fold_of(snakemake: Any) -> Fold:
     )
 
 
-def checkpoint_of(snakemake: Any) -> tuple[str, float]:
-    """A training's checkpoint file, and the seconds between two checkpoints."""
-    return snakemake.params.checkpoint, float(snakemake.resources.checkpoint_seconds)
+def checkpoint_of(snakemake: Any) -> Saving:
+    """Where and how often a training saves and shows its progress."""
+    settings = snakemake.resources
+    return Saving(
+        snakemake.params.checkpoint,
+        float(settings.checkpoint_seconds),
+        bool(settings.tensorboard),
+    )
 
 
 def compute_of(snakemake: Any) -> tuple[int, str]:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 from softscene import training_benchmark
-from softscene.costs import NeededJob, RunCost, group_of, read_finished
+from softscene.costs import NeededJob, RunCost, epochs_of, group_of, read_finished
 from softscene.features.clips import Clips
 from softscene.models.networks import NetworkParameters
 from softscene.report.provenance import read_benchmark
@@ -111,6 +111,15 @@ def test_what_is_not_finished_is_taken_from_other_methods_or_measured_or_the_sta
     assert RunCost(jobs, {}, 2).unknown_trainings == [SOFT, TEACHER]
 
 
+def test_a_training_of_other_epochs_takes_its_share_of_the_time_of_others():
+    longer, brief = ("train_teacher", ""), ("train_teacher", "epochs-10")
+    soft = {**PAPER["methods"]["soft"], "teacher": {"epochs": 10}}
+    epochs = epochs_of({**PAPER, "methods": {**PAPER["methods"], "soft_10": soft}})
+    assert (epochs[longer], epochs[brief], epochs[HARD]) == (300, 10, 300)
+    found = RunCost([job("a", group=brief)], {longer: [60.0, 90.0]}, 2, epochs=epochs)
+    assert found.groups.seconds[brief] == pytest.approx(75 * 10 / 300)
+
+
 def test_a_job_is_taken_from_snakemake():
     place = (
         "results/small/benchmarks/train_student/soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0.tsv"
@@ -128,6 +137,9 @@ def test_a_job_is_taken_from_snakemake():
         ("/some/where/results/x/benchmarks/make_control_labels/smoothed/T-1.0/fold-1_seed-0.tsv",
          ("make_control_labels", "")),
         ("others/benchmark.tsv", ("others/benchmark.tsv", "")),
+        ("results/small/benchmarks/train_teacher/fold-1_seed-0.tsv", ("train_teacher", "")),
+        ("results/small/benchmarks/train_teacher/epochs-3_learning_rate-0.1/fold-1_seed-0.tsv",
+         ("train_teacher", "epochs-3_learning_rate-0.1")),
     ],
 )  # fmt: skip
 def test_rule_and_method_are_in_a_benchmarks_path(benchmark, group):

@@ -17,7 +17,7 @@ from softscene.data.annotations import read_published
 
 from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.conftest import ROOT
-from tests.workflow.test_small import CHAIN
+from tests.workflow.test_small import CHAIN, CURVES
 
 pytestmark = pytest.mark.slow
 
@@ -57,9 +57,10 @@ def typed(command, **instead):
 def test_the_page_has_these_files_and_commands():
     assert list(FILES) == [
         "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "quick.yaml", "mine/folds.tsv",
-        "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml", "Snakefile",
+        "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml",
+        "methods/small_teacher.py", "small_teacher.yaml", "Snakefile",
     ]  # fmt: skip
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
     assert list(TAUGHT) == ["methods/hinton.py", "hinton.yaml", "seeds.yaml"]
     assert len(commands_of(TUTORIAL)) == 5
 
@@ -89,11 +90,12 @@ def extended(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("extended") / "copy"
     shutil.copytree(finished.folder, folder, symlinks=True)
     write_files(folder, "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml")
+    write_files(folder, "methods/small_teacher.py", "small_teacher.yaml")
     write_files(folder, *TAUGHT)
     hinton = folder / "hinton.yaml"  # at the temperature that the small run has, as the demo has 5
     hinton.write_text(TAUGHT["hinton.yaml"].replace("[5.0]", "[2.0]"), encoding="utf-8")
     with Checkout(folder) as checkout:
-        checkout.args = [*typed(COMMANDS[3], **{"configs/demo.yaml": SMALL}), "hinton.yaml"]
+        checkout.args = [*typed(COMMANDS[4], **{"configs/demo.yaml": SMALL}), "hinton.yaml"]
         checkout.before = checkout.planned(*checkout.args, config=None)
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout
@@ -101,15 +103,19 @@ def extended(finished, tmp_path_factory):
 
 
 def test_methods_of_ones_own_are_trained_and_nothing_else_is(extended):
-    own = {"train_student": 3, "predict_student": 3, "evaluate_student": 3, **CHAIN}
+    students = {"train_student": 4, "predict_student": 4, "evaluate_student": 4}
+    own = {"train_teacher": 1, "dump_soft_labels": 1, **students, **CHAIN, **CURVES}
     assert extended.before == own
     assert extended.planned(*extended.args, config=None) == {}
 
 
 def test_methods_of_ones_own_are_rows_of_table_3(extended):
     table = read_table(extended.path("tables/table3.tsv"))
-    assert len(table) == 6 * 2 * 3
-    weights_of = {"focal.yaml": "alpha", "linear.yaml": "beta", "hinton.yaml": "beta"}
+    assert len(table) == 7 * 2 * 3
+    weights_of = {
+        "focal.yaml": "alpha", "linear.yaml": "beta", "small_teacher.yaml": "beta",
+        "hinton.yaml": "beta",
+    }  # fmt: skip
     for config, weights in weights_of.items():
         ((key, method),) = yaml.safe_load((FILES | TAUGHT)[config])["methods"].items()
         rows = table[table.method == method["name"]]
@@ -126,6 +132,17 @@ def test_the_own_loss_and_the_own_network_were_the_ones_used(extended):
     (plain,) = extended.path("students/mtl").rglob("history.tsv")
     focal, plain = (read_table(path).scene_loss for path in (focal, plain))
     assert focal[0] < plain[0], "the same start; a focal loss is less than a cross-entropy"
+
+
+def test_the_own_teacher_was_the_one_that_labelled(extended):
+    """Its weights are those of one layer, and the logits are not the usual teacher's."""
+    (weights,) = extended.path("teachers/code-small_teacher").rglob("weights.safetensors")
+    assert sorted(load_file(weights)) == ["scene.bias", "scene.weight"]
+    (own,) = extended.path("soft_labels/code-small_teacher").rglob("*.tsv")
+    usual = read_table(extended.path("soft_labels", own.name))
+    own = read_table(own)
+    assert own["clip"].equals(usual["clip"])
+    assert not np.allclose(own.filter(like="logit_"), usual.filter(like="logit_"))
 
 
 def test_the_tutorials_loss_is_hintons(tmp_path):
@@ -162,11 +179,14 @@ def test_the_tutorials_commands_plan_what_the_page_says(extended):
 
 
 def test_a_changed_file_makes_its_own_students_again(extended):
-    path = extended.folder / "methods/focal.py"
-    path.write_text(path.read_text() + "# changed\n")
-    planned = extended.planned(*extended.args, config=None)
-    path.write_text(FILES["methods/focal.py"])
-    assert planned == {"train_student": 1, "predict_student": 1, "evaluate_student": 1, **CHAIN}
+    students = {"train_student": 1, "predict_student": 1, "evaluate_student": 1}
+    teachers = {"train_teacher": 1, "dump_soft_labels": 1}
+    for name, others in (("methods/focal.py", {}), ("methods/small_teacher.py", teachers)):
+        path = extended.folder / name
+        path.write_text(path.read_text() + "# changed\n")
+        planned = extended.planned(*extended.args, config=None)
+        path.write_text(FILES[name])
+        assert planned == {**others, **students, **CHAIN, **CURVES}
 
 
 def test_a_method_without_its_file_is_refused_before_any_job(fresh):

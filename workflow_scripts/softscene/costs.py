@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from softscene.config.overrides import student_settings, teachers_of
 from softscene.core.errors import ResultError
 from softscene.core.progress import RESUMING
 from softscene.report.provenance import other_parameters, read_benchmark, trained_with
@@ -22,7 +23,8 @@ seconds: the median of finished jobs; measured: from a few training steps on ran
   {START}: the time a process takes to start; the job itself takes longer
 time: approximate; core-hours / cores, or the longest chain of jobs that wait for each other, if
   that is more; limits set by --resources are ignored"""
-Group = tuple[str, str]  # rule, and a student's method; its jobs are assumed to cost the same
+# Rule, and a student's method or a teacher's wildcard; its jobs are assumed to cost the same.
+Group = tuple[str, str]
 
 
 class NeededJob(NamedTuple):
@@ -42,12 +44,15 @@ class NeededJob(NamedTuple):
 def group_of(benchmark: str) -> Group:
     """Group of ``results/RUN/benchmarks/RULE...``; a student's job has ``RULE/METHOD/...``.
 
+    That of a teacher with overrides has ``RULE/TEACHER/...``.
+
     A job of another workflow, which has this one as a module, is a group of its own.
     """
-    path = re.search(r"results/[^/]+/benchmarks/([^/.]+)[/.]([^/]*)", benchmark)
+    path = re.search(r"results/[^/]+/benchmarks/([^/.]+)[/.](?:([^/]*)/)?", benchmark)
     if not path:
         return benchmark, ""
-    return path[1], path[2] if path[1].endswith("_student") else ""
+    named = path[1].endswith(("_student", "_teacher"))
+    return path[1], (path[2] or "") if named else ""
 
 
 def read_finished(folder: str | Path, config: Mapping[str, Any]) -> tuple[dict, list[str]]:
@@ -58,13 +63,31 @@ def read_finished(folder: str | Path, config: Mapping[str, Any]) -> tuple[dict, 
     found, left_out, folder = defaultdict(list), [], Path(folder)
     for path in sorted(folder.glob("benchmarks/**/*.tsv")):
         rule, method = group = group_of(str(path))
-        if not method or method in config["methods"]:
+        if _is_configured(rule, method, config):
             try:
                 ratio = _epochs_ratio(folder, path, method, config) if "train_" in rule else 1
                 found[group].append(ratio * read_benchmark(path)["s"])
             except ResultError as error:
                 left_out.append(str(error))
     return found, left_out
+
+
+def epochs_of(config: Mapping[str, Any]) -> dict[Group, int]:
+    """Epochs of the trainings of each group."""
+    teachers = {key.rstrip("/"): each for key, each in teachers_of(config).items()}
+    students = {method: student_settings(config, method) for method in config["methods"]}
+    groups = {"train_teacher": teachers, "train_inner_teacher": teachers, "train_student": students}
+    return {
+        (rule, name): each.training["epochs"]
+        for rule, settings in groups.items()
+        for name, each in settings.items()
+    }
+
+
+def _is_configured(rule: str, method: str, config: Mapping[str, Any]) -> bool:
+    if method and rule.endswith("_teacher"):
+        return f"{method}/" in teachers_of(config)
+    return not method or method in config["methods"]
 
 
 def _epochs_ratio(folder: Path, path: Path, method: str, config: Mapping[str, Any]) -> float:
@@ -76,7 +99,9 @@ def _epochs_ratio(folder: Path, path: Path, method: str, config: Mapping[str, An
         raise ResultError(f"{path}: its training is not finished")
     if log.is_file() and RESUMING in log.read_text(errors="replace"):
         raise ResultError(f"{path}: its training was resumed from a checkpoint")
-    wanted = trained_with(config, method)
+    taught = method and rule.endswith("_teacher")
+    names = {"teacher": f"{method}/"} if taught else {"method": method}
+    wanted = trained_with(config, **names)
     other, epochs = other_parameters(parameters, wanted), wanted["training"]["epochs"]
     if other.keys() - {"training.epochs", "training.learning_rate"}:
         raise ResultError(f"{path}: its training had other parameters, see {parameters}")
@@ -88,6 +113,7 @@ class RunCost:
     """What the remaining ``jobs`` of a run take on a number of ``cores``.
 
     ``finished`` and ``measured`` hold seconds of each job; a process takes ``start`` to start.
+    ``epochs`` are those of trainings: one is taken from another group by them.
     """
 
     jobs: Sequence[NeededJob]
@@ -95,6 +121,7 @@ class RunCost:
     cores: int
     measured: Mapping[Group, Sequence[float]] = field(default_factory=dict)
     start: float = 0
+    epochs: Mapping[Group, int] = field(default_factory=dict)
 
     @cached_property
     def groups(self) -> pd.DataFrame:
@@ -105,7 +132,10 @@ class RunCost:
         for group in dict.fromkeys([*left, *self.finished]):
             own = self.finished.get(group, [])
             others = [
-                s for like in self.finished if like[0] == group[0] for s in self.finished[like]
+                s * self.epochs.get(group, 1) / self.epochs.get(like, 1)
+                for like in self.finished
+                if like[0] == group[0]
+                for s in self.finished[like]
             ]
             known = {f"{len(own)} finished": own, "other methods": others}
             known |= {"measured": self.measured.get(group), START: [self.start]}

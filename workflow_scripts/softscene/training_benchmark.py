@@ -13,7 +13,7 @@ import soundfile
 from softscene.config.labels import read_labels
 from softscene.core.tsv import read_table
 from softscene.corpus.sample_annotations import FOLDS
-from softscene.costs import Group
+from softscene.costs import Group, epochs_of
 from softscene.features.clips import Clips
 from softscene.models.networks import NetworkParameters
 from softscene.training import loop
@@ -25,15 +25,18 @@ def measure(groups: Collection[Group], config: Mapping, files: Any, start: float
     """Seconds of a training of each group, in a list of one, with the ``start`` of its process.
 
     ``files`` has ``scenes`` (the paper's recordings and minutes), ``own`` (the user's recordings)
-    and ``labels``. The soft loss is timed as the hard one, an inner teacher as a teacher.
+    and ``labels``. The soft loss is timed as the hard one, an inner teacher as a teacher, and what
+    methods override counts by its epochs alone.
     """
     clips = clips_of_an_epoch(config, files) if groups else 0
     classes = read_labels(files.labels).classes
     seconds_a_clip, found = cache(partial(_seconds_a_clip, config, classes)), {}
-    for rule, method in groups:
+    epochs = epochs_of(config)
+    for rule, name in groups:
         role = rule.rpartition("_")[2]
-        loss = config["methods"][method]["scene_loss"].replace("soft", "hard") if method else ""
-        found[rule, method] = [start + config[role]["epochs"] * clips * seconds_a_clip(role, loss)]
+        is_student = role == "student"
+        loss = config["methods"][name]["scene_loss"].replace("soft", "hard") if is_student else ""
+        found[rule, name] = [start + epochs[rule, name] * clips * seconds_a_clip(role, loss)]
     return found
 
 

@@ -4,7 +4,14 @@ import copy
 
 import pytest
 from softscene.config.study import Study, with_controls
-from softscene.config.variants import Variant, number_of, row_of, title_of, variants_of
+from softscene.config.variants import (
+    Variant,
+    number_of,
+    row_of,
+    shown_variants,
+    title_of,
+    variants_of,
+)
 from softscene.core.errors import ConfigurationError
 
 from tests.conftest import PAPER
@@ -50,7 +57,7 @@ def test_a_variant_knows_its_names_and_what_none_means(variant, folder, title, r
 def test_labels_have_a_temperature_where_they_depend_on_it():
     weights = {"beta": "1.0", "temperature": "2.0"}
     found = {
-        labels: Variant(labels, labels, "soft", **weights, labels=labels).control_wildcards
+        labels: Variant(labels, labels, "soft", **weights, labels=labels).label_wildcards
         for labels in ("smoothed", "shuffled", "cross_fitted", "scene_mean")
     }
     assert {key: each["control"] for key, each in found.items()} == {key: key for key in found}
@@ -78,7 +85,7 @@ def test_a_study_has_a_student_of_each_variant_fold_and_seed_in_order():
 
 def test_a_study_says_what_stands_for_what():
     study = study_of(controls=["shuffled"])
-    assert study.controls == ["MTL with shuffled soft labels"]
+    assert study.outside_figure3 == ["MTL with shuffled soft labels"]
     assert study.temperatures == [1.0, 2.0, 5.0]
     assert [each.folder for each in study.chosen] == [
         "crnn/alpha-none_beta-none_T-none", "mtl/alpha-0.0001_beta-none_T-none",
@@ -100,3 +107,20 @@ def test_a_jobs_wildcards_are_of_one_variant_or_refused():
     expected = "^method mtl, alpha none, .* given, a configured method with its own weights"
     with pytest.raises(ConfigurationError, match=expected):
         study.variant(wrong)
+
+
+def test_one_of_each_custom_method_is_shown_beside_the_chosen():
+    """With the paper's weights if it has them, or else the first: so in Table 4 and the curves."""
+    methods = {
+        "crnn": {"name": "CNN-BiGRU", "scene_loss": "none"},
+        "wide": {"name": "Wide", "scene_loss": "none", "code": "wide.py"},
+        "mtl": {"name": "MTL", "scene_loss": "hard", "alpha": [1.0, 0.0001, 0.01]},
+        "focal": {"name": "Focal", "scene_loss": "hard", "alpha": [1.0, 0.0001], "code": "f.py"},
+        "other": {"name": "Other", "scene_loss": "hard", "alpha": [0.5, 0.1], "code": "f.py"},
+        "scaled": {"name": "Scaled", "scene_loss": "soft", "beta": [0.1, 1.0],
+                   "temperature": [2.0, 1.0], "code": "s.py"},
+    }  # fmt: skip
+    assert [each.title for each in shown_variants(variants_of(methods))] == [
+        "CNN-BiGRU", "MTL, alpha = 0.0001", "MTL, alpha = 1",
+        "Wide", "Focal, alpha = 0.0001", "Other, alpha = 0.5", "Scaled, beta = 1, T = 1",
+    ]  # fmt: skip

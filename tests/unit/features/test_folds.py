@@ -79,11 +79,11 @@ def write_list(path, names):
     path.write_text(HEADER + "".join(f"{name}\thome\t0.5\t0.6\tfan\n" for name in names))
 
 
-def fold_of(study):
+def fold_of(study, standardisation="band"):
     results = {name: study / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
     make_fold(
         study / "development.txt", study / "evaluation.txt", study / "events.tsv",
-        [study / "audio.tsv"], study / "features.h5", results, 500, 1.0, FEATURES,
+        [study / "audio.tsv"], study / "features.h5", results, 500, 1.0, FEATURES, standardisation,
     )  # fmt: skip
     return FoldFiles(
         study / "features.h5",
@@ -199,6 +199,16 @@ def overwrite(store, name):
     scene, shape = store[name].attrs["scene"], store[name].shape
     del store[name]
     write_proved(store, name, np.full(shape, 1e6, "f4"), {"scene": scene})
+
+
+def test_statistics_of_all_bands_together_are_one_mean_and_deviation(study):
+    files = fold_of(study, "all")
+    with h5py.File(study / "features.h5") as store:
+        values = np.concatenate([store[name][:].ravel() for name in ("d/a", "d/b", "d/c")])
+    fold = read_table(files.statistics)
+    assert list(fold.band) == list(range(64))
+    np.testing.assert_allclose(fold["mean"], values.mean(dtype=float), rtol=1e-9)
+    np.testing.assert_allclose(fold["std"], values.std(dtype=float), rtol=1e-9)
 
 
 def test_statistics_do_not_see_the_evaluation_part(study):

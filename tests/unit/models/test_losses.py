@@ -26,6 +26,18 @@ def test_event_loss_is_the_mean_over_valid_frames_and_events():
     assert event_loss(y, z, lengths).item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_event_loss_as_a_sum_is_equation_1_of_each_clip_and_their_mean():
+    y, z = logits(3, 7, 5), torch.from_numpy((rng.random((3, 7, 5)) < 0.3).astype(float))
+    lengths = torch.tensor([7, 2, 5])
+    s = 1 / (1 + np.exp(-y.numpy()))
+    each = -(z.numpy() * np.log(s) + (1 - z.numpy()) * np.log(1 - s))
+    expected = np.mean([each[i, :n].sum() for i, n in enumerate(lengths)])
+    assert event_loss(y, z, lengths, "sum").item() == pytest.approx(expected, rel=1e-12)
+    full = torch.tensor([7, 7, 7])
+    ratio = event_loss(y, z, full, "sum") / event_loss(y, z, full)
+    assert ratio.item() == pytest.approx(7 * 5, rel=1e-12), "frames x events of a clip"
+
+
 def test_padding_adds_nothing_to_the_event_loss_or_its_gradient():
     y, z, lengths = logits(2, 6, 4).requires_grad_(), torch.zeros(2, 6, 4).double(), [6, 3]
     event_loss(y, z, torch.tensor(lengths)).backward()

@@ -272,6 +272,19 @@ def test_without_teachers_their_panel_is_left_out(histories, drawn):
     assert [axes.get_ylabel() for axes in figure.axes] == ["Event loss E1", "Scene loss E3"]
 
 
+def test_a_fifth_method_begins_a_new_panel(histories, drawn):
+    """Custom methods come after the chosen ones, in the panels of their own loss."""
+    (soft, crnn), teachers = histories
+    mine = [StudentHistory(f"Mine {i}", "soft", soft.histories) for i in range(4)]
+    students = [crnn, soft, *mine]
+    figure, _ = drawn(plot_learning_curves, students, teachers)
+    shown = {axes.get_ylabel(): len(axes.lines) for axes in figure.axes}
+    assert shown == {
+        "Event loss E1\n(1 of 2)": 3, "Event loss E1\n(2 of 2)": 3,
+        "Scene loss E3\n(1 of 2)": 3, "Scene loss E3\n(2 of 2)": 2, "Teachers' loss": 1,
+    }  # fmt: skip
+
+
 def demo_titles():
     """Of the students whose curves the demo draws: all methods and all controls."""
     demo = copy.deepcopy(PAPER)

@@ -96,6 +96,7 @@ def write_inputs(folder):
         write_table(pd.DataFrame(columns), files[name])
     for name in ("confusions", "recordings"):
         files[name] = [files[name]]
+    files["teachers"] = ["parameters.json"]
     benchmark = pd.DataFrame({"s": [1800.0], "cpu_time": [900.0], "max_rss": [512.0]})
     for i in (1, 2):
         write_table(benchmark, folder / "benchmarks" / "train_student" / "crnn" / f"{i}.tsv")
@@ -338,7 +339,8 @@ def test_methods_of_ones_own_are_compared_with_the_papers_in_the_open(tmp_path, 
     now = [each | (custom if each["method"] == "shuffled" else {}) for each in VARIANTS]
     monkeypatch.setattr(f"{__name__}.VARIANTS", now)
     folder, files = write_study(tmp_path)
-    rows = page_of((folder, files)).rows("Methods with code of your own")
+    page = page_of((folder, files))
+    rows = page.rows("Methods with code of your own")
     others = {"CNN-BiGRU": 1, "MTL, alpha = 0.0001": -3, "MTL, alpha = 1": 14,
               "MTL with soft labels, beta = 1, T = 1": -7}  # fmt: skip
     shown = {name: cells for name, cells in rows.items() if " vs " in name}
@@ -349,6 +351,21 @@ def test_methods_of_ones_own_are_compared_with_the_papers_in_the_open(tmp_path, 
         assert side == ("better" if expected > 0 else "worse")
     before = (folder / "report.html").read_text(encoding="utf-8").split("Methods with code")[0]
     assert before.count("<details>") == before.count("</details>")
+
+    # Event by event too: a fan's scores are half of those of all events.
+    scores = read_table(files["table4"])
+    scores = scores[(scores.convention == "frame") & (scores.threshold == "adaptive")]
+    (fan,) = scores[(scores.method == "Mine") & (scores.event == "fan")].f_score_mean
+    given = scores_of(MEANS)
+    assert fan == pytest.approx(given[given.method == SHUFFLED.name].f_score.mean() / 2)
+    table4 = page.rows("F-score (%) of each event")
+    assert table4["Event"] == [*others, "Mine, beta = 1, T = 1", "Absent"]
+    assert table4["fan"][-2].split()[0] == f"{100 * fan:.2f}"
+    for other, expected in others.items():
+        apart = page.rows(f"Mine, beta = 1, T = 1 vs {other}, each event")["fan"][0]
+        found, side = apart.replace(MINUS, "-").split()
+        assert float(found) == pytest.approx(expected / 2, abs=0.3)
+        assert side == ("better" if expected > 0 else "worse")
 
 
 def test_comparisons_of_events_have_the_published_difference(study, page):

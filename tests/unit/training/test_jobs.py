@@ -538,3 +538,37 @@ def test_each_modes_scores_are_those_of_its_own_thresholds(scored):
     fixed = events[events.threshold == "fixed"]
     assert sorted(fixed.event) == ["a", "a", "b", "b"]
     assert fixed.offset.to_numpy() == pytest.approx(1.0)
+
+
+OWN_TEACHER = """
+from softscene.models.networks import Teacher as Original
+class Teacher(Original):
+    def forward(self, features, lengths):
+        return {} * super().forward(features, lengths)
+"""
+
+
+def test_an_own_teachers_logits_are_its_own(study, tmp_path, labels, caplog):
+    """With twice the paper's logits, from the same weights; and its checkpoints are its file's."""
+    code = tmp_path / "mine.py"
+    code.write_text(OWN_TEACHER.format("2.0"))
+    fold, logits = replace(study.fold, code=code), [f"logit_{scene}" for scene in labels.scenes]
+    source, target = study.folder / "teacher.safetensors", tmp_path / "soft_labels.tsv"
+    dump_soft_labels(fold, source, COMPUTE, target)
+    own, paper = (read_table(each)[logits] for each in (target, study.folder / "soft_labels.tsv"))
+    np.testing.assert_allclose(own, 2 * paper, rtol=1e-6)
+
+    names = ("weights", "history", "parameters", "logits", "accuracy", "confusion")
+    results = {name: tmp_path / name for name in names}
+    given = (TEACHING, 0, COMPUTE, results, (tmp_path / "checkpoint.safetensors", 0.0))
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr("softscene.training.jobs._write_training", lambda *_: None)
+        train_teacher(fold, *given)
+    paper_losses = read_table(study.folder / "teacher_history.tsv").loss
+    live = read_table(tmp_path / "checkpoint.history.tsv")
+    assert len(live) == len(paper_losses)
+    assert live.loss[0] != paper_losses[0]
+    code.write_text(OWN_TEACHER.format("1.0"))
+    train_teacher(fold, *given)
+    assert "is of another training (code)" in caplog.text
+    assert results["weights"].read_bytes() == source.read_bytes()

@@ -16,8 +16,8 @@ from softscene.config.variants import (
     WEIGHTS,
     Chosen,
     Variant,
+    of_paper,
     title_of,
-    without_custom,
 )
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import HEADLINE, best_of
@@ -86,7 +86,7 @@ class Evidence:
     overall, events
         With fold and seed: micro-averaged, and of each event (with ``absent``).
     variants
-        All that are trained, without those with custom code.
+        All that are trained, without those with custom code or overrides.
     table3, table4
         As published.
     """
@@ -241,7 +241,7 @@ def judge_claims(
         Micro-averaged, and of each event with ``absent`` (see
         :func:`softscene.evaluation.tables.absent_as_zero`); with fold and seed, of all settings.
     variants
-        All that are trained; no claim is about those with custom code.
+        All that are trained; no claim is about those with custom code or overrides.
     published
         The paper's ``table3`` and ``table4``.
 
@@ -259,7 +259,7 @@ def judge_claims(
             each[(each.convention == convention) & (each.threshold == threshold)]
             for each in (overall, events)
         )
-        evidence = Evidence(*parts, without_custom(variants), table3, table4)
+        evidence = Evidence(*parts, of_paper(variants), table3, table4)
         setting = {"convention": convention, "threshold": threshold}
         rows += [row | setting for row in _judge_all(evidence)]
     return pd.DataFrame(rows)[list(COLUMNS)]
@@ -434,11 +434,11 @@ def _row(found: Estimate | None, published: float, wanted: int, why: str) -> dic
         "difference": values.pop("mean"),
         **values,
         "verdict": judge(found, wanted),
-        "reason": _reason(found, wanted) if found else why,
+        "reason": reason_of(found, wanted) if found else why,
     }
 
 
-def _reason(found: Estimate, wanted: int) -> str:
+def reason_of(found: Estimate, wanted: int) -> str:
     """Explain the verdict in words."""
     if not found.side():
         return _unseen(found)

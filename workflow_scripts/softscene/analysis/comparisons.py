@@ -15,7 +15,14 @@ from softscene.analysis.intervals import (
     table_of_comparisons,
     table_of_means,
 )
-from softscene.config.variants import ROW, WEIGHTS, Chosen, Variant, choose_variants
+from softscene.config.variants import (
+    ROW,
+    WEIGHTS,
+    Chosen,
+    Variant,
+    choose_variants,
+    shown_variants,
+)
 from softscene.core.tsv import write_table
 from softscene.evaluation.tables import (
     SETTING,
@@ -72,9 +79,10 @@ def compare_methods(
     write(explain_gain(headline(scores), chosen), "controls")
 
     events = absent_as_zero(collect_pairs(runs_of(variants, class_wise), places))
-    among = [(one, other) for other, one in combinations(chosen, 2)]
+    pairs, shown = pairs_of(trained, chosen), shown_variants(trained)
+    among = [(one, other) for one, other in pairs if one in shown and other in shown]
     compared = {
-        "comparisons": table_of_comparisons(scores, pairs_of(trained, chosen), SETTING),
+        "comparisons": table_of_comparisons(scores, pairs, SETTING),
         "events": table_of_comparisons(headline(events), among, [*SETTING, "event"]),
     }
     for (name, table), paper in zip(compared.items(), ("table3", "table4"), strict=True):
@@ -116,12 +124,13 @@ def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant,
     """Pairs of students to compare.
 
     Those that claims are about with each other, custom methods with the paper's among these, and
-    all with the baseline.
+    all whose students have the configuration's settings with the baseline.
     """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     papers = [each for each in chosen if not each.is_control]
     pairs += [(each, other) for each in variants if each.custom for other in papers]
     if chosen.baseline:
-        others = [(each, chosen.baseline) for each in variants if each != chosen.baseline]
+        comparable = [each for each in variants if not each.student_overrides]
+        others = [(each, chosen.baseline) for each in comparable if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]
     return pairs

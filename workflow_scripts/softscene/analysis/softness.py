@@ -37,20 +37,34 @@ def measure_softness(
         over them of ``largest_posterior`` and ``entropy`` (nats; log of the number of scenes where
         all are equal), and ``accuracy``, the share of clips whose true scene has the largest.
     """
-    columns = [f"logit_{scene}" for scene in scenes]
-    rows = []
-    for part in PARTS:
-        table = pd.concat([read_table(path) for path in logits[part]], ignore_index=True)
-        values = table[columns].to_numpy()
-        correct = np.array(scenes)[values.argmax(axis=1)] == table.scene.to_numpy()
-        for temperature in temperatures:
-            logs = _log_posteriors(values, temperature)
-            posteriors = np.exp(logs)
-            largest, entropy = posteriors.max(axis=1), -(posteriors * logs).sum(axis=1)
-            means = (each.mean() for each in (largest, entropy, correct))
-            rows.append((temperature, part, len(table), *means))
+    rows = [
+        (temperature, part, *softness_of(logits[part], temperature, scenes).values())
+        for temperature in temperatures
+        for part in PARTS
+    ]
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     return found.sort_values("temperature", kind="stable", ignore_index=True)
+
+
+def softness_of(
+    logits: Sequence[str | Path], temperature: float, scenes: Sequence[str]
+) -> dict[str, float]:
+    """``labelled`` clips in files of logits v, and the means over them at one T.
+
+    These are ``largest_posterior``, ``entropy`` and ``accuracy``, as :func:`measure_softness` has
+    them.
+    """
+    table = pd.concat([read_table(path) for path in logits], ignore_index=True)
+    values = table[[f"logit_{scene}" for scene in scenes]].to_numpy()
+    logs = _log_posteriors(values, temperature)
+    posteriors = np.exp(logs)
+    correct = np.array(scenes)[values.argmax(axis=1)] == table.scene.to_numpy()
+    return {
+        "labelled": len(table),
+        "largest_posterior": posteriors.max(axis=1).mean(),
+        "entropy": -(posteriors * logs).sum(axis=1).mean(),
+        "accuracy": correct.mean(),
+    }
 
 
 def mean_posteriors(

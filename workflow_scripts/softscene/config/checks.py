@@ -4,11 +4,13 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from softscene.config.controls import CONTROLS, configured_controls
+from softscene.config.overrides import teacher_of
 from softscene.config.study import with_controls
 from softscene.config.variants import TEACHER, WEIGHTS_OF, canonical, variants_of
 from softscene.core.errors import ConfigurationError
@@ -29,6 +31,7 @@ Validator = validators.extend(
     ),
 )
 LONGEST_NUMBER = 64  # characters; three such numbers and their names fit in a folder's name
+LONGEST_TEACHER = 200  # characters of a folder's name, which may have 255
 SYNTHETIC_SCENES = {"city_center", "home", "office", "residential_area"}
 
 
@@ -155,18 +158,7 @@ def _is_number(text: str) -> bool:
 
 def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot check: keys that must fit each other."""
-    for key, method in config["methods"].items():
-        needed = WEIGHTS_OF[method["scene_loss"]]
-        loss = method["scene_loss"]
-        for weight in ("alpha", "beta", "temperature"):
-            where = f"methods.{key}.{weight}"
-            if weight in needed and weight not in method:
-                yield f"{where}: this key is missing; scene_loss {loss!r} needs it"
-            if weight not in needed and weight in method:
-                yield f"{where}: scene_loss {loss!r} does not use it"
-            yield from _unusable_in_paths(where, method.get(weight, []))
-        if loss != "soft" and "labels" in method:
-            yield f"methods.{key}.labels: scene_loss {loss!r} does not use it"
+    yield from _method_contradictions(config)
     yield from _control_contradictions(config)
     names = [method["name"] for method in with_controls(config).values()]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -177,9 +169,33 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _synthetic_contradictions(config["synthetic"] or {})
     yield from _own_data_contradictions(config)
     yield from _unknown_students(config)
+    for index, run in enumerate(config["sensitivity"]["runs"]):
+        if Path(run).name == config["run"]:
+            yield f"sensitivity.runs[{index}]: {run!r} given, another run than this one expected"
     grid = config["evaluation"]["adaptive_thresholds"]
     if grid["lowest"] > grid["highest"]:
         yield "evaluation.adaptive_thresholds: 'lowest' is above 'highest'"
+
+
+def _method_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    for key, method in config["methods"].items():
+        needed = WEIGHTS_OF[method["scene_loss"]]
+        loss = method["scene_loss"]
+        for weight in ("alpha", "beta", "temperature"):
+            where = f"methods.{key}.{weight}"
+            if weight in needed and weight not in method:
+                yield f"{where}: this key is missing; scene_loss {loss!r} needs it"
+            if weight not in needed and weight in method:
+                yield f"{where}: scene_loss {loss!r} does not use it"
+            yield from _unusable_in_paths(where, method.get(weight, []))
+        for soft in ("labels", "teacher"):
+            if loss != "soft" and soft in method:
+                yield f"methods.{key}.{soft}: scene_loss {loss!r} does not use it"
+        if len(teacher_of(config, key)) > LONGEST_TEACHER:
+            yield (
+                f"methods.{key}.teacher: {_written(method['teacher'])} given, numbers whose "
+                f"folder's name has at most {LONGEST_TEACHER} characters expected"
+            )
 
 
 def _control_contradictions(config: Mapping[str, Any]) -> Iterator[str]:

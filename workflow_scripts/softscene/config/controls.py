@@ -38,9 +38,3 @@ CONTROLS = {
 def configured_controls(config: Mapping[str, Any]) -> list[str]:
     """Names of the controls that a configuration trains."""
     return list(CONTROLS) if config["controls"] == "all" else config["controls"]
-
-
-def need_inner_teachers(methods: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether any method learns labels from teachers that were not trained on the clip."""
-    labels = {method.get("labels") for method in methods.values()}
-    return any(control.held_out for key, control in CONTROLS.items() if key in labels)

@@ -1,4 +1,4 @@
-"""Custom methods: a file with a network or a loss that replaces the library's."""
+"""Custom methods: a file with networks or losses that replace the library's."""
 
 import ast
 import importlib.util
@@ -13,7 +13,7 @@ from softscene.core.errors import MethodError
 from softscene.core.files import other_than_file
 
 # What a file may define; docs/extending.md has the signatures.
-REPLACEABLE = ("Student", "hard_scene_loss", "soft_scene_loss")
+REPLACEABLE = ("Student", "Teacher", "event_loss", "hard_scene_loss", "soft_scene_loss")
 MODULE = "custom_method"  # the file's module name, whatever its path
 
 
@@ -25,7 +25,7 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
     path
         The file.
     scene_loss
-        The method's; a file that defines only a loss that this one does not use is refused.
+        The method's; a file that defines nothing that this one uses is refused.
     """
     if other := other_than_file(path):
         yield f"{path} {other}"
@@ -38,7 +38,8 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
     except (SyntaxError, ValueError) as error:
         yield f"{path} is not Python: {error}"
         return
-    useful = {"Student", f"{scene_loss}_scene_loss"}
+    useful = {"Student", "event_loss", f"{scene_loss}_scene_loss"}
+    useful |= {"Teacher"} if scene_loss == "soft" else set()
     found = set(_names(tree)) & set(REPLACEABLE)
     if not found & useful:
         expected = " or ".join(name for name in REPLACEABLE if name in useful)
@@ -47,8 +48,19 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
 
 
 def has_network(path: str | Path) -> bool:
-    """Whether a file without :func:`code_faults` defines a network."""
+    """Whether a file without :func:`code_faults` defines a student's network."""
     return "Student" in _names(ast.parse(Path(path).read_bytes(), str(path)))
+
+
+def has_teacher(path: str | Path) -> bool:
+    """Whether a file defines a teacher; False if it cannot be read as Python."""
+    if other_than_file(path):
+        return False
+    try:
+        tree = ast.parse(Path(path).read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return "Teacher" in _names(tree)
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

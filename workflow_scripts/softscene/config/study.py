@@ -1,12 +1,22 @@
 """What a configuration trains, and which variants the claims, explorer and detector use."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from softscene.config.controls import CONTROLS, configured_controls
 from softscene.config.custom_code import code_faults, has_network
+from softscene.config.open_choices import OpenChoice, open_choices
+from softscene.config.overrides import (
+    USUAL,
+    TrainingSettings,
+    event_reduction,
+    labelling_teachers,
+    student_settings,
+    teacher_of,
+    teachers_of,
+)
 from softscene.config.variants import (
     HARD_WEIGHTS,
     ROW,
@@ -15,6 +25,7 @@ from softscene.config.variants import (
     Chosen,
     Variant,
     choose_variants,
+    shown_variants,
     variants_of,
 )
 from softscene.core.errors import ConfigurationError
@@ -41,7 +52,17 @@ class Study:
         Those that the explorer shows.
     detecting
         Candidates for the detector: the configured variant, or all except controls and methods
-        with a custom network.
+        with overrides or a custom network.
+    teachers
+        Wildcard ``teacher`` -> settings of these teachers.
+    labelling
+        The wildcards of those whose own labels students learn.
+    students
+        Key of a method -> settings of its students.
+    reductions
+        Key of a method -> how its E1 adds up.
+    choices
+        What the sensitivity table compares; empty if there is no claim.
     """
 
     folds: Sequence[int]
@@ -50,6 +71,11 @@ class Study:
     chosen: Chosen
     explored: Sequence[Variant]
     detecting: Sequence[Variant]
+    teachers: Mapping[str, TrainingSettings]
+    labelling: Sequence[str]
+    students: Mapping[str, TrainingSettings]
+    reductions: Mapping[str, str]
+    choices: Sequence[OpenChoice]
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Study":
@@ -60,17 +86,30 @@ class Study:
         ConfigurationError
             A custom method's file cannot be used at all, or not for the detector.
         """
-        require_code(config["methods"])
-        variants, detector = variants_of(config["methods"]), config["detector"]
-        apart = custom_networks(config["methods"], detector)
-        usual = [each for each in variants if not each.is_control and each.method not in apart]
+        methods, detector = config["methods"], config["detector"]
+        require_code(methods)
+        variants = [
+            replace(each, teacher=teacher_of(config, each.method)) for each in variants_of(methods)
+        ]
+        apart = custom_networks(methods, detector)
+        usual = [
+            each
+            for each in variants
+            if not (each.is_control or each.overrides) and each.method not in apart
+        ]
+        chosen = choose_variants(variants)
         return cls(
             folds=config["folds"],
             seeds=config["seeds"],
             variants=variants,
-            chosen=choose_variants(variants),
+            chosen=chosen,
             explored=explored_variants(variants, config["explorer"]["students"]),
             detecting=[v for v in variants if v.folder == detector] if detector else usual,
+            teachers=teachers_of(config),
+            labelling=labelling_teachers(config),
+            students={key: student_settings(config, key) for key in methods},
+            reductions={key: event_reduction(config, key) for key in methods},
+            choices=open_choices(variants, chosen),
         )
 
     def runs(
@@ -104,16 +143,42 @@ class Study:
     def _by_wildcards(self) -> dict[tuple[str, ...], Variant]:
         return {tuple(each.wildcards.values()): each for each in self.variants}
 
+    def objective(self, wildcards: Mapping[str, str]) -> dict[str, Any]:
+        """What a job's student learns, see :class:`softscene.training.parameters.SceneObjective`.
+
+        E1's reduction is left out where it is the usual mean.
+        """
+        variant = self.variant(wildcards)
+        reduction = self.reductions[variant.method]
+        return variant.objective | ({"events": reduction} if reduction != "mean" else {})
+
     @property
-    def controls(self) -> list[str]:
-        """Names of the controls in tables."""
-        return list(dict.fromkeys(each.name for each in self.variants if each.is_control))
+    def shown(self) -> list[Variant]:
+        """Variants of Table 4 on the page and of the learning curves."""
+        return shown_variants(self.variants)
+
+    @property
+    def outside_figure3(self) -> list[str]:
+        """Names in tables of what Fig. 3 leaves out: controls, and methods with overrides."""
+        apart = [each.name for each in self.variants if each.is_control or each.overrides]
+        return list(dict.fromkeys(apart))
 
     @property
     def temperatures(self) -> list[float]:
-        """Temperatures of the students that learn the teacher's own soft labels."""
+        """Temperatures of the students that learn the own soft labels of the usual teachers."""
         soft = [each for each in self.variants if each.loss == "soft" and not each.is_control]
-        return sorted({each.weights["temperature"] for each in soft})
+        return sorted({each.weights["temperature"] for each in soft if each.teacher == USUAL})
+
+    @property
+    def has_overrides(self) -> bool:
+        """Whether any choice that the sensitivity table compares is an override."""
+        return any(each.soft.overrides for each in self.choices)
+
+    @property
+    def compared_choices(self) -> list[Variant]:
+        """The variants that the sensitivity table compares."""
+        found = (each for choice in self.choices for each in (choice.soft, choice.hard) if each)
+        return list(dict.fromkeys(found))
 
 
 def without_removed_methods(methods: Any) -> Any:
@@ -183,11 +248,12 @@ def custom_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | No
 def explored_variants(variants: Sequence[Variant], folders: Sequence[str] | None) -> list[Variant]:
     """The variants that the explorer shows: those of the given folders, in that order.
 
-    By default, one of each of the first ``MOST_EXPLORED`` methods: the variant whose weights are
-    closest to the best ones in the paper's Table 3.
+    By default, one of each of the first ``MOST_EXPLORED`` methods without overrides: the variant
+    whose weights are closest to the best ones in the paper's Table 3.
     """
     if folders is not None:
         return [each for folder in folders for each in variants if each.folder == folder]
+    variants = [each for each in variants if not each.overrides]
     methods = list(dict.fromkeys(each.method for each in variants))[:MOST_EXPLORED]
     return [min((v for v in variants if v.method == each), key=_distance) for each in methods]
 

@@ -15,6 +15,7 @@ TEACHER = "teacher"  # the source of a method's soft labels unless configured ot
 WEIGHTS_OF = {"none": (), "hard": ("alpha",), "soft": ("beta", "temperature")}
 SYMBOLS = {"alpha": "alpha", "beta": "beta", "temperature": "T"}
 WEIGHTS = list(SYMBOLS)
+ROLES = ("teacher", "student", "loss")  # parts of the configuration that a method may override
 # The weights of the paper's Table 3. Claims are about students with these, not about those that
 # score best in a run: the best of several looks better than it is.
 HARD_WEIGHTS, HEAVY_WEIGHTS = {"alpha": 0.0001}, {"alpha": 1.0}
@@ -41,6 +42,11 @@ class Variant:
         Where soft labels come from: ``teacher``, or the name of a control.
     custom
         Whether it runs the user's code, and so is not a method of the paper.
+    overrides
+        What its method overrides, such as ``teacher.epochs = 10``; then it is not a method of the
+        paper either.
+    teacher
+        Wildcard of its teacher, see :func:`softscene.config.overrides.teacher_of`.
     """
 
     method: str
@@ -51,6 +57,8 @@ class Variant:
     temperature: str = NONE
     labels: str = TEACHER
     custom: bool = False
+    overrides: tuple[str, ...] = ()
+    teacher: str = ""
 
     @property
     def wildcards(self) -> dict[str, str]:
@@ -86,15 +94,25 @@ class Variant:
         return {"loss": self.loss, "weight": weight, "temperature": temperature}
 
     @property
+    def student_overrides(self) -> tuple[str, ...]:
+        """Overrides that students without a teacher can share."""
+        return tuple(each for each in self.overrides if not each.startswith(f"{TEACHER}."))
+
+    @property
     def is_control(self) -> bool:
         """Whether it learns soft labels that are not the teacher's own."""
         return self.loss == "soft" and self.labels != TEACHER
 
     @property
-    def control_wildcards(self) -> dict[str, str]:
-        """Values of ``control`` and ``temperature`` in the paths of a control's labels."""
+    def label_wildcards(self) -> dict[str, str]:
+        """Values of ``teacher`` in the path of its soft labels; of a control's, also the others.
+
+        These are ``control`` and ``temperature``.
+        """
+        if not self.is_control:
+            return {"teacher": self.teacher}
         temperature = self.temperature if CONTROLS[self.labels].at_temperature else NONE
-        return {"control": self.labels, "temperature": temperature}
+        return {"teacher": self.teacher, "control": self.labels, "temperature": temperature}
 
 
 def number_of(word: str) -> float | None:
@@ -131,15 +149,28 @@ def variants_of(methods: Mapping[str, Mapping[str, Any]]) -> list[Variant]:
     for key, method in sorted(methods.items(), key=lambda m: losses.index(m[1]["scene_loss"])):
         loss = method["scene_loss"]
         what = {"labels": method.get("labels", TEACHER), "custom": "code" in method}
+        what["overrides"] = overrides_of(method)
         for values in itertools.product(*(method[name] for name in WEIGHTS_OF[loss])):
             weights = dict(zip(WEIGHTS_OF[loss], map(canonical, values), strict=True))
             variants.append(Variant(key, method["name"], loss, **weights, **what))
     return variants
 
 
-def without_custom(variants: Sequence[Variant]) -> list[Variant]:
-    """Variants that run the library's code: only these can be the paper's methods or controls."""
-    return [each for each in variants if not each.custom]
+def overrides_of(method: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a method overrides, in words: ``teacher.epochs = 10``, in a fixed order."""
+    return tuple(
+        f"{role}.{key} = {f'{value:g}' if isinstance(value, float) else value}"
+        for role in ROLES
+        for key, value in sorted(method.get(role, {}).items())
+    )
+
+
+def of_paper(variants: Sequence[Variant]) -> list[Variant]:
+    """Those with the library's code and the configuration's settings.
+
+    Only these can be the paper's methods or controls.
+    """
+    return [each for each in variants if not (each.custom or each.overrides)]
 
 
 @dataclass(frozen=True)
@@ -190,9 +221,9 @@ class Chosen:
 def choose_variants(variants: Sequence[Variant]) -> Chosen:
     """Choose the variant that represents each method, of all that are trained.
 
-    Those with custom code represent no method.
+    Those with custom code or overrides represent no method.
     """
-    variants = without_custom(variants)
+    variants = of_paper(variants)
     hard = _of(variants, "hard")
     soft = _with(_of(variants, "soft"), SOFT_WEIGHTS) or _first(_of(variants, "soft"))
     controls = [each for each in variants if each.is_control]
@@ -205,6 +236,21 @@ def choose_variants(variants: Sequence[Variant]) -> Chosen:
         soft=soft,
         controls=tuple(_with(group, same) or group[0] for group in groups.values()),
     )
+
+
+def shown_variants(variants: Sequence[Variant]) -> list[Variant]:
+    """Variants that are shown event by event and epoch by epoch.
+
+    The chosen ones, and one of each custom method: with the paper's weights of its scene loss, or
+    else the first configured.
+    """
+    weights = {"none": {}, "hard": HARD_WEIGHTS, "soft": SOFT_WEIGHTS}
+    groups: dict[str, list[Variant]] = {}
+    for each in variants:
+        if each.custom:
+            groups.setdefault(each.method, []).append(each)
+    custom = [_with(group, weights[group[0].loss]) or group[0] for group in groups.values()]
+    return [*choose_variants(variants), *custom]
 
 
 def _of(variants: Sequence[Variant], loss: str, labels: str = TEACHER) -> list[Variant]:

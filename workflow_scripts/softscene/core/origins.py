@@ -64,6 +64,15 @@ def require_facts(
     raise error.of(f"{path} {reason}; {how_to_remake(path)}", other)
 
 
+def flat(nested: Mapping[str, object], path: str = "") -> dict[str, object]:
+    """Key path -> value: ``{"a": {"b": 1}}`` is ``{"a.b": 1}``."""
+    found = {}
+    for key, value in nested.items():
+        here = f"{path}.{key}" if path else str(key)
+        found |= flat(value, here) if isinstance(value, Mapping) and value else {here: value}
+    return found
+
+
 def note_parameters(target: str | Path, parameters: Facts) -> None:
     """Write the part of the configuration that a job used as JSON, beside its results."""
     write_text(target, json.dumps(parameters, indent=2) + "\n")

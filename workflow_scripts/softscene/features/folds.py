@@ -49,6 +49,7 @@ def make_fold(
     clip_frames: int,
     shortest_trained: float,
     parameters: FeatureParameters,
+    standardisation: str = "band",
 ) -> None:
     """Write one fold's ``recordings``, ``clips`` and ``statistics`` (the keys of ``results``).
 
@@ -70,6 +71,8 @@ def make_fold(
         Seconds; shorter clips are not used for training, see :func:`read_clips`.
     parameters
         What the features must have been made with.
+    standardisation
+        Whether the statistics are of each ``band``, or of ``all`` bands together.
 
     Raises
     ------
@@ -98,7 +101,8 @@ def make_fold(
     hop = parameters.hop_length / parameters.sample_rate
     short = clips.frames < fewest_trained(shortest_trained, hop)
     write_table(clips.assign(short=short), results["clips"])
-    _write_statistics([found[name][0] for name in parts[DEVELOPMENT]], results["statistics"])
+    seen = [found[name][0] for name in parts[DEVELOPMENT]]
+    _write_statistics(seen, standardisation, results["statistics"])
 
 
 def read_clips(source: str | Path, part: str, training: bool = False) -> pd.DataFrame:
@@ -145,6 +149,7 @@ def make_inner_fold(
     held_out: int,
     parts: int,
     parameters: FeatureParameters,
+    standardisation: str = "band",
 ) -> None:
     """Write a fold inside a fold's development part: one of its parts is held out for evaluation.
 
@@ -154,7 +159,7 @@ def make_inner_fold(
     ----------
     recordings, clips
         The fold's, as :func:`make_fold` wrote them.
-    events, features, results, parameters
+    events, features, results, parameters, standardisation
         As for :func:`make_fold`.
     held_out
         Which part, from 1 to ``parts``.
@@ -178,12 +183,17 @@ def make_inner_fold(
         seen = [store.read(name)[0] for name in known.recording[known.part == DEVELOPMENT]]
     write_table(known, results["recordings"])
     write_table(table.assign(part=table.recording.map(place)), results["clips"])
-    _write_statistics(seen, results["statistics"])
+    _write_statistics(seen, standardisation, results["statistics"])
 
 
-def _write_statistics(features: Sequence[np.ndarray], target: str | Path) -> None:
-    mean, deviation = band_statistics(features)
-    statistics = pd.DataFrame({"band": np.arange(len(mean)), "mean": mean, "std": deviation})
+def _write_statistics(
+    features: Sequence[np.ndarray], standardisation: str, target: str | Path
+) -> None:
+    bands = features[0].shape[1]
+    if standardisation == "all":
+        features = [part.reshape(-1, 1) for part in features]
+    mean, deviation = (np.broadcast_to(each, bands) for each in band_statistics(features))
+    statistics = pd.DataFrame({"band": np.arange(bands), "mean": mean, "std": deviation})
     write_table(statistics, target)
 
 

@@ -1,4 +1,4 @@
-"""The paper's losses, equations 1 to 7, as means (see docs/method.md on why not sums)."""
+"""The paper's losses, equations 1 to 7, as means; E1 also as a sum (docs/method.md says why)."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from softscene.models.padding import valid_frames
 
 
-def event_loss(y: Tensor, z: Tensor, lengths: Tensor) -> Tensor:
-    """E1, equation 1: binary cross-entropy of the events, a mean over valid frames and events.
+def event_loss(y: Tensor, z: Tensor, lengths: Tensor, reduction: str = "mean") -> Tensor:
+    """E1, equation 1: binary cross-entropy of the events.
 
     Parameters
     ----------
@@ -17,10 +17,14 @@ def event_loss(y: Tensor, z: Tensor, lengths: Tensor) -> Tensor:
         Targets 0 or 1, the same shape.
     lengths
         Frames of each clip that are not padding, batch.
+    reduction
+        ``mean``: over valid frames and events. ``sum``: a clip's sum over them, as equation 1 is
+        written, and the mean over clips.
     """
     each = F.binary_cross_entropy_with_logits(y, z, reduction="none")
     valid = valid_frames(lengths, y.shape[1]).unsqueeze(-1)
-    return (each * valid).sum() / (valid.sum() * y.shape[2])
+    count = len(y) if reduction == "sum" else valid.sum() * y.shape[2]
+    return (each * valid).sum() / count
 
 
 def hard_scene_loss(w: Tensor, scenes: Tensor) -> Tensor:

@@ -200,7 +200,7 @@ def plot_learning_curves(
     Parameters
     ----------
     students
-        Whose curves are drawn, at most nine for a colour each.
+        Whose curves are drawn; colours recur after nine, dashes with colours after 72.
     teachers
         ``history.tsv`` of each teacher; none where no student learns from one.
     results

@@ -25,15 +25,18 @@ from softscene.analysis.claims import (
 )
 from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
 from softscene.analysis.softness import PARTS, nearly_one_hot
-from softscene.config.controls import need_inner_teachers
+from softscene.config.overrides import inner_teachers
 from softscene.config.reading import read_yaml
-from softscene.config.variants import Chosen, Variant, choose_variants, row_of
+from softscene.config.variants import Chosen, Variant, choose_variants, row_of, shown_variants
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import ROW, best_of, headline, setting_title
 from softscene.report import provenance
 from softscene.report.figures import sum_confusion
 
+FIGURES = (
+    "forest", "fig3", "table1_map", "curves", "confusion", "soft_map", "sensitivity_plot",
+)  # fmt: skip
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 DIGITS = {"f_score": 2, "error_rate": 4, EVENTS: 1}
 FACTORS = SCALE | {EVENTS: 1.0}
@@ -80,8 +83,10 @@ def make_report(
         ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
         ``controls``, ``events``, ``audit``, ``recordings`` (of each fold),
         ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
-        there are claims, the figure ``forest``; where there are teachers, ``confusions``,
-        ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``.
+        there are claims, the figure ``forest``; where there are teachers, ``teachers`` (a file of
+        each, only counted); where the usual ones are among them, ``confusions``,
+        ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``; where open
+        choices are compared, ``sensitivity`` and the figure ``sensitivity_plot``.
     target
         Path of the page.
     """
@@ -121,14 +126,13 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
         "table3": _table3(files, variants, configuration["evaluation"]["conventions"]),
         "comparisons": _comparisons(compared, variants, chosen),
         "controls": _controls(read_table(files["controls"])),
-        "table4": _table4(read_table(files["table4"]), list(chosen)),
-        "event_comparisons": _event_comparisons(read_table(files["event_comparisons"]), chosen),
+        "table4": _table4(read_table(files["table4"]), shown_variants(variants)),
+        "event_comparisons": _event_comparisons(
+            read_table(files["event_comparisons"]), variants, chosen
+        ),
         "teachers": _teachers(files),
-        "figures": {
-            name: _image(str(files[name]))
-            for name in ("forest", "fig3", "table1_map", "curves", "confusion", "soft_map")
-            if name in files
-        },
+        "sensitivity": _sensitivity(files),
+        "figures": {name: _image(str(files[name])) for name in FIGURES if name in files},
     } | _what_was_run(study, files)
 
 
@@ -138,7 +142,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
     default = read_yaml(files["default"], "configuration")
     took = provenance.hours(study.benchmarks, configuration)
     places = len(configuration["folds"]) * len(configuration["seeds"])
-    crossed = need_inner_teachers(configuration["methods"])
+    crossed = len(inner_teachers(configuration))
     return {
         "made": provenance.today(),
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
@@ -149,6 +153,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
         "folds": configuration["folds"],
         "seeds": configuration["seeds"],
         "students": len(study.variants) * places,
+        "all_teachers": len(files.get("teachers", ())),
         "inner_teachers": crossed * places * configuration["control_settings"]["parts"],
         "variants": len(study.variants),
         "differences": [
@@ -469,15 +474,15 @@ def _difference(row: tuple) -> dict:
     }
 
 
-def _table4(table: pd.DataFrame, chosen: Sequence[Variant]) -> dict[str, object]:
-    """Table 4 of the chosen students, the best of each event marked."""
+def _table4(table: pd.DataFrame, shown: Sequence[Variant]) -> dict[str, object]:
+    """Table 4 of some students, the best of each event marked."""
     own = headline(table)
     rows = []
     for event in own.event.unique():
         here = own[own.event == event]
         absent, runs = here[["absent", "runs"]].max()
         cells = {"event": event, "absent": f"{absent} of {runs}"}
-        found = [of(here, each) for each in chosen]
+        found = [of(here, each) for each in shown]
         f_scores = [each.f_score_mean.squeeze() for each in found]
         for score in BETTER:
             values = [each[f"{score}_mean"].squeeze() for each in found]
@@ -494,22 +499,25 @@ def _table4(table: pd.DataFrame, chosen: Sequence[Variant]) -> dict[str, object]
             ]
         rows.append(cells)
     wins = {
-        score: [sum(row[score][i]["best"] for row in rows) for i in range(len(chosen))]
+        score: [sum(row[score][i]["best"] for row in rows) for i in range(len(shown))]
         for score in BETTER
     }
-    return {"titles": [each.title for each in chosen], "rows": rows, "wins": wins}
+    return {"titles": [each.title for each in shown], "rows": rows, "wins": wins}
 
 
-def _event_comparisons(table: pd.DataFrame, chosen: Chosen) -> list[dict]:
-    """Paired differences of each event, for each pair that is judged."""
+def _event_comparisons(
+    table: pd.DataFrame, variants: Sequence[Variant], chosen: Chosen
+) -> list[dict]:
+    """Paired differences of each event: of judged pairs, and of the user's methods."""
     judged = _judged_rows(chosen)
-    titles = {each.row: each.title for each in chosen}
+    mine = {each.row for each in variants if each.custom}
+    titles = {each.row: each.title for each in variants}
     found = []
     if table.empty:
         return found
     for _, pair in table.groupby([*ROW, *AGAINST], dropna=False, sort=False):
         one, other = (row_of(pair.iloc[0][columns]) for columns in (ROW, AGAINST))
-        if {one, other} not in judged:
+        if {one, other} not in judged and one not in mine:
             continue
         rows = []
         for event, both in pair.groupby("event", sort=False):
@@ -541,6 +549,32 @@ def _teachers(files: Mapping) -> dict[str, object] | None:
         "confusion": list(zip(counts.index, counts.to_numpy().tolist(), strict=True)),
         "posteriors": read_table(files["soft_labels"]).to_numpy().tolist(),
     } | _softness(read_table(files["softness"]), len(counts.columns))
+
+
+def _sensitivity(files: Mapping) -> list[dict] | None:
+    """Under each open choice: the F-score's difference, how far it moved, and the labels."""
+    if "sensitivity" not in files:
+        return None
+    table = headline(read_table(files["sensitivity"]))
+    found = []
+    for row in table[table.score == "f_score"].itertuples():
+        moved = pd.isna(row.moved_low), row.moved_low, row.moved_high
+        moved_bounds = (row.moved_fold_low, row.moved_fold_high) if moved[0] else moved[1:]
+        found.append({
+            "varies": row.varies,
+            "run": row.run,
+            "comparison": row.comparison,
+            "verdict": row.verdict,
+            "reason": row.reason,
+            "difference": gap(row.difference, row.score),
+            "bounds": interval(*_bounds(row), row.score, signed=True),
+            "moved": gap(row.moved, row.score),
+            "moved_bounds": interval(*moved_bounds, row.score, signed=True),
+            "largest": f"{row.largest_posterior:.4f}",
+            "entropy": f"{row.entropy:.4f}",
+            "accuracy": f"{row.accuracy:.1%}",
+        })  # fmt: skip
+    return found
 
 
 def _softness(table: pd.DataFrame, scenes: int) -> dict[str, object]:

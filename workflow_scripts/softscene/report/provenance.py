@@ -13,9 +13,17 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from softscene.config.controls import need_inner_teachers
+from softscene.config.overrides import (
+    USUAL,
+    TrainingSettings,
+    event_reduction,
+    inner_teachers,
+    labelling_teachers,
+    student_settings,
+    teachers_of,
+)
 from softscene.core.errors import ResultError
-from softscene.core.origins import read_parameters
+from softscene.core.origins import flat, read_parameters
 from softscene.core.tsv import read_table
 from softscene.data.annotations import happenings
 from softscene.features.store import FeatureParameters, FeatureStore, sources_of
@@ -29,6 +37,7 @@ MADE_BY = {
     "fold": "make_fold",
     "evaluation": "evaluate_student",
 }
+EARLIER = {"scene_objective.events": "mean"}  # of trainings from before this key existed
 PACKAGES = ("snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "matplotlib")
 
 
@@ -154,7 +163,10 @@ def _is_configured(place: str, configuration: Mapping[str, object]) -> bool:
         if found and int(found[1]) not in configuration[f"{key}s"]:
             return False
     rule, _, rest = place.partition("/")
-    return not rule.endswith("_student") or rest.split("/")[0] in configuration["methods"]
+    first, _, deeper = rest.partition("/")
+    if (rule.endswith("_teacher") or rule.startswith("dump_")) and deeper:
+        return f"{first}/" in teachers_of(configuration)
+    return not rule.endswith("_student") or first in configuration["methods"]
 
 
 def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: float) -> pd.DataFrame:
@@ -187,15 +199,6 @@ def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: flo
 def count_audit(audit: str | Path) -> pd.DataFrame:
     """Rows of the audit by ``list`` and ``action``: ``rows``."""
     return read_table(audit).groupby(["list", "action"]).size().rename("rows").reset_index()
-
-
-def flat(nested: Mapping[str, object], path: str = "") -> dict[str, object]:
-    """Key path -> value: ``{"a": {"b": 1}}`` is ``{"a.b": 1}``."""
-    found = {}
-    for key, value in nested.items():
-        here = f"{path}.{key}" if path else str(key)
-        found |= flat(value, here) if isinstance(value, Mapping) and value else {here: value}
-    return found
 
 
 def in_order(nested: Mapping[str, object], model: Mapping[str, object]) -> dict[str, object]:
@@ -237,7 +240,8 @@ def require_configured(
         Those of the students: their values of ``method`` and weights.
     files
         ``features``, ``events``; the ``parameters.json`` of all ``students`` (by variant, fold and
-        seed) and ``teachers`` (by fold and seed), if there are any; and other jobs' notes
+        seed) and ``teachers`` (by their wildcard, as :func:`labelling_teachers` has them, fold and
+        seed), if there are any; and other jobs' notes
         of the configuration they used: ``lists``, ``audits``, ``folds``, ``evaluations``.
 
     Raises
@@ -252,8 +256,11 @@ def require_configured(
         pass
     seeds = [seed for _ in configuration["folds"] for seed in configuration["seeds"]]
     teachers = files.get("teachers", [])
-    teacher = trained_with(configuration)
-    expected = [("teacher", teacher, seed) for seed in seeds if teachers]
+    expected = [
+        ("teacher", trained_with(configuration, teacher=name), seed)
+        for name in (labelling_teachers(configuration) if teachers else [])
+        for seed in seeds
+    ]
     expected += [
         ("student", trained_with(configuration, variant["method"]), seed)
         for variant in variants
@@ -276,7 +283,7 @@ def require_configured(
         rules = {MADE_BY.get(role := fault.split(":")[0], role) for fault in other}
         if any("evaluation.adaptive_thresholds." in fault for fault in other):
             rules.add("predict_student")
-        if "train_teacher" in rules and need_inner_teachers(configuration["methods"]):
+        if "train_teacher" in rules and inner_teachers(configuration):
             rules.add("train_inner_teacher")
         raise ResultError.of(
             "results are of another configuration: use that one again, set another 'run' name, or "
@@ -297,28 +304,29 @@ def _noted(
         yield from ((role, path) for path in ([paths] if isinstance(paths, str) else paths))
 
 
-def trained_with(configuration: Mapping[str, object], method: str = "") -> dict[str, object]:
-    """What ``parameters.json`` of a method's students (or of teachers) must say."""
-    if not method:
-        return _trained(configuration, "teacher", ["channels", "dropout"])
-    loss = configuration["methods"][method]["scene_loss"]
-    keys = ["channels", "gru_units", "dense_units", "dropout"]
-    keys += ["scene_channels"] if loss != "none" else []
-    return _trained(configuration, "student", keys) | {"scene_objective": {"loss": loss}}
-
-
-def _trained(
-    configuration: Mapping[str, object], role: str, sizes: Sequence[str]
+def trained_with(
+    configuration: Mapping[str, object], method: str = "", teacher: str = USUAL
 ) -> dict[str, object]:
+    """What ``parameters.json`` of a method's students must say; without one, of these teachers."""
+    if not method:
+        return _trained(configuration, teachers_of(configuration)[teacher])
+    objective = {
+        "loss": configuration["methods"][method]["scene_loss"],
+        "events": event_reduction(configuration, method),
+    }
+    settings = student_settings(configuration, method)
+    return _trained(configuration, settings) | {"scene_objective": objective}
+
+
+def _trained(configuration: Mapping[str, object], settings: TrainingSettings) -> dict[str, object]:
     """What a training's ``parameters.json`` must say."""
-    network = {key: configuration["network"][key] for key in (*sizes, "fused")}
     clip = {
         "frames": configuration["clips"]["frames"],
         "bands": configuration["features"]["bands"],
     }
     return {
-        "training": configuration[role],
-        "network": network | clip,
+        "training": settings.training,
+        "network": {**settings.network, **clip},
         "threads": configuration["compute"]["threads"],
     }
 
@@ -331,7 +339,7 @@ def other_parameters(path: str | Path, wanted: Mapping[str, object]) -> dict[str
     ResultError
         It cannot be read.
     """
-    made = flat(read_parameters(path))
+    made = EARLIER | flat(read_parameters(path))
     return {
         key: made.get(key, "missing")
         for key, value in flat(wanted).items()

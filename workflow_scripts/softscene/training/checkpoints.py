@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from softscene.core.errors import TrainingError
 from softscene.core.files import write_text
 from softscene.core.progress import RESUMING
+from softscene.training.watching import EventFiles, LiveHistory
 from softscene.training.weights import digest, load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def identity(
 
 
 class Checkpoints:
-    """Save the progress of a training, and resume from it.
+    """Save the progress of a training, show it, and resume from it.
 
     If two jobs run the same training, the one that started later owns it, and the other stops. So a
     job that outlives its Snakemake does no harm, on any machine.
@@ -62,18 +63,37 @@ class Checkpoints:
     Parameters
     ----------
     path
-        The file; the file ``.owner`` beside it names the job that owns it.
+        The file; beside it, ``.owner`` names the job that owns it, ``.history.tsv`` has the epochs
+        so far, and ``.tensorboard`` is the folder of TensorBoard's event files.
     identity
         See :func:`identity`.
     every
         Seconds between two checkpoints; they are made at the end of an epoch.
+    tensorboard
+        Whether to write event files.
+
+    Raises
+    ------
+    TrainingError
+        Event files are asked for, and TensorBoard is not installed.
     """
 
-    def __init__(self, path: str | Path, identity: Mapping[str, str], every: float) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        identity: Mapping[str, str],
+        every: float,
+        tensorboard: bool = False,
+    ) -> None:
         self.path, self.identity, self.every = Path(path), dict(identity), every
         self._owner = self.path.with_suffix(".owner")
         self._token = uuid.uuid4().hex
         self._last = time.monotonic()
+        self._shown: list[LiveHistory | EventFiles] = [
+            LiveHistory(self.path.with_suffix(".history.tsv"))
+        ]
+        if tensorboard:
+            self._shown.append(EventFiles(self.path.with_suffix(".tensorboard")))
 
     def restore(self, network: nn.Module, optimiser: Optimizer) -> History:
         """Take over the training, and load its last state into network and optimiser.
@@ -84,6 +104,12 @@ class Checkpoints:
             The history so far; empty if there is nothing to resume.
         """
         write_text(self._owner, self._token)
+        history = self._restored(network, optimiser)
+        for each in self._shown:
+            each.begin(history)
+        return history
+
+    def _restored(self, network: nn.Module, optimiser: Optimizer) -> History:
         if not self.path.exists():
             return []
         try:
@@ -106,7 +132,7 @@ class Checkpoints:
         return history
 
     def reached(self, network: nn.Module, optimiser: Optimizer, history: History) -> None:
-        """At the end of an epoch, save a checkpoint if the last one is old enough.
+        """At the end of an epoch, show it, and save a checkpoint if the last one is old enough.
 
         Raises
         ------
@@ -114,6 +140,8 @@ class Checkpoints:
             Another job has taken over the training.
         """
         self.require_ownership()
+        for each in self._shown:
+            each.add(history[-1])
         if time.monotonic() - self._last < self.every:
             return
         tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
@@ -137,6 +165,8 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete a checkpoint after the results are written, unless another job owns it."""
         self.require_ownership()
+        for each in self._shown:
+            each.end()
         self.path.unlink(missing_ok=True)
         self._owner.unlink(missing_ok=True)
 

@@ -3,16 +3,15 @@
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from softscene.core.errors import TrainingError
 from softscene.features.clips import Clips
-from softscene.models.networks import Student, Teacher
 
 BATCH = 16  # clips at a time; bounds memory, changes no result
 
 
-def _forward(network: Teacher | Student, clips: Clips, device: torch.device) -> list:
+def _forward(network: nn.Module, clips: Clips, device: torch.device) -> list:
     network.eval()
     outputs = []
     with torch.inference_mode():
@@ -24,7 +23,7 @@ def _forward(network: Teacher | Student, clips: Clips, device: torch.device) -> 
     return outputs
 
 
-def scene_logits(network: Teacher, clips: Clips, device: torch.device) -> np.ndarray:
+def scene_logits(network: nn.Module, clips: Clips, device: torch.device) -> np.ndarray:
     """The teacher's logits v of each clip, clips x scenes, float32.
 
     Raises
@@ -35,7 +34,7 @@ def scene_logits(network: Teacher, clips: Clips, device: torch.device) -> np.nda
     return _finite(torch.cat(_forward(network, clips, device)), clips)
 
 
-def event_probabilities(network: Student, clips: Clips, device: torch.device) -> np.ndarray:
+def event_probabilities(network: nn.Module, clips: Clips, device: torch.device) -> np.ndarray:
     """Posterior of each event in each frame, s(y): clips x frames x events, float32.
 
     Raises

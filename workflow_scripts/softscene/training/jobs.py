@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -16,7 +17,7 @@ from softscene.data.splits import DEVELOPMENT, EVALUATION
 from softscene.features.clips import Clips, FoldFiles, load_clips
 from softscene.models import losses, networks, padding
 from softscene.models.fused import convolution_block, gru, input_block
-from softscene.models.networks import NetworkParameters, Teacher
+from softscene.models.networks import NetworkParameters
 from softscene.training import adam, batches, custom_methods, inference, loop, runtime
 from softscene.training.checkpoints import Checkpoints, identity
 from softscene.training.custom_methods import Method
@@ -42,6 +43,24 @@ TRAINING_CODE = (
 """Modules that a checkpoint depends on: if one has changed, the checkpoint is not used."""
 
 
+class Saving(NamedTuple):
+    """Where and how often a training saves its progress.
+
+    Attributes
+    ----------
+    path
+        The checkpoint.
+    every
+        Seconds between two.
+    tensorboard
+        Whether to write event files for TensorBoard.
+    """
+
+    path: str | Path
+    every: float
+    tensorboard: bool = False
+
+
 @dataclass(frozen=True)
 class Fold:
     """What every network job needs to know about its data.
@@ -59,7 +78,8 @@ class Fold:
     network
         The part of the configuration's ``network`` that the job uses.
     code
-        File of a custom method, see :mod:`softscene.config.custom_code`.
+        File of a custom method, see :mod:`softscene.config.custom_code`; for a teacher, of those
+        that learn from it.
     """
 
     wildcards: Mapping[str, str]
@@ -103,7 +123,7 @@ def train_teacher(
     seed: int,
     compute: tuple[int, str],
     results: Paths,
-    checkpoint: tuple[str | Path, float] | None = None,
+    checkpoint: Saving | None = None,
 ) -> None:
     """Train a teacher; write its weights, and its results on the evaluation part.
 
@@ -121,15 +141,16 @@ def train_teacher(
         Targets: ``weights``, ``history``, ``parameters``; of the evaluation part ``logits``,
         ``accuracy`` and ``confusion``.
     checkpoint
-        File to save progress in and resume from, and seconds between two saves.
+        Where to save progress and resume from.
     """
     device = prepare(*compute)
     development, evaluation = fold.clips(DEVELOPMENT, training=True), fold.clips(EVALUATION)
     size = fold.size(development)
     resolved = {"seed": seed, "training": parameters, "network": size, "threads": compute[0]}
-    checkpoints = _checkpoints(checkpoint, resolved, development, None, device)
+    own = fold.custom_code()
+    checkpoints = _checkpoints(checkpoint, resolved, development, None, device, own)
     network, history = loop.train_teacher(
-        development, size, parameters, seed, device, fold.name, checkpoints
+        development, size, parameters, seed, device, fold.name, checkpoints, Method.of(own)
     )
     scenes = fold.vocabulary().scenes
     logits = inference.scene_logits(network.eval(), evaluation, device)
@@ -142,7 +163,7 @@ def train_teacher(
 
 
 def _checkpoints(
-    checkpoint: tuple[str | Path, float] | None,
+    checkpoint: Saving | None,
     resolved: Mapping[str, object],
     clips: Clips,
     soft: torch.Tensor | None,
@@ -156,9 +177,9 @@ def _checkpoints(
     data = {name: torch.from_numpy(getattr(clips, name)) for name in arrays}
     if soft is not None:
         data["soft"] = soft
-    path, every = checkpoint
+    path, every, tensorboard = Saving(*checkpoint)
     code = TRAINING_CODE if own is None else (*TRAINING_CODE, own)
-    return Checkpoints(path, identity(plain(resolved), data, device, code), every)
+    return Checkpoints(path, identity(plain(resolved), data, device, code), every, tensorboard)
 
 
 def _write_training(
@@ -203,7 +224,8 @@ def dump_soft_labels(
     """Write the teacher's logits for every clip of a part that a student may be trained on."""
     device = prepare(*compute)
     clips = fold.clips(part, training=True)
-    network = load_network(Teacher(fold.size(clips)), weights, device, fold.origin(clips))
+    teacher = Method.of(fold.custom_code()).teacher(fold.size(clips))
+    network = load_network(teacher, weights, device, fold.origin(clips))
     logits = inference.scene_logits(network, clips, device)
     write_soft_labels(clips.table, logits, fold.vocabulary().scenes, target)
 
@@ -216,7 +238,7 @@ def train_student(
     seed: int,
     compute: tuple[int, str],
     results: Paths,
-    checkpoint: tuple[str | Path, float] | None = None,
+    checkpoint: Saving | None = None,
 ) -> None:
     """Train a student of any kind; write ``weights``, ``history`` and ``parameters``.
 

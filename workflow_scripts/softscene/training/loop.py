@@ -11,16 +11,16 @@ from softscene.core.errors import TrainingError
 from softscene.core.progress import Progress
 from softscene.features.clips import Clips
 from softscene.models.losses import event_loss, hard_scene_loss
-from softscene.models.networks import NetworkParameters, Student, Teacher
+from softscene.models.networks import NetworkParameters
 from softscene.training.adam import Adam
 from softscene.training.batches import Batches
 from softscene.training.checkpoints import Checkpoints
 from softscene.training.custom_methods import (
     PAPER,
     Method,
-    check_outputs,
-    check_scene_loss,
-    naming_custom,
+    check_losses,
+    make_student,
+    make_teacher,
 )
 from softscene.training.parameters import SceneObjective, TrainingParameters
 from softscene.training.runtime import seed_everything
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 Losses = dict[str, Tensor]
 
 
-def teacher_losses(network: Teacher, data: Batches, chosen: Tensor) -> Losses:
+def teacher_losses(network: nn.Module, data: Batches, chosen: Tensor) -> Losses:
     """Loss of a step of the teacher: cross-entropy of the scenes."""
     logits = network(data.features[chosen], data.lengths[chosen])
     return {"loss": hard_scene_loss(logits, data.scenes[chosen])}
@@ -46,7 +46,8 @@ def student_losses(
     """Losses of a step of a student: E1, E1 + alpha E2 (eq. 3) or E1 + beta E3 (eq. 7)."""
     lengths = data.lengths[chosen]
     y, w = network(data.features[chosen], lengths)
-    events = event_loss(y, data.targets[chosen].float(), lengths)
+    reduction = (objective.events,) if method.event_loss is event_loss else ()
+    events = method.event_loss(y, data.targets[chosen].float(), lengths, *reduction)
     if objective.loss == "none":
         return {"loss": events, "event_loss": events}
     if objective.loss == "hard":
@@ -162,13 +163,21 @@ def train_teacher(
     device: torch.device,
     name: str,
     checkpoints: Checkpoints | None = None,
-) -> tuple[Teacher, pd.DataFrame]:
-    """Train a scene classifier; return it and its history."""
-    seed_everything(seed)
-    network = Teacher(size).to(device, memory_format=torch.channels_last)
+    method: Method = PAPER,
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train a scene classifier; return it and its history.
+
+    Raises
+    ------
+    MethodError
+        A custom teacher fails, or its output does not have the form of the library's.
+    """
     data = Batches(clips, device)
+    seed_everything(seed)
+    network = make_teacher(method, data, size, device)
     losses = lambda chosen: teacher_losses(network, data, chosen)  # noqa: E731
-    return network, train(network, losses, data, parameters, seed, name, checkpoints)
+    table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
+    return network, table
 
 
 def train_student(
@@ -203,16 +212,10 @@ def train_student(
     MethodError
         A custom network or loss fails, or its output does not have the form of the library's.
     """
-    scene_branch = objective.loss != "none"
-    seed_everything(seed)
-    with naming_custom(method, method.student, "Student(size, scene_branch)"):
-        network = method.student(size, scene_branch=scene_branch)
-        network = network.to(device, memory_format=torch.channels_last)
     data = Batches(clips, device, soft)
-    if method.student is not Student:
-        with naming_custom(method, method.student, "Student.forward(features, lengths)"):
-            check_outputs(network, data, size, scene_branch, method.code)
-    check_scene_loss(method, objective, data, size)
+    seed_everything(seed)
+    network = make_student(method, data, size, device, scene_branch=objective.loss != "none")
+    check_losses(method, objective, data, size)
     losses = lambda chosen: student_losses(network, data, chosen, objective, method)  # noqa: E731
     table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
     return network, table

@@ -9,7 +9,7 @@ from softscene.core.origins import note_parameters
 
 @dataclass(frozen=True)
 class SceneObjective:
-    """What a student's scene branch learns, and how much it counts.
+    """What a student's scene branch learns, and how much it counts beside the events.
 
     Attributes
     ----------
@@ -19,11 +19,14 @@ class SceneObjective:
         alpha or beta.
     temperature
         T of the soft loss.
+    events
+        How E1, the loss of the events, adds up: ``mean`` or ``sum``.
     """
 
     loss: str = "none"
     weight: float = 0.0
     temperature: float = 1.0
+    events: str = "mean"
 
 
 @dataclass(frozen=True)
