@@ -23,6 +23,7 @@ include: "rules/student.smk"  #      CRNN (eq. 1), MTL (eq. 3), MTL with soft la
 include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 and 4
 include: "rules/figures.smk"  #      Fig. 3
 include: "rules/report.smk"  #       paired comparisons, claims, the page
+include: "rules/heldout.smk"  #      the same for the authors' second list: heldout: true
 include: "rules/explorer.smk"  #     a page to see and hear what was detected, on demand
 include: "rules/own_recordings.smk"  # what the best students find in recordings of your own
 include: "rules/estimate.smk"  #     what it costs
@@ -38,6 +39,7 @@ rule all:
         rules.figures.input,
         rules.make_report.output,
         rules.export_detector.output if STUDY.detecting else [],
+        rules.heldout.input if STUDY.heldout else [],
 
 
 onsuccess:
