@@ -195,8 +195,6 @@ if not IN_MODULE:  # there, rules have other names, and these run like other job
         make_table1,
         make_table3,
         make_table4,
-        make_table3_heldout,
-        compare_methods_heldout,
         plot_figure3,
         compare_methods,
         plot_claims,

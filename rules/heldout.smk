@@ -2,6 +2,12 @@
 # authors' second list. Fold, teachers, students, predictions and scores are of the usual rules.
 
 if STUDY.heldout:
+    if not IN_MODULE:
+
+        localrules:
+            make_table3_heldout,
+            compare_methods_heldout,
+
     if SYNTHETIC:
 
         use rule make_corpus as make_heldout_corpus with:

@@ -386,7 +386,7 @@ def _heldout(study: ReportedRun, files: Mapping, variants: Sequence[Variant]) ->
     features, conventions = (study.configuration[key] for key in ("features", "evaluation"))
     hop = features["hop_length"] / features["sample_rate"]
     known, claims = (headline(read_table(each["claims"])) for each in (files, heldout))
-    usual = known.set_index(["claim", "score"])
+    usual = {(row.claim, row.score): row for row in known.itertuples()}
     numbers = {key: place for place, key in enumerate(claims.claim.unique(), start=1)}
     tables = [_table3(each, variants, conventions["conventions"])[0] for each in (files, heldout)]
     verdicts = [
@@ -405,7 +405,7 @@ def _heldout(study: ReportedRun, files: Mapping, variants: Sequence[Variant]) ->
             {
                 "title": f"{numbers[row.claim]}: {LABELS[row.claim]}, {_score_name(row.score)}",
                 "here": _claim_row(row),
-                "usual": _claim_row(usual.loc[(row.claim, row.score)]),
+                "usual": _claim_row(usual[row.claim, row.score]),
             }
             for row in claims.itertuples()
         ],
