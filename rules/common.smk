@@ -154,7 +154,7 @@ HELDOUT_REGISTRY = (
     if SYNTHETIC
     else workflow_path("resources/archives_heldout.yaml")
 )
-HELDOUT_MIRROR = placed(HELDOUT_CORPUS) if SYNTHETIC else DOWNLOAD["mirror"]
+HELDOUT_DOWNLOAD = DOWNLOAD | ({"mirror": placed(HELDOUT_CORPUS)} if SYNTHETIC else {})
 HELDOUT_DATA = f"{DATA}/heldout"
 HELDOUT_DATASETS = list(HELDOUT_PUBLISHED.datasets)
 HELDOUT_RECORDINGS = [f"{HELDOUT_DATA}/{name}/recordings.tsv" for name in HELDOUT_DATASETS]

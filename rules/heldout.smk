@@ -40,7 +40,9 @@ if STUDY.heldout:
         benchmark:
             "<benchmarks>/download_heldout_list.tsv"
         resources:
-            mirror=HELDOUT_MIRROR,
+            **HELDOUT_DOWNLOAD,
+            mem_mb=grown(500),
+            runtime=30,
 
     use rule download_dataset as download_heldout_dataset with:
         input:
@@ -58,7 +60,9 @@ if STUDY.heldout:
         benchmark:
             "<benchmarks>/download_heldout_dataset/{dataset}.tsv"
         resources:
-            mirror=HELDOUT_MIRROR,
+            **HELDOUT_DOWNLOAD,
+            mem_mb=grown(1000),
+            runtime=24 * 60,
         params:
             cache=placed(f"{HELDOUT_DATA}/cache"),
 
