@@ -56,6 +56,18 @@ def test_results_of_the_cross_validation_are_the_same_to_the_last_bit(finished, 
     assert not any("heldout" in name for name in before)
 
 
+def test_its_data_are_marked_apart_and_another_seed_of_the_corpus_is_refused(tested):
+    marks = [tested.path(each, ".made_for.json").read_text() for each in ("data", "data/heldout")]
+    assert marks[0] != marks[1]
+    mark = tested.path("data/heldout/.made_for.json")
+    mark.write_text(marks[0])
+    done = tested.snakemake("results/small/tables/table3_heldout.tsv", "--force", config=BOTH)
+    mark.write_text(marks[1])
+    assert done.returncode != 0
+    assert "results are of another configuration: they were made with a synthetic" in done.stdout
+    assert "which is in results/small/data/heldout; this one needs" in done.stdout
+
+
 def test_it_trains_on_all_development_recordings_and_evaluates_the_second_list(tested):
     listed = read_published(tested.path("data/heldout/annotations", SECOND_LIST))
     main = read_published(tested.path("data/annotations/meta/meta_development.txt"))
