@@ -24,6 +24,7 @@ include: "rules/evaluation.smk"  #   predictions, thresholds, scores, Tables 3 a
 include: "rules/figures.smk"  #      Fig. 3
 include: "rules/sensitivity.smk"  #  what the paper's open choices do to its claim
 include: "rules/report.smk"  #       paired comparisons, claims, the page
+include: "rules/heldout.smk"  #      the same for the authors' second list: heldout: true
 include: "rules/explorer.smk"  #     a page to see and hear what was detected, on demand
 include: "rules/own_recordings.smk"  # what the best students find in recordings of your own
 include: "rules/estimate.smk"  #     what it costs
@@ -39,6 +40,7 @@ rule all:
         rules.figures.input,
         rules.make_report.output,
         rules.export_detector.output if STUDY.detecting else [],
+        rules.heldout.input if STUDY.heldout else [],
 
 
 onsuccess:

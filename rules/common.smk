@@ -27,7 +27,7 @@ from softscene.config.checks import check
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, read_yaml, typed
 from softscene.config.controls import CONTROLS
-from softscene.config.study import Study, with_controls, without_removed_methods
+from softscene.config.study import HELDOUT, Study, with_controls, without_removed_methods
 from softscene.config.variants import FOLDER
 from softscene.core import sources
 from softscene.core.errors import SoftSceneError
@@ -109,6 +109,7 @@ try:
     LABELS = configured_path(config["data"]["labels"])
     read_labels(LABELS)
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
+    HELDOUT_PUBLISHED = read_registry(workflow_path("resources/archives_heldout.yaml"))
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
     if config["compute"]["tensorboard"] and PLANNING:
@@ -138,7 +139,6 @@ DATA = config["data"]["folder"] or ("results/data" if DOWNLOADED else f"{RESULTS
 
 # A synthetic corpus is a mirror with its own registry; everything after it is the same.
 DATASETS = list(PUBLISHED.datasets)
-LISTS = list(PUBLISHED.annotations.files)
 AUDIO = [OWN["audio"]] if OWN else [f"{DATA}/{name}/audio" for name in DATASETS]
 RECORDINGS = [f"{DATA}/{name}/recordings.tsv" for name in (["own"] if OWN else DATASETS)]
 CORPUS = f"{RESULTS}/corpus"
@@ -150,6 +150,25 @@ DOWNLOAD = {
     "attempts": config["download"]["attempts"],
     "timeout": str(config["download"]["timeout"]),
 }
+
+# The held-out test has a registry, a mirror, a data folder, a list and features of its own, so that
+# it makes nothing of the cross-validation again.
+HELDOUT_CORPUS = f"{RESULTS}/corpus_heldout"
+HELDOUT_REGISTRY = (
+    f"{HELDOUT_CORPUS}/archives.yaml"
+    if SYNTHETIC
+    else workflow_path("resources/archives_heldout.yaml")
+)
+HELDOUT_DOWNLOAD = DOWNLOAD | ({"mirror": placed(HELDOUT_CORPUS)} if SYNTHETIC else {})
+HELDOUT_DATA = f"{DATA}/heldout"
+HELDOUT_DATASETS = list(HELDOUT_PUBLISHED.datasets)
+HELDOUT_RECORDINGS = [f"{HELDOUT_DATA}/{name}/recordings.tsv" for name in HELDOUT_DATASETS]
+HELDOUT_EVENTS = f"{RESULTS}/heldout/events.tsv"
+HELDOUT_FEATURES = f"{RESULTS}/heldout/features.h5"
+# Data folder -> what it holds, and the tables of its recordings.
+DOWNLOADS = {DATA: (PUBLISHED, RECORDINGS)}
+if STUDY.heldout:
+    DOWNLOADS[HELDOUT_DATA] = HELDOUT_PUBLISHED, HELDOUT_RECORDINGS
 
 # A teacher for each (fold, seed), and for it a student of each variant. The wildcard teacher is
 # empty, or a folder of teachers whose settings a method overrides.
@@ -197,8 +216,8 @@ if not IN_MODULE:  # there, rules have other names, and these run like other job
 
 
 wildcard_constraints:
-    dataset=one_of(DATASETS),
-    fold=one_of(config["folds"]),
+    dataset=one_of([*DATASETS, *HELDOUT_DATASETS]),
+    fold=one_of([*config["folds"], *STUDY.heldout]),
     seed=one_of(config["seeds"]),
     method=one_of(variant.method for variant in STUDY.variants),
     alpha=one_of(variant.alpha for variant in STUDY.variants),
@@ -209,22 +228,27 @@ wildcard_constraints:
     part=one_of(range(1, config["control_settings"]["parts"] + 1)),
 
 
-def of_students(pattern, variants=None, seeds=None):
-    """The pattern's paths for all students, or those of some variants and seeds: see Study.runs."""
+def of_students(pattern, variants=None, seeds=None, folds=None):
+    """The pattern's paths for the students of the cross-validation, or others: see Study.runs."""
     return [
         expand(pattern, fold=fold, seed=seed, **variant.wildcards)[0]
-        for variant, fold, seed in STUDY.runs(variants, seeds)
+        for variant, fold, seed in STUDY.runs(variants, seeds, folds)
     ]
 
 
-def of_teachers(pattern, teachers=("",)):
-    """The pattern's paths for the usual teachers, or those of other wildcards; none of those from
-    which no student learns."""
+def of_heldout(usual, heldout):
+    """An input that is another file in the held-out test."""
+    return lambda wildcards: heldout if wildcards.fold == HELDOUT else usual
+
+
+def of_teachers(pattern, teachers=("",), folds=STUDY.folds):
+    """The pattern's paths for these folds' usual teachers, or those of other wildcards; none of
+    those from which no student learns."""
     return [
         path
         for teacher in teachers
         if teacher in STUDY.labelling
-        for path in expand(pattern, teacher=teacher, fold=config["folds"], seed=config["seeds"])
+        for path in expand(pattern, teacher=teacher, fold=folds, seed=config["seeds"])
     ]
 
 
@@ -351,9 +375,19 @@ def library_files(script):
     return sources.library_files(workflow_path(f"workflow_scripts/{script}.py"))
 
 
-def mirrored(names):
+def mirrored(names, corpus=CORPUS):
     """Files of the synthetic mirror that a download reads; a real download has no such input."""
-    return [f"{CORPUS}/{name}" for name in names] if SYNTHETIC else []
+    return [f"{corpus}/{name}" for name in names] if SYNTHETIC else []
+
+
+def mirrored_lists(registry=PUBLISHED, corpus=CORPUS):
+    lists = registry.annotations
+    return mirrored((f"{lists.name}/{path}" for path in lists.files), corpus)
+
+
+def mirrored_archives(registry=PUBLISHED, corpus=CORPUS):
+    names = (name for each in registry.datasets.values() for name in each.archives)
+    return mirrored(names, corpus)
 
 
 def own_audio(wildcards):
@@ -367,10 +401,10 @@ def own_audio(wildcards):
     return [str(path) for path in paths if path.is_file() and not is_dated_ahead(path)]
 
 
-def given_lists():
+def given_lists(registry=PUBLISHED):
     """The lists that a synthetic corpus is made for, if it is not drawn from statistics."""
     folder = config["synthetic"]["annotations"]
-    return [f"{folder}/{path}" for path in LISTS] if folder else []
+    return [f"{folder}/{path}" for path in registry.annotations.files] if folder else []
 
 
 def grown(mem_mb):
@@ -419,32 +453,37 @@ def tell_costs():
 
 def claim_run():
     """Be the only process that makes this run; Snakemake's own lock may be stale or broken."""
-    made, used = planned_data()
-    data = placed(DATA)
+    planned = {folder: planned_data(folder) for folder in DOWNLOADS}
     claims = {Path(RUNNING).resolve(): placed(RESULTS)}
-    if made:
+    for data in [placed(folder) for folder, (made, _) in planned.items() if made]:
         claims[Path(data, ".running").resolve()] = data
     try:
         CLAIMS.extend(claim(path, what) for path, what in claims.items())
-        if SYNTHETIC and not used and not config["data"]["folder"]:
-            from softscene.data.data_folder import require_data  # slow to load
-
-            require_data(data, wanted_data())
-        if used and not OWN:
-            from softscene.data.data_folder import prepare_data_folder  # slow to load
-
-            prepare_data_folder(
-                data,
-                wanted_data(),
-                PUBLISHED,
-                made,
-                synthetic=SYNTHETIC,
-                chosen=config["data"]["folder"] is not None,
-            )
+        for folder, (made, used) in planned.items():
+            check_data_folder(folder, made, used)
     except (SoftSceneError, OSError) as error:
         raise WorkflowError(str(error))
     if runs_here():
         announce(os.environ)
+
+
+def check_data_folder(folder, made, used):
+    """Refuse a data folder with other data than the planned jobs need, or with others' files."""
+    if SYNTHETIC and not used and not config["data"]["folder"]:
+        from softscene.data.data_folder import require_data  # slow to load
+
+        require_data(placed(folder), wanted_data(folder))
+    if used and not OWN:
+        from softscene.data.data_folder import prepare_data_folder  # slow to load
+
+        prepare_data_folder(
+            placed(folder),
+            wanted_data(folder),
+            DOWNLOADS[folder][0],
+            made,
+            synthetic=SYNTHETIC,
+            chosen=config["data"]["folder"] is not None,
+        )
 
 
 def makes_nothing():
@@ -452,11 +491,11 @@ def makes_nothing():
     return needed_rules() <= {called("estimate")}
 
 
-def planned_data():
-    """Paths in the data folder that the planned jobs make, and those that they read or make."""
-    data = placed(DATA)
-    folders = [Path(data, name, kind) for name in DATASETS for kind in ("audio", "meta")]
-    ours = {Path(data, "annotations"), *folders, *map(Path, map(placed, RECORDINGS))}
+def planned_data(folder):
+    """Paths in a data folder that the planned jobs make, and those that they read or make."""
+    data, (registry, tables) = placed(folder), DOWNLOADS[folder]
+    folders = [Path(data, name, kind) for name in registry.datasets for kind in ("audio", "meta")]
+    ours = {Path(data, "annotations"), *folders, *map(Path, map(placed, tables))}
     jobs = needed_jobs()
     made = ours & {Path(path) for job in jobs for path in job.output}
     return made, made | ours & {Path(path) for job in jobs for path in job.input}
@@ -471,18 +510,19 @@ def lacks_sound():
     return any(map(deleted_recordings, map(placed, RECORDINGS), map(placed, AUDIO)))
 
 
-def wanted_data():
+def wanted_data(folder):
     """Which data this run needs, to compare with what is in its data folder."""
     from softscene.data.data_folder import Data
 
     if SYNTHETIC:
-        return Data.synthetic(config["synthetic"], list(rules.make_corpus.input))
-    return Data.published(PUBLISHED)
+        maker = rules.make_corpus if folder == DATA else rules.make_heldout_corpus
+        return Data.synthetic(config["synthetic"], list(maker.input))
+    return Data.published(DOWNLOADS[folder][0])
 
 
 def require_consent():
     """Show the data's terms before they are downloaded; stop unless the user has accepted them."""
-    if DOWNLOADED and (planned_data()[0] or lacks_sound()):
+    if DOWNLOADED and (any(planned_data(folder)[0] for folder in DOWNLOADS) or lacks_sound()):
         print(accepted_terms(), "These terms were accepted.", sep="\n", file=sys.stderr)
 
 

@@ -13,10 +13,8 @@ if SYNTHETIC:
             given=given_lists(),
         output:
             registry=REGISTRY,
-            annotations=mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in LISTS),
-            archives=mirrored(
-                name for each in PUBLISHED.datasets.values() for name in each.archives
-            ),
+            annotations=mirrored_lists(),
+            archives=mirrored_archives(),
         log:
             "<logs>/make_corpus.log",
         benchmark:
@@ -71,7 +69,7 @@ else:
 
     rule download_annotations:
         input:
-            mirrored(f"{PUBLISHED.annotations.name}/{path}" for path in LISTS),
+            mirrored_lists(),
             registry=REGISTRY,
         output:
             directory(f"{DATA}/annotations"),

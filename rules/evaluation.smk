@@ -43,7 +43,7 @@ rule evaluate_student:
         probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
         sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
-        events=f"{RESULTS}/annotations/events.tsv",
+        events=FOLD_FILES["events"],
         labels=LABELS,
         code=library_files("evaluate_student"),
     output:

@@ -4,9 +4,10 @@
 rule make_fold:
     input:
         annotations=f"{DATA}/annotations",
-        events=f"{RESULTS}/annotations/events.tsv",
-        tables=RECORDINGS,
-        features=f"{RESULTS}/features.h5",
+        heldout=of_heldout([], f"{HELDOUT_DATA}/annotations"),
+        events=of_heldout(f"{RESULTS}/annotations/events.tsv", HELDOUT_EVENTS),
+        tables=of_heldout(RECORDINGS, [*RECORDINGS, *HELDOUT_RECORDINGS]),
+        features=of_heldout(f"{RESULTS}/features.h5", HELDOUT_FEATURES),
     output:
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
         clips=f"{RESULTS}/folds/fold-{{fold}}/clips.tsv",

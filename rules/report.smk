@@ -201,6 +201,27 @@ OF_SENSITIVITY = {
     "sensitivity": f"{RESULTS}/tables/sensitivity.tsv",
     "sensitivity_plot": f"{RESULTS}/figures/sensitivity.png",
 }
+# Beside the cross-validation's; make_report checks each with the configuration.
+OF_HELDOUT = {
+    "heldout_table3": f"{RESULTS}/tables/table3_heldout.tsv",
+    "heldout_means": f"{RESULTS}/tables/table3_intervals_heldout.tsv",
+    "heldout_claims": f"{RESULTS}/tables/claims_heldout.tsv",
+    "heldout_audit": f"{RESULTS}/heldout/audit.tsv",
+    "heldout_lists": f"{RESULTS}/heldout/parameters.json",
+    "heldout_events": HELDOUT_EVENTS,
+    "heldout_features": HELDOUT_FEATURES,
+    "heldout_recordings": f"{RESULTS}/folds/fold-{HELDOUT}/recordings.tsv",
+    "heldout_folds": [f"{RESULTS}/folds/fold-{HELDOUT}/parameters.json"],
+    "heldout_teachers": of_teachers(
+        f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.labelling, STUDY.heldout
+    ),
+    "heldout_students": of_students(
+        f"{RESULTS}/students/{STUDENT}/parameters.json", folds=STUDY.heldout
+    ),
+    "heldout_evaluations": of_students(
+        f"{RESULTS}/evaluation/{STUDENT}/parameters.json", folds=STUDY.heldout
+    ),
+}
 # Keys that change no result rerun nothing, so they are not shown on the page.
 UNSHOWN = {"download", "explorer", "detector", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
@@ -213,6 +234,7 @@ rule make_report:
         **(OF_TEACHERS if STUDY.temperatures else {}),
         **OF_CLAIMS,
         **(OF_SENSITIVITY if SENSITIVITY else {}),
+        **(OF_HELDOUT if STUDY.heldout else {}),
         table3=f"{RESULTS}/tables/table3.tsv",
         table4=f"{RESULTS}/tables/table4.tsv",
         means=f"{RESULTS}/tables/table3_intervals.tsv",

@@ -1,10 +1,10 @@
 # The teacher: a scene classifier for each (fold, seed), and its logits. The students apply T.
 
 FOLD_FILES = {
-    "features": f"{RESULTS}/features.h5",
+    "features": of_heldout(f"{RESULTS}/features.h5", HELDOUT_FEATURES),
     "clips": f"{RESULTS}/folds/fold-{{fold}}/clips.tsv",
     "statistics": f"{RESULTS}/folds/fold-{{fold}}/statistics.tsv",
-    "events": f"{RESULTS}/annotations/events.tsv",
+    "events": of_heldout(f"{RESULTS}/annotations/events.tsv", HELDOUT_EVENTS),
 }
 
 

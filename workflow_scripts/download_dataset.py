@@ -11,12 +11,14 @@ from softscene.data.fetching import discard_cache, fetch_meta, fetch_recordings
 
 
 def main(snakemake) -> None:
-    dataset = read_registry(snakemake.input.registry).datasets[snakemake.wildcards.dataset]
+    registry = read_registry(snakemake.input.registry)
+    dataset = registry.datasets[snakemake.wildcards.dataset]
     source = source_of(snakemake)
     cache = Path(snakemake.params.cache)
-    listed = read_published(f"{snakemake.input.annotations}/meta/meta_development.txt").recording
+    listed = read_published(f"{snakemake.input.annotations}/{registry.annotations.main}").recording
     wanted = [name for name in listed.unique() if name.startswith(f"{dataset.name}/")]
-    fetch_meta(dataset, source, cache, Path(snakemake.output.meta))
+    if meta := snakemake.output.get("meta"):
+        fetch_meta(dataset, source, cache, Path(meta))
     recordings = fetch_recordings(dataset, wanted, source, cache, Path(snakemake.output.audio))
     write_table(recordings, snakemake.output.recordings)
     discard_cache(dataset, cache)

@@ -15,6 +15,7 @@ def main(snakemake) -> None:
         scene_statistics=snakemake.input.scenes,
         event_sounds=snakemake.input.sounds,
         workers=snakemake.threads,
+        heldout=snakemake.params.get("heldout", False),
         **snakemake.params.corpus,
     )
 

@@ -2,19 +2,21 @@
 
 from job import run_job
 from softscene.core.origins import note_parameters
-from softscene.features.folds import make_fold
+from softscene.features.folds import lists_of, make_fold
 from softscene.features.store import FeatureParameters
 
 
 def main(snakemake) -> None:
-    folder = f"{snakemake.input.annotations}/crossvaridation"  # the authors spell it so
-    name = f"{folder}/meta_fold0{snakemake.wildcards.fold}"
+    given = snakemake.input
+    development, evaluation = lists_of(
+        snakemake.wildcards.fold, given.annotations, given.get("heldout") or None
+    )
     make_fold(
-        development=f"{name}_development.txt",
-        evaluation=f"{name}_evaluation.txt",
-        events=snakemake.input.events,
-        tables=snakemake.input.tables,
-        features=snakemake.input.features,
+        development=development,
+        evaluation=evaluation,
+        events=given.events,
+        tables=given.tables,
+        features=given.features,
         results=dict(snakemake.output.items()),
         clip_frames=snakemake.params.clip_frames,
         shortest_trained=snakemake.params.shortest_trained,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import run_job
 from softscene.report.page import ReportedRun, make_report
-from softscene.report.provenance import require_configured
+from softscene.report.provenance import require_run
 
 
 def main(snakemake) -> None:
@@ -12,7 +12,7 @@ def main(snakemake) -> None:
         folder=str(Path(snakemake.scriptdir).parent), **dict(snakemake.params.items())
     )
     files = dict(snakemake.input.items())
-    require_configured(study.configuration, study.variants, files)
+    require_run(study.configuration, study.variants, files)
     make_report(study, files, target=snakemake.output[0])
 
 

@@ -9,7 +9,8 @@ def main(snakemake) -> None:
     conventions = snakemake.params.conventions
     table = make_table3(runs, snakemake.input.published or None, conventions)
     results = dict(snakemake.output.items())
-    write_table3(table, results, conventions, snakemake.params.synthetic)
+    heldout = snakemake.params.get("heldout", False)
+    write_table3(table, results, conventions, snakemake.params.synthetic, heldout=heldout)
 
 
 if __name__ == "__main__":

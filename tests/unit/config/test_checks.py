@@ -40,7 +40,13 @@ def test_the_papers_configuration_is_valid_and_complete():
 
 
 @pytest.mark.parametrize(
-    "name", ["configs/controls.yaml", "configs/demo.yaml", "configs/fullscale.yaml"]
+    "name",
+    [
+        "configs/controls.yaml",
+        "configs/demo.yaml",
+        "configs/fullscale.yaml",
+        "configs/heldout.yaml",
+    ],
 )
 def test_other_configurations_only_override_known_keys(name):
     def merged(base, over):
@@ -61,6 +67,7 @@ def test_other_configurations_only_override_known_keys(name):
         ("seeds", [0, 0], ["seeds: [0, 0] given", "different whole numbers"]),
         ("seeds", [0, -1], ["seeds[1]: -1 given", "from 0"]),
         ("seeds", "all", ["seeds: 'all' given, a list of"]),
+        ("heldout", "yes", ["heldout: 'yes' given", "boolean expected"]),
         ("folds", [5], ["folds[0]: 5 given", "up to 4"]),
         ("student.epochs", 0, ["student.epochs: 0 given", "from 1"]),
         ("student.epochs", "many", ["student.epochs: 'many' given", "integer expected"]),
@@ -152,6 +159,12 @@ def test_data_of_ones_own_have_as_many_folds_as_they_say():
     assert "folds[1]: 13 given, a number up to 12 expected" in complaint(config)
     config["data"]["own"]["folds"] = "folds.tsv"
     check(config, SCHEMA)
+
+
+def test_data_of_ones_own_have_no_held_out_test():
+    config = changed("data.own", OWN)
+    config["heldout"] = True
+    assert "heldout: true given, false expected: only the paper's authors have" in complaint(config)
 
 
 def test_data_of_ones_own_are_neither_synthetic_nor_downloaded():

@@ -29,6 +29,7 @@ from softscene.corpus.sample_annotations import (
     split_folds,
 )
 from softscene.corpus.synthesis import SAMPLE_RATE, read_sounds, render_event, render_recording
+from softscene.data.annotations import SECOND_LIST
 from softscene.data.archives import read_registry
 
 ROOT = Path(__file__).parents[3]
@@ -470,3 +471,83 @@ def test_faults_of_a_given_folder_are_all_named(corpus, tmp_path):
     (tmp_path / MAIN_LIST).write_text(text.replace("\tcar\n", "\tcat\n").replace("home", "hoome"))
     with pytest.raises(AnnotationError, match=r"(?s)hoome.*'cat'|'cat'.*hoome"):
         plan_given(tmp_path, LABELS, SCENES)
+
+
+# The held-out part
+
+SETS = {
+    "TUT-sound-events-2016-evaluation": ["home", "residential_area"],
+    "TUT-sound-events-2017-evaluation": ["city_center"],
+    "TUT-acoustic-scenes-2016-evaluation": ["office"],
+    "TUT-acoustic-scenes-2017-evaluation": ["city_center"],
+}
+SECOND = FILES | {"registry": RESOURCES / "archives_heldout.yaml"}
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """The evaluation sets that belong to ``corpus``: members of all archives, and the list."""
+    folder = tmp_path_factory.mktemp("second") / "mirror"
+    make_corpus(folder, **SECOND, **TINY, seed=1, heldout=True)
+    content = {}
+    for path in sorted(folder.glob("*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            content |= {name: archive.read(name) for name in archive.namelist()}
+    table = pd.read_csv(folder / "metadata_SEDandASC01" / SECOND_LIST, sep="\t")
+    return folder, content, table
+
+
+def test_the_held_out_part_is_of_the_evaluation_sets_and_has_every_event(second, listed):
+    folder, content, table = second
+    scenes = table.groupby(table.path.str.split("/").str[0]).scene_label.unique()
+    assert {name: sorted(found) for name, found in scenes.items()} == SETS
+    assert set(table.event_label) == set(LABELS.events)
+    assert not set(table.path) & set(listed.path)
+    assert set(table.path) < set(content)
+    assert table.groupby("scene_label").path.nunique().to_dict() == TINY["recordings"]
+    registry = read_registry(folder / "archives.yaml")
+    assert list(registry.datasets) == list(read_registry(SECOND["registry"]).datasets)
+    assert list(registry.annotations.files) == [SECOND_LIST]
+    for dataset in registry.datasets.values():
+        for archive in dataset.audio:
+            with zipfile.ZipFile(folder / archive.name) as opened:
+                assert opened.namelist(), "no archive is empty"
+
+
+def test_held_out_clips_have_30_or_10_seconds_and_a_sample(second):
+    _, content, table = second
+    lengths = {
+        name: soundfile.info(io.BytesIO(content[name])).frames
+        for name in content
+        if name.endswith(".wav")
+    }
+    ends = table.groupby("path").event_end_time.max()
+    for name, frames in lengths.items():
+        whole = {"scenes-2016": 1_323_001, "scenes-2017": 441_001}
+        (expected,) = [n for key, n in whole.items() if key in name] or [frames]
+        assert frames == expected
+        assert ends.get(name, 0) * 44100 < frames + 0.05  # times have six decimals
+    short = [name for name in lengths if "scenes-2017" in name]
+    assert {name.split("/")[2].removesuffix(".wav").isdigit() for name in short} == {True}
+
+
+def test_held_out_sound_is_not_that_of_development(second, members):
+    digests_of = [
+        {hashlib.sha256(each[name]).digest() for name in each if name.endswith(".wav")}
+        for each in (second[1], members)
+    ]
+    assert not digests_of[0] & digests_of[1]
+
+
+@needs_authors_list
+def test_a_held_out_corpus_for_the_authors_second_list():
+    plan = plan_given(AUTHORS, LABELS, SCENES, heldout=True)
+    assert len(plan.recordings) == 136
+    assert len(plan.events) == 1634
+    assert list(plan.lists) == [SECOND_LIST]
+    samples = (plan.recordings.seconds * 44100).round().astype(int)
+    of_clips = plan.recordings.path.str.extract(r"(scenes-201.)")[0]
+    assert samples.groupby(of_clips).unique().map(list).to_dict() == {
+        "scenes-2016": [1_323_001], "scenes-2017": [441_001]
+    }  # fmt: skip
+    assert plan.recordings.seconds.sum() / 60 == pytest.approx(72.2, abs=0.1)

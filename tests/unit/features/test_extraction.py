@@ -5,18 +5,19 @@ import os
 import signal
 import tracemalloc
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from softscene.core.errors import AudioError, ProcessError
+from softscene.core.errors import AudioError, FeatureError, ProcessError
 from softscene.core.tsv import write_table
 from softscene.features import extraction
-from softscene.features.extraction import extract_features, log_mel, read_mono
-from softscene.features.store import FeatureStore
+from softscene.features.extraction import KnownFeatures, extract_features, log_mel, read_mono
+from softscene.features.store import FeatureStore, sources_of
 from threadpoolctl import threadpool_limits
 
-from tests.conftest import FEATURES
+from tests.conftest import FEATURES, datasets
 
 RATE = 44100
 rng = np.random.default_rng(0)
@@ -93,6 +94,40 @@ def test_the_feature_file_says_what_it_was_made_with(study):
         features, scene = store.read("good.wav")
     assert scene == "home"
     assert features.shape == (50, 64)
+
+
+def test_known_features_are_copied_and_their_sound_need_not_be_there(study):
+    """As if all were made at once; the known file must be of the same parameters and data."""
+    wav(study, "new.wav", noise(0.5))
+    frames = [RATE, RATE // 2]
+    whole = datasets(extract(study, ["good.wav", "new.wav"], frames=frames))
+    names = {"known": ["good.wav"], "new": ["new.wav"], "both": ["good.wav", "new.wav"]}
+    files = {name: study.parent / f"{name}.tsv" for name in ("known", "new")}
+    lists = {name: study.parent / f"{name}_events.tsv" for name in names}
+    for name, length in zip(files, frames, strict=True):
+        write_table(pd.DataFrame({"recording": names[name], "frames": length}), files[name])
+    columns = ["recording", "scene", "onset", "offset", "event"]
+    for name, path in lists.items():
+        rows = [(each, "home", 0.0, 0.5, "fan") for each in names[name]]
+        write_table(pd.DataFrame(rows, columns=columns), path)
+    made = [study.parent / "known.h5", study.parent / "both.h5"]
+    extract_features({files["known"]: study}, lists["known"], made[0], FEATURES)
+    (study / "good.wav").unlink()
+
+    known = KnownFeatures(made[0], lists["known"], [files["known"]])
+    extract_features({files["new"]: study}, lists["both"], made[1], FEATURES, known=known)
+    found = datasets(made[1])
+    assert found.keys() == whole.keys()
+    assert all(np.array_equal(found[name], whole[name]) for name in whole)
+    sources = sources_of(lists["both"], files.values())
+    with FeatureStore(made[1], FEATURES, sources) as store:
+        assert store.read("good.wav")[1] == "home"
+    with h5py.File(made[1]) as store:
+        assert [store[name].attrs["samples"] for name in names["both"]] == frames
+
+    write_table(pd.DataFrame({"recording": ["good.wav"], "frames": 9}), files["known"])
+    with pytest.raises(FeatureError, match=r"known\.h5 was made"):
+        extract_features({files["new"]: study}, lists["both"], made[1], FEATURES, known=known)
 
 
 def test_the_feature_file_does_not_depend_on_workers_to_its_last_bit(study):

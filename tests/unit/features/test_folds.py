@@ -3,11 +3,13 @@
 import math
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from softscene.config.study import HELDOUT
 from softscene.core.errors import AnnotationError, FeatureError
 from softscene.core.tsv import read_table, write_table
 from softscene.corpus.mirror import plan_given
@@ -19,6 +21,7 @@ from softscene.features.folds import (
     band_statistics,
     cut_clips,
     fewest_trained,
+    lists_of,
     make_fold,
     make_inner_fold,
     read_clips,
@@ -44,6 +47,40 @@ def test_the_authors_folds_are_26_28_28_and_30_recordings(authors_lists, publish
         parts.append(set(evaluation.recording))
     assert set.union(*parts) == everything
     assert sum(map(len, parts)) == len(everything)
+
+
+def test_the_held_out_fold_has_all_development_recordings_and_the_second_list(
+    authors_lists, published, tmp_path
+):
+    development, evaluation = lists_of(HELDOUT, authors_lists, authors_lists)
+    table = published[0]
+    listed = pd.concat([table, read_published(evaluation)])[["recording", "scene"]]
+    events = listed.drop_duplicates("recording").assign(onset=np.nan, offset=np.nan, event="")
+    write_table(events, tmp_path / "events.tsv")
+    with h5py.File(tmp_path / "features.h5", "w") as store:
+        store.attrs.update(asdict(FEATURES) | sources_of(tmp_path / "events.tsv"))
+        for row in events.itertuples():
+            write_proved(store, row.recording, np.zeros((1, 1), "f4"), {"scene": row.scene})
+    made = {name: tmp_path / f"{name}.tsv" for name in ("recordings", "clips", "statistics")}
+    given = (tmp_path / "events.tsv", [], tmp_path / "features.h5")
+    make_fold(development, evaluation, *given, made, 500, 0.0, FEATURES)
+    fold = read_table(made["recordings"])
+    assert fold.recording.is_unique
+    parts = {part: set(rows.recording) for part, rows in fold.groupby("part")}
+    assert parts[DEVELOPMENT] == set(table.recording)
+    assert {part: len(names) for part, names in parts.items()} == {
+        DEVELOPMENT: 112, EVALUATION: 136
+    }  # fmt: skip
+    of_scenes = fold[fold.part == EVALUATION].scene.value_counts().to_dict()
+    assert of_scenes == {"city_center": 100, "office": 26, "home": 5, "residential_area": 5}
+
+
+def test_lists_of_numbered_folds_are_the_authors_or_ones_own():
+    for fold in ("1", "12"):
+        folder, own = Path("lists/crossvaridation"), f"meta_fold0{fold}"
+        assert lists_of(fold, "lists", None) == (
+            folder / f"{own}_development.txt", folder / f"{own}_evaluation.txt"
+        )  # fmt: skip
 
 
 @pytest.fixture

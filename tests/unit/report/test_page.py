@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import stats
 from softscene.analysis.comparisons import add_published_differences, compare_methods
 from softscene.core.tsv import read_table, write_table
 from softscene.evaluation.tables import (
@@ -192,6 +193,83 @@ def test_each_claim_has_its_verdict_and_its_comparison(study, page):
     kinds = page.rows("Paired differences behind the verdicts")
     assert kinds["6: F-score, adaptive"][-1] == "reproduced"
     assert len(kinds) == 1 + 2 * (13 + 6), "adaptive and oracle, 6 claims with two scores"
+
+
+def write_heldout(folder, f_scores):
+    """Files of a held-out test, with the F-scores of three seeds of each variant."""
+    folder.mkdir()
+    conventions, places = PAPER["evaluation"]["conventions"], [("heldout", s) for s in range(3)]
+    overall, class_wise = [], []
+    for variant in MEANS:
+        for seed, f_score in enumerate(f_scores[variant]):
+            settings = [
+                (c, t) for c in ("frame", "segment") for t in ("adaptive", "oracle", "fixed")
+            ]
+            rows = [(*setting, f_score, 1 - f_score) for setting in settings]
+            columns = ["convention", "threshold", "f_score", "error_rate"]
+            own = pd.DataFrame(rows, columns=columns)
+            overall.append(str(folder / f"{variant.folder}{seed}.tsv".replace("/", "_")))
+            write_table(own, overall[-1])
+            more = {"event": "car", "true_positives": 9, "false_negatives": 9}
+            class_wise.append(f"{overall[-1]}.class")
+            write_table(own.assign(**more), class_wise[-1])
+    variants = [variant for variant in VARIANTS for _ in places]
+    keys = ("means", "comparisons", "events", "claims", "controls")
+    compared = {key: folder / f"{key}.tsv" for key in keys}
+    compare_methods(
+        overall, class_wise, variants, places * len(VARIANTS), PAPERS, compared, conventions,
+        synthetic=False,
+    )  # fmt: skip
+    write_table(make_table3(runs_of(variants, overall), None, conventions), folder / "table3.tsv")
+    tables = {
+        "events": {"recording": ["a", "c", "c", "d"], "scene": ["home", "home", "home", "office"],
+                   "onset": [0, 1, 2, 3], "offset": [1, 2, 3, 4], "event": "car"},
+        "audit": {"list": ["heldout"], "action": ["dropped"]},
+        "recordings": {"recording": ["a", "c", "d"], "scene": ["home", "home", "office"],
+                       "part": ["development", "evaluation", "evaluation"],
+                       "frames": [3000, 3000, 1500]},
+    }  # fmt: skip
+    for name, columns in tables.items():
+        write_table(pd.DataFrame(columns), folder / f"{name}.tsv")
+    names = ("table3", "means", "claims", "audit", "events", "recordings")
+    return {f"heldout_{name}": folder / f"{name}.tsv" for name in names}
+
+
+def test_the_held_out_test_stands_beside_the_cross_validation(study, page, tmp_path):
+    """There, soft labels are worse; the intervals are SciPy's paired ones over seeds."""
+    f_scores = {each: mean + np.array([0.0, 0.01, -0.01]) for each, mean in MEANS.items()}
+    f_scores[SOFT] = np.array([0.40, 0.42, 0.41])
+    files = write_heldout(tmp_path / "heldout", f_scores)
+    both = page_of((study[0], study[1] | files))
+    assert "Held-out test not reproduced Do the claims hold" in both.text
+    assert "On held-out recordings not reproduced ( Held-out test )" in both.text
+    assert "evaluated on 2 recordings of the authors" in both.text
+    assert "second list (1.5 minutes, 3 rows), which are in no fold." in both.text
+    assert "for the held-out test 18 more students and 3 more teachers" in both.text
+    assert both.badges[0] == page.badges[0] == "badge reproduced", "the answer is not its"
+    apart = f_scores[SOFT] - f_scores[LIGHT]
+    low, high = stats.t.interval(0.95, 2, apart.mean(), stats.sem(apart))
+    rows = both.rows("Claims on held-out recordings")
+    own, usual = rows["1: soft vs one-hot, F-score"][:3], rows["1: soft vs one-hot, F-score"][3:]
+    shown = [f"{100 * each:+.2f}".replace("-", MINUS) for each in (apart.mean(), low, high)]
+    assert own == [f"{shown[0]} points", f"[{shown[1]}, {shown[2]}]", "not reproduced"]
+    alone = page.rows("Paired differences behind the verdicts")["1: F-score, adaptive"]
+    assert usual == [alone[0], alone[1], alone[-1]] == [*usual[:2], "reproduced"]
+    soft = "MTL with soft labels, beta = 1, T = 1"
+    setting = "Micro-averaged over events, frames of 20 ms (the paper's convention), adaptive"
+    (methods,) = [each for each in both.tables if each.endswith("of the cross-validation.")]
+    assert methods.startswith(setting)
+    cells = both.rows(methods)[soft]
+    assert (cells[0], cells[3], cells[-1]) == ("41.00", "0.5900", "3")
+    known = page.rows(setting)[soft]
+    assert (cells[2], cells[5]) == (known[0], known[4])
+    audit = both.rows("Audit of both annotation lists")
+    assert audit["heldout"] == ["dropped", "1"]
+
+
+def test_without_a_held_out_test_the_page_has_no_word_of_it(page):
+    assert "heldout" not in page.ids
+    assert "eld-out" not in page.text
 
 
 def test_the_first_screen_answers_the_main_claim(study, page):

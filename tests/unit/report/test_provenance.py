@@ -21,6 +21,7 @@ from softscene.report.provenance import (
     hours,
     in_order,
     require_configured,
+    require_run,
     versions,
 )
 from softscene.training.parameters import SceneObjective, TrainingParameters, save_parameters
@@ -82,6 +83,20 @@ def test_hours_are_sums_of_the_configured_jobs_benchmarks_by_rule(tmp_path):
     assert found.loc["make_fold", "hours"] == pytest.approx(0.005)
     assert found.loc["make_corpus", "hours"] == pytest.approx(0.01)
     assert found.loc["make_corpus", "cpu_hours"] == 0
+
+
+def test_hours_of_the_held_out_test_count_if_it_is_configured(tmp_path):
+    weights = "x/alpha-none_beta-none_T-none"
+    for name, seconds in {
+        f"train_student/{weights}/fold-1_seed-0.tsv": 3600,
+        f"train_student/{weights}/fold-heldout_seed-0.tsv": 7200,
+        "make_fold/fold-heldout.tsv": 18,
+        "extract_heldout_features.tsv": 36,
+    }.items():
+        benchmark((seconds, "0:00:00", 1, 1), tmp_path / name)
+    study = {"folds": [1], "seeds": [0], "methods": {"x": {}}}
+    assert hours(tmp_path, {**study, "heldout": False}).hours.sum() == 1
+    assert hours(tmp_path, {**study, "heldout": True}).hours.sum() == pytest.approx(3.015)
 
 
 def test_without_benchmarks_there_are_no_hours(tmp_path):
@@ -228,6 +243,17 @@ def test_results_of_another_configuration_are_refused_with_the_keys(made, change
     found = caught.value.problems
     assert [each.split(",")[0] for each in found] == [each.split(",")[0] for each in problems]
     assert all(each.startswith(start) for each, start in zip(found, problems, strict=True))
+
+
+def test_files_of_the_held_out_test_are_compared_too(made):
+    configuration, files = made
+    heldout = {f"heldout_{name}": path for name, path in files.items() if name != "audits"}
+    require_run(configuration, KINDS, files | heldout)
+    Path(files["events"]).with_name("other.tsv").write_text("other events")
+    heldout["heldout_events"] = str(Path(files["events"]).with_name("other.tsv"))
+    with pytest.raises(FeatureError, match=r"(?s)features\.h5 was made.*events\.tsv"):
+        require_run(configuration, KINDS, files | heldout)
+    require_run(configuration, KINDS, files)
 
 
 def test_folds_of_own_data_are_compared(made, tmp_path):

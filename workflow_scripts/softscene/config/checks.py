@@ -243,6 +243,11 @@ def _own_data_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         yield "data.own: a synthetic corpus is also configured; leave out one of the two"
     if config["data"]["folder"] is not None:
         yield "data.folder: your own data are not downloaded; leave it null"
+    if config["heldout"]:
+        yield (
+            "heldout: true given, false expected: only the paper's authors have a second list; for "
+            "your own data, give the recordings to hold out a fold of their own (data.own.folds)"
+        )
     if isinstance(own["folds"], int):
         for index, fold in enumerate(config["folds"]):
             if fold > own["folds"]:

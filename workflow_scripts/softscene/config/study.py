@@ -33,7 +33,9 @@ from softscene.core.errors import ConfigurationError
 MOST_EXPLORED = 6  # students on the explorer's page: it has six distinct colours; see schema
 
 
-Run = tuple[Variant, int, int]  # a student: its variant, fold and seed
+HELDOUT = "heldout"  # the fold of the held-out test, as wildcards and tables have it
+Fold = int | str  # a number of the cross-validation, or HELDOUT
+Run = tuple[Variant, Fold, int]  # a student: its variant, fold and seed
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Study:
     Attributes
     ----------
     folds, seeds
-        Each variant has one student per fold and seed.
+        The cross-validation: each variant has one student per fold and seed.
+    heldout
+        The fold of the held-out test, :data:`HELDOUT`, in a tuple; empty if it is not configured.
+        No mean, comparison or choice of the cross-validation includes it.
     variants
         All variants, in the order of the tables.
     chosen
@@ -67,6 +72,7 @@ class Study:
 
     folds: Sequence[int]
     seeds: Sequence[int]
+    heldout: Sequence[str]
     variants: Sequence[Variant]
     chosen: Chosen
     explored: Sequence[Variant]
@@ -101,6 +107,7 @@ class Study:
         return cls(
             folds=config["folds"],
             seeds=config["seeds"],
+            heldout=(HELDOUT,) if config["heldout"] else (),
             variants=variants,
             chosen=chosen,
             explored=explored_variants(variants, config["explorer"]["students"]),
@@ -113,13 +120,16 @@ class Study:
         )
 
     def runs(
-        self, variants: Iterable[Variant] | None = None, seeds: Sequence[int] | None = None
+        self,
+        variants: Iterable[Variant] | None = None,
+        seeds: Sequence[int] | None = None,
+        folds: Sequence[Fold] | None = None,
     ) -> list[Run]:
-        """All students, or those of these variants and seeds, by variant, then fold, then seed."""
+        """Students by variant, then fold, then seed: of the whole cross-validation by default."""
         return [
             (variant, fold, seed)
             for variant in (self.variants if variants is None else variants)
-            for fold in self.folds
+            for fold in (self.folds if folds is None else folds)
             for seed in (self.seeds if seeds is None else seeds)
         ]
 

@@ -30,6 +30,7 @@ from softscene.core.files import other_than_file, partial_beside, replacing, wri
 from softscene.core.processes import fork_pool
 from softscene.core.progress import Progress
 from softscene.core.tsv import read_table
+from softscene.corpus.heldout import UNLISTED, draw_heldout, lengths_of
 from softscene.corpus.sample_annotations import (
     CLIP_SECONDS,
     FOLDS,
@@ -39,20 +40,29 @@ from softscene.corpus.sample_annotations import (
     split_folds,
 )
 from softscene.corpus.synthesis import SAMPLE_RATE, EventSound, read_sounds, render_recording
-from softscene.data.annotations import PUBLISHED_COLUMNS, clean, read_published
+from softscene.data.annotations import (
+    FOLD_LIST,
+    MAIN_LIST,
+    PUBLISHED_COLUMNS,
+    SECOND_LIST,
+    clean,
+    read_published,
+)
 from softscene.data.archives import Registry, read_registry
 
 logger = logging.getLogger(__name__)
 
 STREET = "TUT-sound-events-2017-development"
 ACOUSTIC_SCENES = "TUT-acoustic-scenes-2016-development"
-MAIN_LIST = "meta/meta_development.txt"
-FOLD_LIST = "crossvaridation/meta_fold{:02d}_{}.txt"  # spelled as the authors spell it
 PARTS = ("development", "evaluation")
-LISTS = [MAIN_LIST, *itertools.starmap(FOLD_LIST.format, itertools.product(FOLDS, PARTS))]
+LISTS = [MAIN_LIST, *(FOLD_LIST.format(fold=fold, part=part) for fold in FOLDS for part in PARTS)]
 _SAME_IN_STREET = ("car", "children")  # labels that the street set shares with the paper
 _WITH_BLANK = {"water tap running": "water tap running "}
-_UNLISTED_SCENE = "bus"
+# As UNLISTED of the evaluation sets.
+_UNLISTED = UNLISTED | {
+    STREET: ("audio/street/a{:03d}.wav", None, None),
+    ACOUSTIC_SCENES: ("audio/a{:03d}_0_30.wav", "bus", CLIP_SECONDS),
+}
 _TIMESTAMP = (2016, 1, 1, 0, 0, 0)
 _NOTICE = """\
 # {} (synthetic)
@@ -74,7 +84,7 @@ class CorpusPlan:
     events
         Rows of all recordings, with the authors' columns.
     lists
-        The authors' nine files: path -> content.
+        The authors' files: path -> content.
     """
 
     recordings: pd.DataFrame
@@ -98,6 +108,7 @@ def make_corpus(
     seconds: Mapping[str, float] | None = None,
     annotations: str | Path | None = None,
     workers: int = 1,
+    heldout: bool = False,
 ) -> None:
     """Write a mirror folder: archives, annotation lists and ``archives.yaml``.
 
@@ -117,9 +128,11 @@ def make_corpus(
         Scene -> number of recordings and seconds of each, to draw a small corpus.
     annotations
         Used instead of those two: a folder with the layout of the authors' repository. Sound is
-        made for all of its list, and its nine files are copied byte for byte.
+        made for all of its list, and its files are copied byte for byte.
     workers
         Processes; each holds one recording in memory.
+    heldout
+        Whether to make the evaluation sets and the second list, whose registry is then given.
 
     Raises
     ------
@@ -132,9 +145,9 @@ def make_corpus(
     if missing := [f"{event}: has no sound" for event in names.events if event not in sounds]:
         raise ConfigurationError.of(f"{event_sounds} is incomplete:", missing)
     if annotations is not None:
-        plan = plan_given(annotations, names, read_table(scene_statistics))
+        plan = plan_given(annotations, names, read_table(scene_statistics), heldout)
     else:
-        plan = plan_drawn(read_table(event_statistics), recordings, seconds, seed)
+        plan = plan_drawn(read_table(event_statistics), recordings, seconds, seed, heldout)
     plan = _add_unlisted(plan, entries)
     destination = Path(destination)
     for name, content in plan.lists.items():
@@ -145,7 +158,7 @@ def make_corpus(
         archives = _distribute(plan, entries)
         list(run(_pack_audio, [(destination / n, waves, own) for n, own in archives.items()]))
     _pack_texts(destination, entries, plan, names)
-    _write_registry(destination, Path(registry), entries)
+    _write_registry(destination, Path(registry), entries, plan.lists)
 
 
 def plan_drawn(
@@ -153,6 +166,7 @@ def plan_drawn(
     recordings: Mapping[str, int] | None,
     seconds: Mapping[str, float] | None,
     seed: int,
+    heldout: bool = False,
 ) -> CorpusPlan:
     """Plan a corpus of drawn annotations; see :func:`make_corpus`."""
     if not recordings or seconds is None:
@@ -160,44 +174,57 @@ def plan_drawn(
             "a corpus needs either recordings and seconds of each scene, or annotations; given: "
             f"recordings {recordings}, seconds {seconds}"
         )
-    planned = plan_recordings(recordings, seconds, seed)
-    events = draw_annotations(event_statistics, recordings, seconds, seed)
-    tables = {MAIN_LIST: events}
-    for fold, parts in split_folds(events, planned).items():
-        tables |= {FOLD_LIST.format(fold, p): t for p, t in zip(PARTS, parts, strict=True)}
+    if heldout:
+        planned, events = draw_heldout(event_statistics, recordings, seconds, seed)
+        tables = {SECOND_LIST: events}
+    else:
+        planned = plan_recordings(recordings, seconds, seed)
+        events = draw_annotations(event_statistics, recordings, seconds, seed)
+        tables = {MAIN_LIST: events}
+        for fold, parts in split_folds(events, planned).items():
+            for part, table in zip(PARTS, parts, strict=True):
+                tables[FOLD_LIST.format(fold=fold, part=part)] = table
     texts = {n: t.to_csv(sep="\t", index=False, lineterminator="\n") for n, t in tables.items()}
     return CorpusPlan(planned, events, {name: text.encode() for name, text in texts.items()})
 
 
-def plan_given(folder: str | Path, labels: Labels, scene_statistics: pd.DataFrame) -> CorpusPlan:
+def plan_given(
+    folder: str | Path, labels: Labels, scene_statistics: pd.DataFrame, heldout: bool = False
+) -> CorpusPlan:
     """Plan a corpus for a given list; see :func:`make_corpus`.
 
     A recording lasts until its last offset (1 s without events), plus an equal share of the rest
-    of its scene's minutes. An office clip lasts 30 s and one sample.
+    of its scene's minutes; of the second list, no minutes are known. Clips last 30 or 10 s and one
+    sample.
     """
-    folder = Path(folder)
+    folder, names = Path(folder), [SECOND_LIST] if heldout else LISTS
     missing = [
         f"{folder / name} {other_than_file(folder / name) or 'is missing'}"
-        for name in LISTS
+        for name in names
         if not (folder / name).is_file()
     ]
     if missing:
         raise AnnotationError.of("the annotation folder is incomplete:", missing)
-    table = read_published(folder / MAIN_LIST)
+    table = read_published(folder / names[0])
     clean(table, labels)  # only for its errors: the list itself is used unchanged
     events = table.rename(columns={ours: own for own, ours in PUBLISHED_COLUMNS.items()})
     events = events[list(PUBLISHED_COLUMNS)]
     recordings = events.groupby("path", sort=False).agg(
         scene_label=("scene_label", "first"), seconds=("event_end_time", "max")
     )
-    recordings = recordings.fillna({"seconds": 1.0})
+    recordings = recordings.fillna({"seconds": 1.0}).reset_index()
+    seconds = lengths_of(recordings) if heldout else _usual_lengths(recordings, scene_statistics)
+    lists = {name: (folder / name).read_bytes() for name in names}
+    events = events.dropna(subset="event_label")
+    return CorpusPlan(recordings.assign(seconds=seconds), events, lists)
+
+
+def _usual_lengths(recordings: pd.DataFrame, scene_statistics: pd.DataFrame) -> pd.Series:
     scene, last = recordings.scene_label, recordings.seconds
     total = 60 * scene.map(scene_statistics.set_index("scene_label").minutes)
     left = (total - last.groupby(scene).transform("sum")).clip(lower=0)
     length = last + left / last.groupby(scene).transform("size")
-    recordings["seconds"] = length.mask(scene == OFFICE, CLIP_SECONDS).clip(lower=last)
-    lists = {name: (folder / name).read_bytes() for name in LISTS}
-    return CorpusPlan(recordings.reset_index(), events.dropna(subset="event_label"), lists)
+    return length.mask(scene == OFFICE, CLIP_SECONDS).clip(lower=last)
 
 
 def _add_unlisted(plan: CorpusPlan, registry: Registry) -> CorpusPlan:
@@ -206,20 +233,17 @@ def _add_unlisted(plan: CorpusPlan, registry: Registry) -> CorpusPlan:
     Street recordings get the events of the first listed one; the other scene has no events.
     """
     used = {PurePosixPath(path).stem.split("_")[0] for path in plan.recordings.path}
-    free = (name for name in map("a{:03d}".format, itertools.count(1)) if name not in used)
+    free = (n for n in itertools.count(1) if not used & {f"a{n:03d}", str(n)})
     twin = plan.recordings[plan.recordings.scene_label == "city_center"].head(1)
     length = max(twin.seconds, default=CLIP_SECONDS)
-    forms = {
-        STREET: ("audio/street/{}.wav", "city_center", length),
-        ACOUSTIC_SCENES: ("audio/{}_0_30.wav", _UNLISTED_SCENE, CLIP_SECONDS),
-    }
     rows, events = [], [plan.events]
-    for dataset, (form, scene, seconds) in forms.items():
+    for dataset in [name for name in registry.datasets if name in _UNLISTED]:
+        form, scene, seconds = _UNLISTED[dataset]
         empty = len(registry.datasets[dataset].audio) - len(plan.paths(dataset))
         for _ in range(max(1, empty)):
             path = f"{dataset}/{form.format(next(free))}"
-            rows.append((path, scene, seconds))
-            if dataset == STREET:
+            rows.append((path, scene or "city_center", seconds or length))
+            if scene is None:
                 events.append(plan.events[plan.events.path.isin(twin.path)].assign(path=path))
     extra = pd.DataFrame(rows, columns=["path", "scene_label", "seconds"])
     recordings = pd.concat([plan.recordings[list(extra)], extra], ignore_index=True)
@@ -306,23 +330,25 @@ def _pack_texts(destination: Path, registry: Registry, plan: CorpusPlan, labels:
     """Write each data set's archives without audio."""
     for dataset, entry in registry.datasets.items():
         notice = {f"{dataset}/README.md": _NOTICE.format(dataset)}
-        scenes_only = dataset == ACOUSTIC_SCENES
-        meta = _scene_meta(plan) if scenes_only else _event_meta(plan, dataset, labels)
+        scenes_only = "-acoustic-scenes-" in dataset
+        meta = _scene_meta(plan, dataset) if scenes_only else _event_meta(plan, dataset, labels)
         for name in set(entry.archives) - {archive.name for archive in entry.audio}:
             texts = meta if name == entry.meta.name else notice
             _pack(destination / name, ((n, text.encode()) for n, text in texts.items()))
 
 
-def _scene_meta(plan: CorpusPlan) -> dict[str, str]:
+def _scene_meta(plan: CorpusPlan, dataset: str) -> dict[str, str]:
     scenes = dict(zip(plan.recordings.path, plan.recordings.scene_label, strict=True))
-    clips = plan.paths(ACOUSTIC_SCENES)
-    lines = [f"{path.removeprefix(f'{ACOUSTIC_SCENES}/')}\t{scenes[path]}\n" for path in clips]
-    return {f"{ACOUSTIC_SCENES}/meta.txt": "".join(lines)}
+    clips = plan.paths(dataset)
+    lines = [f"{path.removeprefix(f'{dataset}/')}\t{scenes[path]}\n" for path in clips]
+    name = "meta.txt" if dataset == ACOUSTIC_SCENES else "evaluation_setup/evaluate.txt"
+    return {f"{dataset}/{name}": "".join(lines)}
 
 
 def _event_meta(plan: CorpusPlan, dataset: str, labels: Labels) -> dict[str, str]:
     """An ``.ann`` for each recording, and the meta archive's other files, which no job reads."""
-    form = _street_lists if dataset == STREET else _lists_of_2016
+    usual = _street_lists if dataset == STREET else _lists_of_2016
+    form = _evaluation_lists if dataset.endswith("-evaluation") else usual
     same = _SAME_IN_STREET if dataset == STREET else ()
     own = {ours: theirs for theirs, ours in labels.event_of.items() if ours not in same}
     renamed = plan.events.event_label.replace(own | _WITH_BLANK)
@@ -365,6 +391,15 @@ def _street_lists(name: PurePosixPath, rows: list, _: float) -> dict[str, str]:
     }
 
 
+def _evaluation_lists(name: PurePosixPath, rows: list, _: float) -> dict[str, str]:
+    """As ``dcase_util`` reads them: decimal commas in 2016; that of 2017 is too small for lists."""
+    scene = name.parent.name
+    if scene == "street":
+        return {"evaluation_setup/street_test.txt": f"{name}\t{scene}\n"}
+    lines = "".join(map(_three_columns, rows))
+    return {f"meta/{scene}/{name.stem}.ann": lines.replace(".", ",")}
+
+
 def _three_columns(row: tuple) -> str:
     return f"{row.event_start_time:.6f}\t{row.event_end_time:.6f}\t{row.event_label}\n"
 
@@ -373,7 +408,9 @@ def _shortest(seconds: float) -> str:
     return np.format_float_positional(seconds, trim="0")
 
 
-def _write_registry(destination: Path, form: Path, registry: Registry) -> None:
+def _write_registry(
+    destination: Path, form: Path, registry: Registry, lists: Iterable[str]
+) -> None:
     """Write ``archives.yaml``: the real one with these files' sizes and checksums."""
     content: dict[str, Any] = read_yaml(form, "archive registry")
     for dataset in content["datasets"].values():
@@ -381,7 +418,7 @@ def _write_registry(destination: Path, form: Path, registry: Registry) -> None:
             path = destination / name
             facts |= {"bytes": path.stat().st_size, "md5": _digest(path, "md5")}
     folder = destination / registry.annotations.name
-    content["annotations"]["files"] = {name: _digest(folder / name, "sha256") for name in LISTS}
+    content["annotations"]["files"] = {name: _digest(folder / name, "sha256") for name in lists}
     head = "# A synthetic corpus made by softscene, in the form of the real registry.\n"
     write_text(destination / "archives.yaml", head + yaml.safe_dump(content, sort_keys=False))
 

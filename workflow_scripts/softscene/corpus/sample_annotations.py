@@ -178,6 +178,13 @@ def draw_annotations(
         As :func:`plan_recordings`.
     """
     plan = plan_recordings(recordings, seconds, seed)
+    table = draw_list(event_stats, plan, seed)
+    check_folds(table, split_folds(table, plan))
+    return table
+
+
+def draw_list(event_stats: pd.DataFrame, plan: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw the list of planned recordings, see :func:`draw_annotations`."""
     rng = np.random.default_rng([seed, 1])
     lines = {row.path: _Timeline(row) for row in plan.itertuples(index=False)}
     for occurrence in _draw_occurrences(event_stats, plan, rng):
@@ -189,9 +196,7 @@ def draw_annotations(
             duration = float(_draw_durations(row, 1, rng)[0])
             _place((row.event_label, line.scene, duration, line.fold), [line], rng)
     rows = [row for line in lines.values() for row in sorted(line.rows, key=lambda row: row[2:])]
-    table = pd.DataFrame(rows, columns=LIST_COLUMNS)
-    check_folds(table, split_folds(table, plan))
-    return table
+    return pd.DataFrame(rows, columns=LIST_COLUMNS)
 
 
 def split_folds(

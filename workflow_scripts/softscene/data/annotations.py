@@ -19,6 +19,9 @@ from softscene.core.files import other_than_file
 
 logger = logging.getLogger(__name__)
 
+# Paths in the authors' repository, and their spelling.
+MAIN_LIST, SECOND_LIST = "meta/meta_development.txt", "meta/meta_evaluation.txt"
+FOLD_LIST = "crossvaridation/meta_fold0{fold}_{part}.txt"
 EVENT_COLUMNS = ["recording", "scene", "onset", "offset", "event"]
 LOST = "all rows of the recording were dropped"
 EMPTY = {"onset": np.nan, "offset": np.nan, "event": np.nan}  # in a row without an event

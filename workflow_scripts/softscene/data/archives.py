@@ -80,6 +80,16 @@ class AnnotationFiles:
     files: dict[str, str]
     url: str
 
+    @property
+    def main(self) -> str:
+        """The list of all recordings; the others are those of folds."""
+        found = [path for path in self.files if path.startswith("meta/")]
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"the archive registry has {len(found)} lists in meta/; expected one"
+            )
+        return found[0]
+
 
 @dataclass(frozen=True)
 class Registry:

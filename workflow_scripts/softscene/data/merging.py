@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from softscene.config.labels import Labels, read_labels
+from softscene.config.study import HELDOUT
 from softscene.core.errors import AnnotationError
 from softscene.core.tsv import read_table, write_table
 from softscene.data import annotations as lists
@@ -59,8 +60,7 @@ def merge_lists(
         Lists every row of the chosen list that cannot be used.
     """
     vocabulary = read_labels(labels)
-    audio = pd.concat([read_table(table) for table in recordings])
-    durations = dict(zip(audio.recording, audio.frames / audio.sample_rate, strict=True))
+    durations = durations_of(recordings)
     raw = lists.read_published(annotations, name=Path(annotations).name)
     tables, odd = _read_tut_lists(raw, meta, strict=source == "merged")
     merged, renamed = lists.merge(raw, tables, OFFICE, vocabulary)
@@ -101,6 +101,57 @@ def audit_lists(
     write_table(audit[AUDIT_COLUMNS], target)
     for (name, action), rows in audit.groupby(["list", "action"]):
         logger.info("%s: %d rows %s", name, len(rows), action)
+
+
+def add_heldout_list(
+    events: str | Path,
+    annotations: str | Path,
+    recordings: Sequence[str | Path],
+    labels: str | Path,
+    results: Mapping[str, str | Path],
+    overrun: float,
+) -> None:
+    """Check the authors' second list, and add its rows to the list in use.
+
+    Its rows are the authors' whatever ``annotations.source`` is: TUT has event lists of only a few
+    of these recordings.
+
+    Parameters
+    ----------
+    events
+        The list in use, of the development recordings.
+    annotations
+        The authors' second list.
+    recordings
+        Tables of its downloaded recordings.
+    labels
+        The label file.
+    results
+        Paths for ``events`` (both lists) and ``audit`` (of the second).
+    overrun
+        Seconds, see :func:`softscene.data.annotations.clean`.
+
+    Raises
+    ------
+    AnnotationError
+        Lists every row that cannot be used, or every recording that is also in the list in use.
+    """
+    vocabulary, known = read_labels(labels), read_table(events)
+    raw = lists.read_published(annotations, name=Path(annotations).name)
+    table, audit = lists.clean(raw, vocabulary, durations_of(recordings), overrun)
+    if both := sorted(set(table.recording) & set(known.recording)):
+        heading = f"recordings of {annotations} are also in the list that is trained on:"
+        raise AnnotationError.of(heading, both)
+    every = pd.concat([known, table[lists.EVENT_COLUMNS]], ignore_index=True)
+    write_table(every, results["events"])
+    write_table(audit.assign(list=HELDOUT)[AUDIT_COLUMNS], results["audit"])
+    _summarise(table, HELDOUT, vocabulary)
+
+
+def durations_of(tables: Sequence[str | Path]) -> dict[str, float]:
+    """Seconds of each recording in tables of downloaded ones."""
+    audio = pd.concat([read_table(table) for table in tables])
+    return dict(zip(audio.recording, audio.frames / audio.sample_rate, strict=True))
 
 
 def _read_tut_lists(

@@ -13,6 +13,7 @@ from softscene.core.files import other_than_file
 from softscene.core.tsv import write_table
 from softscene.data.annotations import (
     EVENT_COLUMNS,
+    FOLD_LIST,
     PUBLISHED_COLUMNS,
     clean,
     happenings,
@@ -23,8 +24,6 @@ from softscene.data.merging import AUDIT_COLUMNS
 from softscene.data.splits import DEVELOPMENT, EVALUATION, split_recordings, whole_recordings
 
 logger = logging.getLogger(__name__)
-
-FOLD_LIST = "crossvaridation/meta_fold0{fold}_{part}.txt"  # the authors' names and spelling
 
 
 def import_data(

@@ -2,12 +2,13 @@
 
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import h5py
 import librosa
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from softscene.core.processes import fork_pool
 from softscene.core.progress import Progress
 from softscene.core.tsv import read_table
 from softscene.data.audio import Recording
-from softscene.features.store import FeatureParameters, sources_of, write_proved
+from softscene.features.store import FeatureParameters, FeatureStore, sources_of, write_proved
 
 BLOCK = 500  # frames computed at a time
 AHEAD = 16  # recordings per worker that are in progress or wait to be written
@@ -143,12 +144,36 @@ def _extract(job: tuple[str, int, FeatureParameters, Path]) -> SoftSceneError | 
     return None
 
 
+@dataclass(frozen=True)
+class KnownFeatures:
+    """A feature file, with the ``events`` and tables of ``recordings`` that it was made from."""
+
+    features: str | Path
+    events: str | Path
+    recordings: Sequence[str | Path]
+
+    def names(self) -> list[str]:
+        """Its recordings."""
+        return list(read_table(self.events).recording.unique())
+
+    def copy(self, store: h5py.File, parameters: FeatureParameters) -> None:
+        """Copy all of its data sets, which must have been made with these parameters."""
+        sources = sources_of(self.events, self.recordings)
+        samples = pd.concat([read_table(each) for each in self.recordings]).set_index("recording")
+        with FeatureStore(self.features, parameters, sources) as made:
+            for name in self.names():
+                values, scene = made.read(name)
+                facts = {"scene": scene, "samples": samples.frames[name]}
+                write_proved(store, name, values, facts)
+
+
 def extract_features(
     audio: Mapping[str | Path, str | Path],
     events: str | Path,
     target: str | Path,
     parameters: FeatureParameters,
     workers: int = 1,
+    known: KnownFeatures | None = None,
 ) -> None:
     """Write ``features.h5``: a data set for each annotated recording, named as the recording.
 
@@ -165,19 +190,29 @@ def extract_features(
         How to compute them.
     workers
         Processes; the result does not depend on it.
+    known
+        Features that were made before: they are copied, and their recordings need not be there.
 
     Raises
     ------
     AudioError
         Lists every recording that is missing or damaged.
+    FeatureError
+        The known features are damaged, or were made with other parameters or from other data.
     """
     scenes = read_table(events).drop_duplicates("recording").set_index("recording").scene
+    tables = [*(known.recordings if known else ()), *audio]
+    copied = known.names() if known else []
     # the longest first, so that no worker starts a long one when the others are done
-    recordings = locate(audio, scenes).sort_values("frames", ascending=False, kind="stable")
+    recordings = locate(audio, scenes.drop(copied)).sort_values(
+        "frames", ascending=False, kind="stable"
+    )
     progress = Progress("features", len(recordings), "recording")
     problems = []
     with replacing_hdf5(target) as store, _folder_beside(Path(target)) as folder:
-        store.attrs.update(asdict(parameters) | sources_of(events, list(audio)))
+        store.attrs.update(asdict(parameters) | sources_of(events, tables))
+        if known:
+            known.copy(store, parameters)
         jobs = [
             (row.path, row.frames, parameters, folder / str(number))
             for number, row in enumerate(recordings.itertuples())

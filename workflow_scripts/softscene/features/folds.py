@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from softscene.config.study import HELDOUT
 from softscene.core.errors import AnnotationError
 from softscene.core.tsv import read_table, write_table
-from softscene.data.annotations import read_published
+from softscene.data.annotations import FOLD_LIST, MAIN_LIST, SECOND_LIST, read_published
 from softscene.data.splits import DEVELOPMENT, EVALUATION, split_recordings
 from softscene.features.store import FeatureParameters, FeatureStore, sources_of
 
@@ -37,6 +38,27 @@ def band_statistics(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndar
     square = sum(((part - mean) ** 2).sum(axis=0) for part in features) / count
     deviation = np.sqrt(square)
     return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def lists_of(fold: str, annotations: str | Path, heldout: str | Path | None) -> tuple[Path, Path]:
+    """The lists that name a fold's development and evaluation part.
+
+    Parameters
+    ----------
+    fold
+        Its number, or :data:`softscene.config.study.HELDOUT`.
+    annotations
+        Folder of the authors' lists, or of your own data's.
+    heldout
+        Folder of the authors' second list; only for that fold.
+    """
+    if fold == HELDOUT and heldout is not None:
+        return Path(annotations, MAIN_LIST), Path(heldout, SECOND_LIST)
+    development, evaluation = (
+        Path(annotations, FOLD_LIST.format(fold=fold, part=part))
+        for part in (DEVELOPMENT, EVALUATION)
+    )
+    return development, evaluation
 
 
 def make_fold(

@@ -15,6 +15,7 @@ from softscene.analysis.claims import (
     BETTER,
     EVENTS,
     INCONCLUSIVE,
+    LABELS,
     LACKING,
     OF_TABLE3,
     PER_DECADE,
@@ -30,6 +31,7 @@ from softscene.config.reading import read_yaml
 from softscene.config.variants import Chosen, Variant, choose_variants, row_of, shown_variants
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table
+from softscene.data.splits import EVALUATION
 from softscene.evaluation.tables import ROW, best_of, headline, setting_title
 from softscene.report import provenance
 from softscene.report.figures import sum_confusion
@@ -86,7 +88,9 @@ def make_report(
         there are claims, the figure ``forest``; where there are teachers, ``teachers`` (a file of
         each, only counted); where the usual ones are among them, ``confusions``,
         ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``; where open
-        choices are compared, ``sensitivity`` and the figure ``sensitivity_plot``.
+        choices are compared, ``sensitivity`` and the figure ``sensitivity_plot``; with a held-out
+        test, its ``heldout_table3``, ``heldout_means``, ``heldout_claims``, ``heldout_audit``,
+        ``heldout_events`` and ``heldout_recordings``.
     target
         Path of the page.
     """
@@ -132,6 +136,7 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
         ),
         "teachers": _teachers(files),
         "sensitivity": _sensitivity(files),
+        "heldout": _heldout(study, files, variants),
         "figures": {name: _image(str(files[name])) for name in FIGURES if name in files},
     } | _what_was_run(study, files)
 
@@ -146,7 +151,12 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
     return {
         "made": provenance.today(),
         "data": _records(provenance.describe_data(files["events"], files["recordings"], hop)),
-        "audit": _records(provenance.count_audit(files["audit"])),
+        "audit": [
+            row
+            for name in ("audit", "heldout_audit")
+            if name in files
+            for row in _records(provenance.count_audit(files[name]))
+        ],
         "data_name": _data_name(study),
         "source": configuration["annotations"]["source"],
         "own": configuration["data"]["own"],
@@ -372,6 +382,42 @@ def _table3(
             }
         )
     return sections
+
+
+def _heldout(study: ReportedRun, files: Mapping, variants: Sequence[Variant]) -> dict | None:
+    """The held-out test beside the cross-validation: claims, and scores in the headline setting."""
+    heldout = provenance.heldout_files(files)
+    if not heldout:
+        return None
+    features, conventions = (study.configuration[key] for key in ("features", "evaluation"))
+    hop = features["hop_length"] / features["sample_rate"]
+    known, claims = (headline(read_table(each["claims"])) for each in (files, heldout))
+    usual = {(row.claim, row.score): row for row in known.itertuples()}
+    numbers = {key: place for place, key in enumerate(claims.claim.unique(), start=1)}
+    tables = [_table3(each, variants, conventions["conventions"])[0] for each in (files, heldout)]
+    verdicts = [
+        each.groupby("claim", sort=False).verdict.agg(lambda v: joint(list(v)))
+        for each in (known, claims)
+    ]
+    return {
+        "data": _records(
+            provenance.describe_data(heldout["events"], [heldout["recordings"]], hop, EVALUATION)
+        )[-1],
+        "answer": _answer(claims),
+        "students": len(variants) * len(study.configuration["seeds"]),
+        "summary": _summary(claims),
+        "agree": int((verdicts[0] == verdicts[1]).sum()),
+        "claims": [
+            {
+                "title": f"{numbers[row.claim]}: {LABELS[row.claim]}, {_score_name(row.score)}",
+                "here": _claim_row(row),
+                "usual": _claim_row(usual[row.claim, row.score]),
+            }
+            for row in claims.itertuples()
+        ],
+        "methods": list(zip(*(each["rows"] for each in tables), strict=True)),
+        "convention": tables[1]["title"],
+    }
 
 
 def _table3_row(variant: Variant, row: pd.DataFrame, means: pd.DataFrame) -> dict:

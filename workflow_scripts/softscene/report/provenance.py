@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -22,6 +23,7 @@ from softscene.config.overrides import (
     student_settings,
     teachers_of,
 )
+from softscene.config.study import HELDOUT
 from softscene.core.errors import ResultError
 from softscene.core.origins import flat, read_parameters
 from softscene.core.tsv import read_table
@@ -130,7 +132,7 @@ def hours(folder: str | Path, configuration: Mapping[str, object]) -> pd.DataFra
     folder
         ``benchmarks`` of the run: ``RULE.tsv``, or ``RULE/METHOD/WEIGHTS/fold-F_seed-S.tsv``.
     configuration
-        Its ``folds``, ``seeds`` and ``methods``; benchmarks of others are left out.
+        Its ``folds``, ``seeds``, ``methods`` and ``heldout``; benchmarks of others are left out.
 
     Returns
     -------
@@ -158,18 +160,23 @@ def hours(folder: str | Path, configuration: Mapping[str, object]) -> pd.DataFra
 
 def _is_configured(place: str, configuration: Mapping[str, object]) -> bool:
     """Whether the configuration has a job's fold, seed and method, if the job has any."""
-    for key in ("fold", "seed"):
-        found = re.search(rf"[/_]{key}-(\d+)", place)
-        if found and int(found[1]) not in configuration[f"{key}s"]:
-            return False
     rule, _, rest = place.partition("/")
+    folds = [*configuration["folds"], *([HELDOUT] if configuration.get("heldout") else [])]
+    if HELDOUT in rule and HELDOUT not in folds:
+        return False
+    for key, known in {"fold": folds, "seed": configuration["seeds"]}.items():
+        found = re.search(rf"[/_]{key}-(\d+|{HELDOUT})", place)
+        if found and found[1] not in map(str, known):
+            return False
     first, _, deeper = rest.partition("/")
     if (rule.endswith("_teacher") or rule.startswith("dump_")) and deeper:
         return f"{first}/" in teachers_of(configuration)
     return not rule.endswith("_student") or first in configuration["methods"]
 
 
-def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: float) -> pd.DataFrame:
+def describe_data(
+    events: str | Path, recordings: Sequence[str | Path], hop: float, part: str | None = None
+) -> pd.DataFrame:
     """Count the data in use.
 
     Parameters
@@ -180,6 +187,8 @@ def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: flo
         ``recordings.tsv`` of each fold; a recording counts once.
     hop
         Seconds of a frame.
+    part
+        ``development`` or ``evaluation``; both by default.
 
     Returns
     -------
@@ -187,9 +196,12 @@ def describe_data(events: str | Path, recordings: Sequence[str | Path], hop: flo
         ``scene``, ``recordings``, ``minutes``, ``rows`` (of annotation); the last row is the total.
     """
     used = pd.concat([read_table(path) for path in recordings]).drop_duplicates("recording")
+    used = used[used.part == part] if part else used
+    listed = read_table(events)
+    listed = listed[listed.recording.isin(used.recording)]
     sizes = used.groupby("scene").frames.agg(["size", "sum"])
     table = pd.DataFrame({"recordings": sizes["size"], "minutes": sizes["sum"] * hop / 60})
-    table["rows"] = happenings(read_table(events)).groupby("scene").size()
+    table["rows"] = happenings(listed).groupby("scene").size()
     table = table.fillna({"rows": 0}).rename_axis("scene").reset_index()
     total = table.drop(columns="scene").sum().to_frame().T.assign(scene="all")
     table = pd.concat([table, total], ignore_index=True)
@@ -223,6 +235,26 @@ def differences(
         for key in [*here, *left_out]
         if here.get(key) != there.get(key)
     ]
+
+
+def heldout_files(files: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the held-out test, by the names that the cross-validation's have; empty without."""
+    start = f"{HELDOUT}_"
+    return {key.removeprefix(start): files[key] for key in files if key.startswith(start)}
+
+
+def require_run(
+    configuration: Mapping[str, object],
+    variants: Sequence[Mapping[str, str]],
+    files: Mapping[str, str | Sequence[str]],
+) -> None:
+    """:func:`require_configured` of the cross-validation and, if there is one, the held-out test.
+
+    The latter's files have its names with ``heldout_`` before them.
+    """
+    require_configured(configuration, variants, files)
+    if heldout := heldout_files(files):
+        require_configured({**configuration, "folds": [HELDOUT]}, variants, heldout)
 
 
 def require_configured(
