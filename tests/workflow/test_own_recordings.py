@@ -74,7 +74,7 @@ def test_evaluation_recordings_get_the_runs_own_probabilities_and_events(scratch
         np.testing.assert_allclose(heard, probabilities[name], atol=1e-5)
         results = {key: tmp_path / f"{key}{ending}" for key, ending in RESULTS.items()}
         detect(path, detector, results)
-        found = read_table(results["events"]).sort_values(["event", "onset"])
+        found = read_table(results["tsv"]).sort_values(["event", "onset"])
         expected = listed[listed.recording == name].sort_values(["event", "onset"])
         assert list(found.event) == list(expected.event)
         assert np.array_equal(found[["onset", "offset"]], expected[["onset", "offset"]])
@@ -132,7 +132,9 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     page = scratch.path("own/my rec/a b.wav.html").read_text(encoding="utf-8")
     assert "<title>Events in a b.wav</title>" in page
     table = read_table(scratch.path("own/my rec/a b.wav.events.tsv"))
-    assert list(table.columns) == ["onset", "offset", "event", "confidence", "trained_on"]
+    assert list(table.columns) == [
+        "onset", "offset", "event", "confidence", "threshold", "recorded", "trained_on"
+    ]  # fmt: skip
     both = [scratch.path(f"own/my rec/a b.{form}.events.tsv") for form in ("wav", "flac")]
     assert both[0].read_bytes() == both[1].read_bytes()
     scenes = read_table(scratch.path("own/my rec/a b.wav.scenes.tsv"))

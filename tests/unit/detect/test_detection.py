@@ -18,8 +18,9 @@ import torch
 from softscene.config.variants import Variant
 from softscene.core.errors import AudioError, ConfigurationError, ResultError
 from softscene.core.tsv import read_table, write_table
-from softscene.detect.detection import EventTracker, detect
+from softscene.detect.detection import detect
 from softscene.detect.detector import best_variant, export_detector, load_detector
+from softscene.detect.events import EventTracker, Options
 from softscene.detect.pictures import COLUMNS, Overview, clock, draw, time_ticks
 from softscene.detect.recordings import (
     FOREIGN,
@@ -41,6 +42,7 @@ from tests.unit.detect.tiny_detector import NAMES, make_detector, make_network, 
 CPU = torch.device("cpu")
 PROGRAM = ROOT / "workflow_scripts" / "detect.py"
 HOP = (882, 44100)
+EVENT_COLUMNS = ["onset", "offset", "event", "confidence", "threshold", "recorded", "trained_on"]
 EVENTS = ("a", "b", "c")
 rng = np.random.default_rng(0)
 
@@ -104,7 +106,7 @@ def test_an_event_may_last_from_the_first_frame_to_the_last():
 
 def test_without_events_the_table_has_its_columns():
     found = EventTracker(np.array([0.5])).events(("a",), HOP)
-    assert list(found.columns) == ["onset", "offset", "event", "confidence"]
+    assert list(found.columns) == ["onset", "offset", "event", "confidence", "threshold"]
     assert len(found) == 0
 
 
@@ -370,8 +372,8 @@ def test_results_say_what_whole_arrays_say(source, detector, tmp_path):
     posteriors = (first + second) / 2
     expected = to_events(posteriors > detector.thresholds, detector.about.events, *HOP)
     assert len(expected) > 20
-    table = read_table(results["events"])
-    assert list(table.columns) == ["onset", "offset", "event", "confidence", "trained_on"]
+    table = read_table(results["tsv"])
+    assert list(table.columns) == EVENT_COLUMNS
     order = ["event", "onset"]
     pairs = [each.sort_values(order).reset_index(drop=True) for each in (table, expected)]
     assert pairs[0][["onset", "offset", "event"]].equals(pairs[1])
@@ -394,7 +396,7 @@ def test_results_say_what_whole_arrays_say(source, detector, tmp_path):
 
 def test_one_threshold_for_all_events(detector, tmp_path):
     path = wav(tmp_path / "a.wav", 3)
-    none, every = (detect(path, detector, targets(tmp_path), p).events for p in (1.0, 0.0))
+    none, every = (detect(path, detector, targets(tmp_path), Options(p)).events for p in (1.0, 0.0))
     assert len(none) == 0
     assert list(every.event) == list(detector.about.events)
     assert (every.onset == 0).all()
@@ -480,7 +482,7 @@ def test_every_name_of_a_file_is_good_enough(detector, tmp_path, name):
     found = detect(path, detector, results)
     assert found.seconds == pytest.approx(1)
     assert sorted(every_file(tmp_path)) == sorted(results.values())
-    assert len(read_table(results["events"])) == len(found.events)
+    assert len(read_table(results["tsv"])) == len(found.events)
 
 
 def test_a_form_that_soundfile_does_not_read_is_said_how_to_convert(detector, tmp_path):

@@ -16,8 +16,8 @@ from softscene.core.files import replacing
 TEXT = frozenset({
     "action", "against_method", "archive", "claim", "comparison", "control", "convention", "corpus",
     "crc32", "event", "event_label", "file", "labels", "list", "method", "origin", "part", "path",
-    "reason", "recording", "scene", "scene_label", "score", "sentence", "subtype", "text",
-    "texture", "trained_on", "unit", "verdict",
+    "reason", "recorded", "recording", "scene", "scene_label", "score", "sentence", "subtype",
+    "text", "texture", "trained_on", "unit", "verdict",
 })  # fmt: skip
 MODES = "threshold"
 
