@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from softscene.core.tsv import read_table
+from softscene.data.ffmpeg import is_installed
 from softscene.detect.detection import detect
 from softscene.detect.detector import load_detector
 from softscene.detect.recordings import RESULTS, WITH_PAGE
@@ -112,17 +113,20 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     os.utime(folder / "later.wav", (2**32, 2**32))  # the year 2106
     shutil.copy(folder / "a b.wav", folder / "dog<bark>.wav")
     (folder / "gone.wav").symlink_to("nowhere")
-    (folder / "phone.m4a").write_bytes(b"")
+    foreign = [] if is_installed() else ["phone.m4a: soundfile does not read"]
+    for line in foreign:
+        (folder / line.partition(":")[0]).write_bytes(b"")
     assert scratch.planned(*given) == {"predict_recording": 5}, "and nothing else"
     done = scratch.snakemake(*given)
     assert done.returncode != 0
     for name in (
         "dog<bark>.wav: <bark> in its name",
         "gone.wav: cannot be opened",
-        "phone.m4a: so",
+        *foreign,
     ):
         assert f"  {folder}/{name}" in done.stdout
-    assert "see results/small/own; left out: 3, named at the beginning\n" in done.stdout
+    left_out = 2 + len(foreign)
+    assert f"see results/small/own; left out: {left_out}, named at the beginning\n" in done.stdout
     assert f"AudioError: {folder}/bad.wav: cannot be read as audio" in done.stdout
     assert "Traceback" not in done.stdout
     good = ["later.wav", "a b.wav", "a b.flac", "süb [x]/$x;%`é'.ogg"]
