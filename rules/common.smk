@@ -32,8 +32,7 @@ from softscene.core import sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
 from softscene.data.archives import read_registry, require_licence
-from softscene.detect.recordings import WITH_PAGE as DETECTIONS
-from softscene.detect.recordings import is_dated_ahead, recordings_of
+from softscene.detect.recordings import endings, is_dated_ahead, recordings_of
 
 
 def workflow_path(path):
@@ -110,6 +109,7 @@ try:
     PUBLISHED = read_registry(workflow_path("resources/archives.yaml"))
     GIVEN = recordings_of(config["input"])
     OWN_RECORDINGS = GIVEN.recordings
+    DETECTIONS = endings(config["detection"]["formats"], page=True)
     if config["data"]["own"] and workflow.is_main_process:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
 

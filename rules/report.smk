@@ -198,7 +198,7 @@ OF_TEACHERS = {
 # The paper claims nothing about other data.
 OF_CLAIMS = {} if OWN else {"forest": f"{RESULTS}/figures/claims.png"}
 # Keys that change no result rerun nothing, so they are not shown on the page.
-UNSHOWN = {"download", "explorer", "detector", "input", "estimate"}
+UNSHOWN = {"download", "explorer", "detector", "detection", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -162,6 +163,22 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     assert done.returncode == 0, done.stderr
     name = "my rec/a b.flac.events.tsv"
     assert (folder / "detections" / name).read_bytes() == scratch.path("own", name).read_bytes()
+
+
+def test_the_configuration_says_how_events_are_made_and_written(scratch, folder):
+    given = ["predict", "--config", f"input={folder}/a b.wav"]
+    options = "detection={threshold: 0.01, overlap: 1.5, merge_gap: 99, formats: [csv, rttm]}"
+    done = scratch.snakemake(*given, options)
+    assert done.returncode == 0, done.stdout
+    lines = scratch.path("own/a b.wav.rttm").read_text(encoding="utf-8").splitlines()
+    classes = [line.split(" ")[7] for line in lines]
+    assert len(classes) == len(set(classes)) > 0, "one row for each event"
+    events = pd.read_csv(scratch.path("own/a b.wav.events.csv"))
+    assert len(events) == len(lines)
+    assert set(events.threshold) == {0.01}
+    assert not scratch.path("own/a b.wav.events.tsv").exists()
+    assert scratch.planned(*given, options) == {}
+    assert scratch.planned(*given, options.replace("99", "0")) == {"predict_recording": 1}
 
 
 def test_a_prediction_of_fewer_methods_leaves_the_runs_tables_alone(finished, folder):
