@@ -1,6 +1,5 @@
 """Sound that only FFmpeg reads: with a program in its place, with none, and with the real one."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -25,8 +24,9 @@ try:
 except soundfile.SoundFileError:
     sys.exit("moov atom not found\\n" + source + ": Invalid data found")
 soundfile.write(target, samples, rate, subtype="FLOAT", format="WAV")
-if b"glitch" in open(source, "rb").read():
-    print("Error submitting packet to decoder", file=sys.stderr)
+for sign, message in ((b"glitch", "Error submitting packet"), (b"cut", "partial file")):
+    if open(source, "rb").read().endswith(sign):
+        print(message, file=sys.stderr)
 """
 
 
@@ -85,6 +85,13 @@ def test_what_ffmpeg_says_of_sound_that_it_decodes_is_a_warning(ffmpeg, tmp_path
     assert "a.m4a: FFmpeg decoded it, but said: Error submitting packet" in caplog.text
 
 
+def test_a_cut_file_is_refused_as_everywhere(ffmpeg, tmp_path):
+    m4a(tmp_path / "a.m4a", "cut")
+    with pytest.raises(AudioError, match=r"a\.m4a: is cut; copy it again, .*: partial file"):
+        Recording(tmp_path / "a.m4a", ffmpeg=True)
+    assert left(ffmpeg) == []
+
+
 def test_decoded_sound_passes_the_same_checks(ffmpeg, tmp_path):
     soundfile.write(tmp_path / "a.m4a", np.zeros(0), 8000, format="WAV")
     with pytest.raises(AudioError, match=r"a\.m4a: holds no sound"):
@@ -110,9 +117,10 @@ def test_the_workflows_own_data_is_never_decoded(ffmpeg, tmp_path):
 def test_the_real_ffmpeg_decodes_what_it_encoded(tmp_path):
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(3 * 44100) / 44100)
     soundfile.write(tmp_path / "a.wav", np.column_stack([tone, tone / 2]), 44100)
-    subprocess.run(
-        [REAL, "-loglevel", "error", "-i", tmp_path / "a.wav", "-b:a", "128k", tmp_path / "a.m4a"],
-        check=True, stdin=subprocess.DEVNULL, env=dict(os.environ),
+    options = ["-loglevel", "error", "-i", tmp_path / "a.wav", "-b:a", "128k"]
+    subprocess.run(  # the index at the beginning, so that what is left of a cut file can be read
+        [REAL, *options, "-movflags", "+faststart", tmp_path / "a.m4a"],
+        check=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     with Recording(tmp_path / "a.m4a", ffmpeg=True) as recording:
         assert (recording.rate, recording.channels) == (44100, 2)
@@ -121,3 +129,9 @@ def test_the_real_ffmpeg_decodes_what_it_encoded(tmp_path):
     middle = heard[44100:88200]
     assert middle.std() == pytest.approx(0.75 * 0.3 / np.sqrt(2), rel=0.02)
     assert np.abs(np.fft.rfft(middle)).argmax() == 440
+    content = (tmp_path / "a.m4a").read_bytes()
+    (tmp_path / "half.m4a").write_bytes(content[: len(content) // 2])
+    (tmp_path / "none.m4a").write_bytes(b"no sound at all")
+    for name, words in (("half", "is cut; copy it again"), ("none", "FFmpeg cannot decode its")):
+        with pytest.raises(AudioError, match=words):
+            Recording(tmp_path / f"{name}.m4a", ffmpeg=True)

@@ -87,7 +87,7 @@ class Recording:
             if not Path(path).is_file():
                 raise AudioError(f"{path}: there is no such file")
             with Path(path).open("rb") as file:  # its error gives a reason; soundfile's does not
-                counted = count_frames(file)
+                counted = None if ffmpeg and is_foreign(path) else count_frames(file)
             if counted and counted.announced is not None:  # before mpg123 prints a warning
                 _require_all_frames(path, counted, counted.announced)
             if ffmpeg and is_foreign(path):

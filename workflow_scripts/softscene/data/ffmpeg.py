@@ -17,6 +17,7 @@ FOREIGN = (
     ".wv",
 )  # fmt: skip
 CONVERT = "install FFmpeg, or convert it where FFmpeg is: ffmpeg -i FILE FILE.wav"
+_CUT = "partial file"  # FFmpeg's word for a container that promises more than there is
 _LINES = 3  # of FFmpeg's messages that are shown
 
 
@@ -46,7 +47,7 @@ class Decoded:
     Raises
     ------
     AudioError
-        FFmpeg is not installed, or does not read the file.
+        FFmpeg is not installed, does not read the file, or finds it cut.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -73,6 +74,8 @@ class Decoded:
         if done.returncode != 0 or not self.path.is_file():
             reason = words or f"exit code {done.returncode}"
             raise AudioError(f"{path}: FFmpeg cannot decode its sound: {reason}")
+        if _CUT in words:
+            raise AudioError(f"{path}: is cut; copy it again, or convert what is left: {words}")
         if words:
             logger.warning("%s: FFmpeg decoded it, but said: %s", path, words)
 
