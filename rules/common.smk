@@ -33,8 +33,7 @@ from softscene.core import sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
 from softscene.data.archives import read_registry, require_licence
-from softscene.detect.recordings import WITH_PAGE as DETECTIONS
-from softscene.detect.recordings import is_dated_ahead, recordings_of
+from softscene.detect.recordings import endings, is_dated_ahead, recordings_of
 
 
 def workflow_path(path):
@@ -116,6 +115,7 @@ try:
         from softscene.training.watching import require_tensorboard
 
         require_tensorboard()
+    DETECTIONS = endings(config["detection"]["formats"], page=True)
     if config["data"]["own"] and PLANNING:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
 

@@ -58,6 +58,7 @@ rule predict_recording:
         recording=lambda wildcards: str(OWN_RECORDINGS[wildcards.recording]),
         threads=config["compute"]["threads"],
         fused=config["network"]["fused"],
+        options={key: value for key, value in config["detection"].items() if key != "formats"},
     script:
         "../workflow_scripts/predict_recording.py"
 

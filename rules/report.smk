@@ -223,7 +223,7 @@ OF_HELDOUT = {
     ),
 }
 # Keys that change no result rerun nothing, so they are not shown on the page.
-UNSHOWN = {"download", "explorer", "detector", "input", "estimate"}
+UNSHOWN = {"download", "explorer", "detector", "detection", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
 SHOWN["compute"] = {"threads": config["compute"]["threads"]}
 

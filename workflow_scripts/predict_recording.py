@@ -3,6 +3,7 @@
 from job import run_job
 from softscene.core.progress import Progress
 from softscene.detect.detector import load_detector
+from softscene.detect.events import Options
 from softscene.explorer.own_page import detect_with_page
 from softscene.training.runtime import prepare
 
@@ -20,6 +21,7 @@ def main(snakemake) -> None:
         source=snakemake.params.recording,
         detector=detector,
         results=dict(snakemake.output.items()),
+        options=Options(**snakemake.params.options),
         advance=advance,
     )
 

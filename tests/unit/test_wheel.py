@@ -85,7 +85,10 @@ def test_the_installed_command_detects_without_a_checkout(installed, tmp_path, l
     same = run([*program, "--output", "same"], tmp_path, ROOT / "workflow_scripts")
     assert same.returncode == 0, same.stderr
     names = sorted(path.name for path in (tmp_path / "detections").iterdir())
-    assert names == ["a.wav.audacity.txt", "a.wav.events.tsv", "a.wav.png", "a.wav.scenes.tsv"]
+    assert names == [
+        "a.wav.audacity.txt", "a.wav.events.tsv", "a.wav.facts.json", "a.wav.png",
+        "a.wav.scenes.tsv", "recordings.tsv", "summary.tsv",
+    ]  # fmt: skip
     for name in names:
         assert (tmp_path / "detections" / name).read_bytes() == (
             tmp_path / "same" / name

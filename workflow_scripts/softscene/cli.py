@@ -2,27 +2,24 @@
 
 import argparse
 import io
-import logging
+import math
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from softscene.core.errors import AudioError, ResultError, SoftSceneError, printable
-from softscene.detect.recordings import RESULTS, WITH_PAGE, find_recordings, too_long
+from softscene.core.errors import ResultError, SoftSceneError, printable
+from softscene.detect.recordings import DEFAULT_FORMATS, FORMATS, endings, find_recordings
 
 PURPOSE = "Find sound events and the scene in recordings of your own, with trained students."
-BAR = (
-    "{desc}: {percentage:3.0f} %|{bar}| {n:.0f} of {total:.0f} s, {elapsed} gone, {remaining} left"
-)
 EPILOG = """\
-Each recording gets, below the output folder: NAME.events.tsv (onset, offset, event, confidence),
-NAME.audacity.txt (in Audacity: File > Import > Labels), NAME.scenes.tsv and NAME.png; with --page
-NAME.html, too.
+Each recording gets, below the output folder: NAME.events.tsv (onset, offset, event, confidence,
+threshold ...), NAME.audacity.txt (in Audacity: File > Import > Labels), NAME.scenes.tsv,
+NAME.facts.json and NAME.png; with --page NAME.html, too. For all of them there are summary.tsv
+(count, seconds and first onset of each event) and recordings.tsv (level, scene, what was wrong).
 Exit code: 0, or 1 if a recording could not be used. docs/own-recordings.md says more."""
 
 
@@ -40,15 +37,11 @@ def main(arguments: Sequence[str] | None = None, runs: Path = Path("results")) -
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     given = _parser().parse_args(arguments)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Plain())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         _require_folder(given.output)
         found = find_recordings(given.recordings)
         _say(*found.foreign, file=sys.stderr)
-        detector = _load(given, runs)
-        not_done = _detect_all(found.recordings, detector, given)
+        not_done = _detect_all(found.recordings, given, runs)
     except (SoftSceneError, OSError) as error:
         _say(*f"{type(error).__name__}: {error}".split("\n"), file=sys.stderr)
         return 1
@@ -66,14 +59,7 @@ def main(arguments: Sequence[str] | None = None, runs: Path = Path("results")) -
 def _say(*lines: str, file: TextIO | None = None) -> None:
     """Print lines; file names in them may hold any character."""
     for line in lines:
-        print(printable(line), file=file)
-
-
-class _Plain(logging.Formatter):
-    """The bare message, like the other output."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record), keep="\n")
+        tqdm.write(printable(line), file=file or sys.stdout)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "recordings", nargs="+", metavar="FILE", type=Path,
-        help="a file that soundfile reads (WAV, FLAC, OGG, MP3 ...), or a folder of such files",
+        help="a file that soundfile or FFmpeg reads (WAV, FLAC, OGG, MP3, M4A ...), or a folder of "
+        "such files",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=Path("detections"), metavar="FOLDER",
@@ -100,23 +87,78 @@ def _parser() -> argparse.ArgumentParser:
         help="use only this student, e.g. fold-1_seed-0; repeat to average several "
         "(default: the average of all in the detector)",
     )  # fmt: skip
+    _add_options(parser)
+    _add_results(parser)
     parser.add_argument(
-        "--threshold", type=_probability, metavar="P",
-        help="same for all events (default: each event's own, chosen on the development part)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--page", action="store_true",
-        help="also write NAME.html: a page to see and hear what was found",
+        "--jobs", type=_positive, default=1, metavar="N",
+        help="recordings at a time, a process each; results do not depend on it "
+        "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N",
-        help="computing threads; may change the last digits (default: %(default)s)",
+        help="computing threads of each process; may change the last digits (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto",
         help="auto: CUDA if available (default: %(default)s)",
     )  # fmt: skip
     return program
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """How events are made of posteriors; by default as in the paper."""
+    parser.add_argument(
+        "--threshold", type=_probability, metavar="P",
+        help="same for all events (default: each event's own, chosen on the development part)",
+    )  # fmt: skip
+    for name, words in (
+        (
+            "overlap",
+            "clips overlap by so many seconds, at most half a clip, and fade into each "
+            "other, so that no border cuts an event",
+        ),
+        ("merge-gap", "events of one class at most so many seconds apart become one"),
+        ("min-duration", "leave out events shorter than so many seconds, after merging"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=_seconds, default=0.0, metavar="S", help=f"{words} (default: 0)"
+        )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format", type=_formats, default=DEFAULT_FORMATS, metavar="LIST",
+        help=f"forms of the events, separated by commas: {', '.join(FORMATS)} "
+        f"(default: {','.join(DEFAULT_FORMATS)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--page", action="store_true",
+        help="also write NAME.html: a page to see and hear what was found",
+    )  # fmt: skip
+    parser.add_argument("--no-picture", action="store_true", help="do not draw NAME.png")
+    parser.add_argument(
+        "--skip-existing", action="store_true",
+        help="keep results that the same file, students and options have made",
+    )  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not (value >= 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"{text} given, seconds from 0 expected")
+    return value
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in FORMATS]:
+        raise argparse.ArgumentTypeError(
+            f"{','.join(unknown)} given, one or more of {','.join(FORMATS)} expected"
+        )
+    return names
 
 
 def _probability(text: str) -> float:
@@ -141,20 +183,6 @@ def _require_folder(output: Path) -> None:
         raise ResultError(f"--output {output} is a file; a folder is expected, new or not")
 
 
-def _load(given: argparse.Namespace, runs: Path) -> Any:
-    # These take seconds to load; --help and a wrong option need not wait for them.
-    from softscene.detect.detector import load_detector  # noqa: PLC0415
-    from softscene.training.runtime import prepare  # noqa: PLC0415
-
-    path = given.detector or _newest_detector(runs)
-    device = prepare(given.threads, given.device, "--device")
-    detector = load_detector(path, device, given.student)
-    about, number = detector.about, len(detector.members)
-    students = "1 student" if number == 1 else f"the average of {number} students"
-    _say(f"{path}: {students}, {about.variant} of run {about.run}, trained on {about.trained_on}")
-    return detector
-
-
 def _newest_detector(runs: Path) -> Path:
     found = sorted(runs.glob("*/detector.safetensors"), key=lambda path: path.stat().st_mtime)
     if not found:
@@ -165,59 +193,74 @@ def _newest_detector(runs: Path) -> Path:
     return found[-1]
 
 
-def _detect_all(recordings: dict[str, Path], detector: Any, given: argparse.Namespace) -> list[str]:
+def _detect_all(recordings: dict[str, Path], given: argparse.Namespace, runs: Path) -> list[str]:
     """Process all recordings and return what was wrong with those that could not be used."""
-    from softscene.detect.detection import detect  # noqa: PLC0415
+    # These take seconds to load; --help and a wrong option need not wait for them.
+    from softscene.detect import batch  # noqa: PLC0415
+    from softscene.detect.facts import write_summaries  # noqa: PLC0415
+
+    batch.log_plainly()
+    work = _work(given, runs)
+    detector = work.detector()
+    about, number = detector.about, len(detector.members)
+    work.options.overlap_frames(about.clip_frames, about.hop)
+    students = "1 student" if number == 1 else f"the average of {number} students"
+    _say(
+        f"{work.source}: {students}, {about.variant} of run {about.run}, trained on "
+        f"{about.trained_on}"
+    )
+    written = endings(given.format, not given.no_picture, given.page)
+    tasks = [
+        batch.Task(name, path, {key: given.output / f"{name}{end}" for key, end in written.items()})
+        for name, path in recordings.items()
+    ]
+    done, failed, counter = {}, {}, batch.Counter(tasks)
+    try:
+        with logging_redirect_tqdm():
+            for outcome in batch.detect_all(tasks, work, detector, given.jobs, counter):
+                count = counter.finish(outcome)
+                if outcome.facts is None:
+                    failed[outcome.name] = outcome.problem
+                    _say(f"{outcome.name}: not done ({count})", file=sys.stderr)
+                else:
+                    done[outcome.name] = outcome.facts
+                    _say(f"{outcome.name}: {_words(outcome)} ({count})")
+    finally:
+        counter.close()
+        write_summaries(done, failed, given.output)
+    return [failed[name] for name in recordings if name in failed]
+
+
+def _work(given: argparse.Namespace, runs: Path) -> Any:
+    from softscene.detect.batch import Work  # noqa: PLC0415
+    from softscene.detect.events import Options  # noqa: PLC0415
 
     if given.page:
         from softscene.explorer.own_page import detect_with_page as detect  # noqa: PLC0415
-    problems = []
-    for name, path in recordings.items():
-        try:
-            words = _detect(detect, name, path, detector, given)
-        except Exception as error:  # whatever it is, process the others
-            problems.append(_reason(name, error))
-            _say(f"{name}: not done", file=sys.stderr)
-        else:
-            _say(f"{name}: {words}")
-    return problems
-
-
-def _reason(name: str, error: Exception) -> str:
-    """The message for a failure; for an unexpected one, with its place in the code."""
-    if isinstance(error, SoftSceneError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{name}: {error}"
-    place, words = traceback.extract_tb(error.__traceback__)[-1], str(error).replace("\n", " ")
-    return (
-        f"{name}: this should not have happened, please report it: {type(error).__name__}: {words} "
-        f"({Path(place.filename).name}, line {place.lineno})"
+    else:
+        from softscene.detect.detection import detect  # noqa: PLC0415
+    return Work(
+        detect=detect,
+        source=given.detector or _newest_detector(runs),
+        students=tuple(given.student),
+        threads=given.threads,
+        device=given.device,
+        options=Options(given.threshold, given.overlap, given.merge_gap, given.min_duration),
+        skip_existing=given.skip_existing,
     )
 
 
-def _detect(
-    detect: Callable[..., Any], name: str, path: Path, detector: Any, given: argparse.Namespace
-) -> str:
-    """Write one recording's results and return a short summary."""
-    if fault := too_long(name):
-        raise AudioError(f"{path}: {fault}")
-    endings = WITH_PAGE if given.page else RESULTS
-    results = {key: given.output / f"{name}{ending}" for key, ending in endings.items()}
-    bar = tqdm(desc=printable(name), bar_format=BAR, delay=0.1, disable=None, leave=False)
-    with bar, logging_redirect_tqdm():
-
-        def advance(seconds: float, total: float) -> None:
-            bar.total = total
-            bar.update(seconds)
-
-        found = detect(path, detector, results, given.threshold, advance)
-    number = len(found.events)
+def _words(outcome: Any) -> str:
+    """A recording's results in short."""
+    if outcome.skipped:
+        return "skipped, its results are there"
+    facts = outcome.facts
+    number, seconds = sum(each["count"] for each in facts["events"].values()), facts["seconds"]
     noun = "event" if number == 1 else "events"
-    words = [f"{number} {noun} in {found.seconds:.{1 if found.seconds >= 1 else 2}f} s"]
-    if detector.knows_scenes:
-        scene = found.scenes.argmax()
-        words.append(f"scene {detector.about.scenes[scene]} ({found.scenes[scene]:.2f})")
+    words = [f"{number} {noun} in {seconds:.{1 if seconds >= 1 else 2}f} s"]
+    if scenes := facts["scenes"]:
+        scene = max(scenes, key=scenes.get)
+        words.append(f"scene {scene} ({scenes[scene]:.2f})")
     return ", ".join(words)
 
 

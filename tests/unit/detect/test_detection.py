@@ -18,8 +18,10 @@ import torch
 from softscene.config.variants import Variant
 from softscene.core.errors import AudioError, ConfigurationError, ResultError
 from softscene.core.tsv import read_table, write_table
-from softscene.detect.detection import EventTracker, detect
+from softscene.detect.detection import detect
 from softscene.detect.detector import best_variant, export_detector, load_detector
+from softscene.detect.events import EventTracker, Options
+from softscene.detect.facts import RECORDINGS, SUMMARY
 from softscene.detect.pictures import COLUMNS, Overview, clock, draw, time_ticks
 from softscene.detect.recordings import (
     FOREIGN,
@@ -41,6 +43,7 @@ from tests.unit.detect.tiny_detector import NAMES, make_detector, make_network, 
 CPU = torch.device("cpu")
 PROGRAM = ROOT / "workflow_scripts" / "detect.py"
 HOP = (882, 44100)
+EVENT_COLUMNS = ["onset", "offset", "event", "confidence", "threshold", "recorded", "trained_on"]
 EVENTS = ("a", "b", "c")
 rng = np.random.default_rng(0)
 
@@ -104,7 +107,7 @@ def test_an_event_may_last_from_the_first_frame_to_the_last():
 
 def test_without_events_the_table_has_its_columns():
     found = EventTracker(np.array([0.5])).events(("a",), HOP)
-    assert list(found.columns) == ["onset", "offset", "event", "confidence"]
+    assert list(found.columns) == ["onset", "offset", "event", "confidence", "threshold"]
     assert len(found) == 0
 
 
@@ -370,8 +373,8 @@ def test_results_say_what_whole_arrays_say(source, detector, tmp_path):
     posteriors = (first + second) / 2
     expected = to_events(posteriors > detector.thresholds, detector.about.events, *HOP)
     assert len(expected) > 20
-    table = read_table(results["events"])
-    assert list(table.columns) == ["onset", "offset", "event", "confidence", "trained_on"]
+    table = read_table(results["tsv"])
+    assert list(table.columns) == EVENT_COLUMNS
     order = ["event", "onset"]
     pairs = [each.sort_values(order).reset_index(drop=True) for each in (table, expected)]
     assert pairs[0][["onset", "offset", "event"]].equals(pairs[1])
@@ -394,7 +397,7 @@ def test_results_say_what_whole_arrays_say(source, detector, tmp_path):
 
 def test_one_threshold_for_all_events(detector, tmp_path):
     path = wav(tmp_path / "a.wav", 3)
-    none, every = (detect(path, detector, targets(tmp_path), p).events for p in (1.0, 0.0))
+    none, every = (detect(path, detector, targets(tmp_path), Options(p)).events for p in (1.0, 0.0))
     assert len(none) == 0
     assert list(every.event) == list(detector.about.events)
     assert (every.onset == 0).all()
@@ -480,12 +483,21 @@ def test_every_name_of_a_file_is_good_enough(detector, tmp_path, name):
     found = detect(path, detector, results)
     assert found.seconds == pytest.approx(1)
     assert sorted(every_file(tmp_path)) == sorted(results.values())
-    assert len(read_table(results["events"])) == len(found.events)
+    assert len(read_table(results["tsv"])) == len(found.events)
 
 
-def test_a_form_that_soundfile_does_not_read_is_said_how_to_convert(detector, tmp_path):
+def without_ffmpeg(folder, monkeypatch):
+    """Hide it, where it is installed."""
+    (folder / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+
+
+def test_a_form_that_soundfile_does_not_read_is_said_how_to_convert(
+    detector, tmp_path, monkeypatch
+):
+    without_ffmpeg(tmp_path, monkeypatch)
     (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
-    with pytest.raises(AudioError, match=r"a\.m4a: cannot be read.*ffmpeg -i FILE FILE\.wav$"):
+    with pytest.raises(AudioError, match=r"a\.m4a: soundfile does not.*ffmpeg -i FILE FILE\.wav$"):
         detect(tmp_path / "a.m4a", detector, targets(tmp_path / "out"))
     with pytest.raises(AudioError, match=r"gone\.m4a: there is no such file$"):
         detect(tmp_path / "gone.m4a", detector, targets(tmp_path / "out"))
@@ -681,7 +693,8 @@ def test_no_two_recordings_have_one_name(tmp_path, monkeypatch):
     }  # fmt: skip
 
 
-def test_folders_without_recordings_and_bad_inputs_are_named(tmp_path):
+def test_folders_without_recordings_and_bad_inputs_are_named(tmp_path, monkeypatch):
+    without_ffmpeg(tmp_path, monkeypatch)
     make(tmp_path, "empty/a.txt", "phone/a.m4a", "braces/{a}.wav")
     with pytest.raises(
         AudioError, match=r"empty: has no recordings; endings that are known: \.aif"
@@ -698,13 +711,18 @@ def test_folders_without_recordings_and_bad_inputs_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.m4a", "b.AAC", "c.wma", "d.mp4", "e.webm", "f.mkv", "g.amr"])
-def test_sound_of_other_forms_is_not_left_out_without_a_word(tmp_path, name):
+def test_sound_of_other_forms_is_not_left_out_without_a_word(tmp_path, name, monkeypatch):
+    without_ffmpeg(tmp_path, monkeypatch)
     make(tmp_path, "in/good.wav", f"in/x/{name}", "in/notes.txt", "in/photo.jpg", f"in/.{name}")
     found = find_recordings([tmp_path / "in"])
     assert (list(found.recordings), found.problems) == (["in/good.wav"], ())
     (line,) = found.foreign
-    assert line.startswith(f"{tmp_path}/in/x/{name}: soundfile does not read .{name[2:]}; convert")
+    assert line.startswith(f"{tmp_path}/in/x/{name}: soundfile does not read .{name[2:]}; install")
     assert line.endswith("ffmpeg -i FILE FILE.wav")
+    (tmp_path / "bin" / "ffmpeg").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "ffmpeg").chmod(0o755)
+    found = find_recordings([tmp_path / "in"])
+    assert (list(found.recordings), found.foreign) == (["in/good.wav", f"in/x/{name}"], ())
 
 
 def test_no_ending_is_both_read_and_foreign():
@@ -814,11 +832,11 @@ def test_the_program_reports_bad_files_and_goes_on(source, tmp_path):
     assert "in/bad.wav: cannot be read as audio: Format not recognised." in done.stderr
     assert "gone.wav: there is no such file" in done.stderr
     assert "Traceback" not in done.stderr
-    made = sorted(path.relative_to(tmp_path / "out").as_posix() for path in every_file(tmp_path))
-    assert made == sorted(
+    made = {path.relative_to(tmp_path / "out").as_posix() for path in every_file(tmp_path)}
+    assert made == {SUMMARY, RECORDINGS} | {
         f"in/{name}{ending}" for name in ("good one.flac", "deep/é.ogg") for ending in
         RESULTS.values()
-    )  # fmt: skip
+    }  # fmt: skip
 
 
 # Runs the program with a drawing of pictures that fails for one recording in four ways.
@@ -859,9 +877,9 @@ def test_a_failure_of_any_kind_is_told_of_its_recording_and_the_others_go_on(sou
     assert "  2.wav: [Errno 5] I/O error\n" in told
     assert f"  3.wav: {unexpected}: MemoryError" in told
     assert f"  4.wav: {unexpected}: KeyError: 'x'" in told
-    assert sorted(path.name for path in every_file(tmp_path)) == sorted(
+    assert {path.name for path in every_file(tmp_path)} == {SUMMARY, RECORDINGS} | {
         f"{number}.wav{ending}" for number in (0, 5) for ending in RESULTS.values()
-    )
+    }
     for name in names:  # the library's warnings, each on a line of its own
         assert f"\n{name}: samples ? reach 23170\n" in f"\n{done.stderr}"
 
@@ -875,8 +893,11 @@ def test_no_name_ends_the_program_or_writes_to_the_terminal_as_it_likes(source, 
     for name in [*names, b"n" * (LONGEST - 3) + b".wav", b"phone.m4a"]:
         (tmp_path / "in" / os.fsdecode(name)).write_bytes(whole)
     output = os.fsdecode(b"erg\xe4nzt")
+    (tmp_path / "bin").mkdir()  # no FFmpeg there
+    path = str(tmp_path / "bin")
     done = run(
-        tmp_path, "in", "--detector", source, "--output", output, PYTHONIOENCODING="ascii"
+        tmp_path, "in", "--detector", source, "--output", output,
+        PYTHONIOENCODING="ascii", PATH=path,
     )  # fmt: skip
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -886,12 +907,14 @@ def test_no_name_ends_the_program_or_writes_to_the_terminal_as_it_likes(source, 
     for shown in ("caf?.wav", r"s\xfc\xdf.wav", "esc?]0;title?.wav", "two?lines.wav"):
         assert f"in/{shown}: " in done.stdout
     assert "its name has 243 bytes, and its results' names have room for 242; rename it" in printed
-    assert "in/phone.m4a: soundfile does not read .m4a; convert it first, e.g. ffmpeg" in printed
+    assert "in/phone.m4a: soundfile does not read .m4a; install FFmpeg, or convert" in printed
     made = {os.fsencode(path.name) for path in (tmp_path / output / "in").iterdir()}
     endings = [ending.encode() for ending in RESULTS.values()]
     assert made == {name + ending for name in names for ending in endings}
     (tmp_path / "in" / ("n" * (LONGEST - 3) + ".wav")).unlink()
-    done = run(tmp_path, "in", "--detector", source, "--output", output, LC_ALL="C.UTF-8")
+    done = run(
+        tmp_path, "in", "--detector", source, "--output", output, LC_ALL="C.UTF-8", PATH=path
+    )
     assert done.returncode == 0, "sound of another form is no failure"
     assert "in/süß.wav: " in done.stdout
 
@@ -916,6 +939,10 @@ def test_the_program_says_what_is_wrong_with_its_options(source, tmp_path):
         ([], "required: FILE"),
         (["a.wav", "--threshold", "2"], "2 given, a number from 0 to 1 expected"),
         (["a.wav", "--threshold", "x"], "x given, a number from 0 to 1 expected"),
+        (["a.wav", "--overlap", "-1"], "-1 given, seconds from 0 expected"),
+        (["a.wav", "--merge-gap", "nan"], "nan given, seconds from 0 expected"),
+        (["a.wav", "--overlap", "6", "--detector", source], "6 s given, 0 to 5 s expected"),
+        (["a.wav", "--format", "tsv,xml"], "xml given, one or more of tsv,csv,json,audacity,rav"),
         (["a.wav", "--threads", "two"], "two given, a whole number from 1 expected"),
         (["a.wav", "--threads", "0"], "0 given, a whole number from 1 expected"),
         (["a.wav", "--detector", "gone"], "there is no detector gone"),

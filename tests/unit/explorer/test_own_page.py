@@ -12,6 +12,7 @@ import soundfile
 import torch
 from softscene.core.tsv import read_table
 from softscene.detect.detector import load_detector
+from softscene.detect.events import Options
 from softscene.detect.recordings import WITH_PAGE
 from softscene.explorer import own_page
 from softscene.explorer.encode import LOUDEST, SOUND_RATE
@@ -39,10 +40,10 @@ def recording(tmp_path):
 def made(recording, detector, threshold=None):
     """The page's study and recording; and the table of events."""
     targets = {key: recording.with_name(f"out{ending}") for key, ending in WITH_PAGE.items()}
-    own_page.detect_with_page(recording, detector, targets, threshold)
+    own_page.detect_with_page(recording, detector, targets, Options(threshold))
     text = targets["page"].read_text(encoding="utf-8")
     study, content = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text)
-    return json.loads(study), json.loads(content), read_table(targets["events"])
+    return json.loads(study), json.loads(content), read_table(targets["tsv"])
 
 
 def codes_of(study, content):

@@ -30,6 +30,7 @@ from softscene.core.tsv import TEXT, read_table, write_table
 from softscene.data import own_data
 from softscene.detect.detection import detect
 from softscene.detect.detector import StudentFiles, best_variant, export_detector, load_detector
+from softscene.detect.events import Options
 from softscene.detect.recordings import RESULTS
 from softscene.evaluation import tables
 from softscene.evaluation.prediction import predict_student
@@ -344,8 +345,8 @@ def test_the_detector_is_of_the_best_method_and_finds_the_same_names(study, tmp_
     export_detector([files], study.labels, tmp_path / "d.safetensors", about)
     detector = load_detector(tmp_path / "d.safetensors", torch.device("cpu"))
     results = {key: tmp_path / f"a{ending}" for key, ending in RESULTS.items()}
-    detect(study.folder / "audio" / study.rows[0][0], detector, results, threshold=0.0)
-    assert set(read_table(results["events"]).event) == set(study.labels.events)
+    detect(study.folder / "audio" / study.rows[0][0], detector, results, Options(threshold=0.0))
+    assert set(read_table(results["tsv"]).event) == set(study.labels.events)
     assert list(read_table(results["scenes"]).scene) == list(study.labels.scenes)
     assert results["picture"].stat().st_size > 10_000, "and draws them"
 

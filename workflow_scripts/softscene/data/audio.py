@@ -14,6 +14,8 @@ import soxr
 
 from softscene.core.errors import AudioError
 from softscene.core.files import other_than_file
+from softscene.data.ffmpeg import Decoded, is_foreign
+from softscene.data.levels import FULL, FULL_OF_8_BITS, Level
 from softscene.data.mp3 import FrameCount, count_frames
 
 logger = logging.getLogger(__name__)
@@ -21,7 +23,6 @@ logger = logging.getLogger(__name__)
 BLOCK = 2**18  # samples read at a time, all channels together
 RATES = (1000, 1_000_000)  # Hz; the resampler fails far outside this range
 LOUDEST = 1e12  # largest sample; the energy of much larger ones overflows
-LOUD = 8  # 18 dB above full scale: a larger sample was probably never divided by 32768
 SLACK = 0.1  # s by which a file may be shorter than announced, as some MP3 encoders miscount
 COMPRESSED = {"FLAC", "MP3", "OGG"}
 WAV = {"WAV", "WAVEX", "RF64"}
@@ -50,6 +51,8 @@ class Recording:
         Any file that ``soundfile`` reads.
     sample_rate
         Required rate in Hz; ``None`` allows any in ``RATES``.
+    ffmpeg
+        Whether FFmpeg decodes what ``soundfile`` does not read, by the file's ending.
 
     Attributes
     ----------
@@ -61,6 +64,8 @@ class Recording:
         Samples per channel read so far.
     compressed
         Whether only decoding can confirm this length; for other files, their size does.
+    level
+        Of the samples that :meth:`mono` has read; ``None`` before the end.
 
     Raises
     ------
@@ -69,7 +74,12 @@ class Recording:
         read only its beginning.
     """
 
-    def __init__(self, path: str | Path, sample_rate: int | None = None) -> None:
+    level: Level | None = None
+    _decoded: Decoded | None = None
+
+    def __init__(
+        self, path: str | Path, sample_rate: int | None = None, ffmpeg: bool = False
+    ) -> None:
         self.path = path
         with _naming(path):
             if other := other_than_file(path):
@@ -77,15 +87,26 @@ class Recording:
             if not Path(path).is_file():
                 raise AudioError(f"{path}: there is no such file")
             with Path(path).open("rb") as file:  # its error gives a reason; soundfile's does not
-                counted = count_frames(file)
+                counted = None if ffmpeg and is_foreign(path) else count_frames(file)
             if counted and counted.announced is not None:  # before mpg123 prints a warning
                 _require_all_frames(path, counted, counted.announced)
+            if ffmpeg and is_foreign(path):
+                self._decoded = Decoded(path)
+        try:
+            self._open(sample_rate, counted)
+        except BaseException:
+            self._remove_decoded()
+            raise
+
+    def _open(self, sample_rate: int | None, counted: FrameCount | None) -> None:
+        path = self._decoded.path if self._decoded else self.path
+        with _naming(self.path):
             self._file = soundfile.SoundFile(os.fsencode(path))  # names need not be UTF-8
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames, self.subtype = self._file.frames, self._file.subtype
         self.compressed = self._file.format in COMPRESSED
         try:
-            with _naming(path):
+            with _naming(self.path):
                 self._check(sample_rate, counted)
         except AudioError:
             self._file.close()
@@ -121,44 +142,48 @@ class Recording:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._remove_decoded()
+
+    def _remove_decoded(self) -> None:
+        if self._decoded:
+            self._decoded.remove()
 
     def mono(self) -> Iterator[np.ndarray]:
         """Yield blocks of the mean of the channels, float32, at the file's own rate.
 
-        Logs a warning if samples exceed ``LOUD``.
+        Logs a warning if samples exceed ``levels.LOUD``.
 
         Raises
         ------
         AudioError
             The file breaks off, or a sample is NaN, infinite or above ``LOUDEST``; says where.
         """
-        count, peak = max(1, BLOCK // self.channels), 0.0
+        count, peaks, clipped = max(1, BLOCK // self.channels), np.zeros(self.channels), 0
+        full = FULL_OF_8_BITS if self.subtype in ("PCM_S8", "PCM_U8") else FULL
         while True:
             with _naming(self.path, f" after {self.done / self.rate:.2f} s"):
                 block = self._file.read(count, dtype="float32", always_2d=True)
             if len(block) == 0:
                 break
-            usable = (np.abs(block) < LOUDEST).all(axis=1)  # and not NaN
+            sizes = np.abs(block)
+            usable = (sizes < LOUDEST).all(axis=1)  # and not NaN
             if not usable.all():
                 where = self.done + int(np.argmin(usable))
                 raise AudioError(
                     f"{self.path}: sample {where} ({where / self.rate:.3f} s) is not "
                     "a finite number, or is far outside -1 .. 1"
                 )
-            self.done, peak = self.done + len(block), max(peak, block.max(), -block.min())
+            peaks = np.maximum(peaks, [each.max() for each in sizes.T])
+            self.done, clipped = self.done + len(block), clipped + np.count_nonzero(sizes >= full)
             yield sum(block.T) / np.float32(self.channels)  # five times as fast as their mean
         if self.done < self.frames - SLACK * self.rate:
             raise AudioError(
                 f"{self.path}: breaks off after {self.done / self.rate:.2f} of "
                 f"{self.seconds:.2f} s; is it cut?"
             )
-        if peak > LOUD:
-            logger.warning(
-                "%s: samples reach %.0f, -1 .. 1 expected; they are used unchanged: write the "
-                "file again if it holds 16-bit numbers that were never divided by 32768",
-                self.path,
-                peak,
-            )
+        self.level = Level(tuple(peaks.tolist()), clipped / max(1, self.done * self.channels))
+        if self.level.scaling:
+            logger.warning("%s: %s", self.path, self.level.scaling)
 
     def resampled(self, sample_rate: int) -> Iterator[np.ndarray]:
         """:meth:`mono` at another rate (Hz), the same as resampling the whole file at once."""

@@ -17,9 +17,10 @@ from softscene.detect.detector_form import FORMAT, form_faults, make_network
 from softscene.evaluation.tables import headline
 from softscene.features.store import FeatureParameters
 from softscene.models.networks import Student
-from softscene.training.weights import load_tensors, load_weights, save_tensors
+from softscene.training.weights import digest, load_tensors, load_weights, save_tensors
 
 FILE = "detector.safetensors"  # in a run's folder
+CPU = torch.device("cpu")
 ABOUT = "detector"  # the file's metadata key that describes its tensors, as JSON
 
 
@@ -76,6 +77,11 @@ class About:
     features: FeatureParameters
 
     @property
+    def hop(self) -> float:
+        """Seconds of a frame."""
+        return self.features.hop_length / self.features.sample_rate
+
+    @property
     def trained_on(self) -> str:
         """What to write beside every number."""
         return "synthetic sound" if self.synthetic else "recordings"
@@ -106,11 +112,24 @@ class Member:
 
 @dataclass(frozen=True)
 class Detector:
-    """Students whose outputs are averaged."""
+    """Students whose outputs are averaged.
+
+    Attributes
+    ----------
+    about
+        Facts about them.
+    members
+        The students.
+    device
+        Where they compute.
+    checksum
+        SHA-256 of all that the detector's file holds.
+    """
 
     about: About
     members: tuple[Member, ...]
     device: torch.device
+    checksum: str
 
     @property
     def thresholds(self) -> np.ndarray:
@@ -246,7 +265,7 @@ def _weights(student: StudentFiles) -> dict[str, Tensor]:
 
 
 def load_detector(
-    source: str | Path, device: torch.device, only: Sequence[str] = (), fused: bool = True
+    source: str | Path, device: torch.device = CPU, only: Sequence[str] = (), fused: bool = True
 ) -> Detector:
     """Read what :func:`export_detector` wrote.
 
@@ -293,7 +312,7 @@ def load_detector(
         for name, size in sizes.items()
         if name in only or not only
     ]
-    return Detector(about, tuple(members), device)
+    return Detector(about, tuple(members), device, digest(tensors, written))
 
 
 def _no_detector(source: str | Path, why: str) -> str:

@@ -9,6 +9,7 @@ import librosa
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.image import AxesImage
@@ -68,6 +69,29 @@ class Overview:
             pairs = np.arange(0, len(self._columns), 2)
             self._columns = np.maximum.reduceat(self._columns, pairs, axis=0)
             self.frames *= 2
+
+    def keep_only(self, events: pd.DataFrame, names: Sequence[str], hop: float) -> None:
+        """Show these events alone, and each without gaps.
+
+        Parameters
+        ----------
+        events
+            ``onset``, ``offset`` (s), ``event`` and ``confidence``, which fills gaps.
+        names
+            Of the classes.
+        hop
+            Seconds of a frame.
+        """
+        shown = np.zeros_like(self.active)
+        index = {name: number for number, name in enumerate(names)}
+        firsts = (events.onset / hop).round().astype(int) // self.frames
+        stops = -(-(events.offset / hop).round().astype(int) // self.frames)
+        for first, stop, event, confidence in zip(
+            firsts, stops, events.event, events.confidence, strict=True
+        ):
+            part = np.s_[first:stop, index[event]]
+            shown[part] = np.where(self.active[part] > 0, self.active[part], confidence)
+        self._columns[:, self._bands :] = shown
 
     @property
     def log_mel(self) -> np.ndarray:

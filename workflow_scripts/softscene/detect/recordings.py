@@ -9,28 +9,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softscene.core.errors import AudioError, ConfigurationError, printable
+from softscene.data.ffmpeg import CONVERT, FOREIGN, is_installed
 
 # Endings that soundfile reads, in lower case; not RAW, which has no header.
 SUFFIXES = (
     ".aif", ".aifc", ".aiff", ".au", ".avr", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".nist",
     ".oga", ".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave",
 )  # fmt: skip
-# Endings of sound and video files that soundfile does not read.
-FOREIGN = (
-    ".3gp", ".aac", ".ac3", ".amr", ".ape", ".avi", ".dff", ".dsf", ".m4a", ".m4b", ".m4v", ".mka",
-    ".mkv", ".mov", ".mp4", ".mpc", ".mpeg", ".mpg", ".mts", ".ra", ".tta", ".webm", ".wma", ".wmv",
-    ".wv",
-)  # fmt: skip
-CONVERT = "convert it first, e.g. ffmpeg -i FILE FILE.wav"
-# What is written for a recording, and what is appended to its name.
-RESULTS = {
-    "events": ".events.tsv",
+# Forms of a recording's events, and what is appended to its name; then its other results.
+FORMATS = {
+    "tsv": ".events.tsv",
+    "csv": ".events.csv",
+    "json": ".events.json",
     "audacity": ".audacity.txt",
-    "scenes": ".scenes.tsv",
-    "picture": ".png",
+    "raven": ".raven.txt",
+    "rttm": ".rttm",
 }
-WITH_PAGE = RESULTS | {"page": ".html"}  # to see and hear it
-LONGEST = 255 - max(map(len, RESULTS.values()))  # bytes of a name; file systems allow 255
+OTHERS = {"scenes": ".scenes.tsv", "facts": ".facts.json", "picture": ".png"}
+DEFAULT_FORMATS = ("tsv", "audacity")
+
+
+def endings(
+    formats: Sequence[str] = DEFAULT_FORMATS, picture: bool = True, page: bool = False
+) -> dict[str, str]:
+    """What is written for a recording, and what is appended to its name.
+
+    Parameters
+    ----------
+    formats
+        Of ``FORMATS``.
+    picture, page
+        Whether to draw it, and whether to make a page to see and hear it.
+    """
+    found = {key: FORMATS[key] for key in formats} | OTHERS
+    if not picture:
+        del found["picture"]
+    return found | ({"page": ".html"} if page else {})
+
+
+RESULTS = endings()
+WITH_PAGE = endings(page=True)
+LONGEST = 255 - max(
+    map(len, (FORMATS | OTHERS).values())
+)  # bytes of a name; file systems allow 255
 # Snakemake reads {x} as a wildcard and <x> as a path variable, and refuses line feeds.
 _SNAKEMAKES_OWN = re.compile(r"[{}\n]|<[a-z][a-z0-9_]*>")
 _ELSEWHERE = "rename it, or give it to workflow_scripts/detect.py"
@@ -47,7 +68,7 @@ class Given:
     problems
         What cannot be used, and why; a line each.
     foreign
-        Sound files in folders that soundfile does not read; a line each.
+        Sound files in folders that only FFmpeg reads, which is not installed; a line each.
     """
 
     recordings: dict[str, Path]
@@ -62,7 +83,7 @@ def find_recordings(given: Sequence[str | Path]) -> Given:
     ----------
     given
         Files of any ending, existing or not; and folders, which stand for all files below them
-        that have one of ``SUFFIXES`` and are not hidden.
+        that have one of ``SUFFIXES`` and are not hidden; with FFmpeg also one of ``FOREIGN``.
 
     Returns
     -------
@@ -176,12 +197,13 @@ def _below(folder: Path) -> tuple[list[Path], list[str], list[str]]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place, name) for name in files if not name.startswith(".")]
     found.sort()
+    known = (*SUFFIXES, *FOREIGN) if is_installed() else SUFFIXES
     foreign = [
         f"{printable(str(path))}: soundfile does not read {path.suffix}; {CONVERT}"
         for path in found
-        if path.suffix.lower() in FOREIGN
+        if path.suffix.lower() in FOREIGN and path.suffix.lower() not in known
     ]
-    return [path for path in found if path.suffix.lower() in SUFFIXES], foreign, problems
+    return [path for path in found if path.suffix.lower() in known], foreign, problems
 
 
 def _unique(named: Sequence[tuple[str, Path]]) -> dict[str, Path]:

@@ -8,8 +8,10 @@ import numpy as np
 from softscene.core.errors import printable
 from softscene.core.files import write_text
 from softscene.data.audio import Recording
-from softscene.detect.detection import Found, detect
+from softscene.detect.detection import detect
 from softscene.detect.detector import About, Detector
+from softscene.detect.events import Options
+from softscene.detect.facts import Found
 from softscene.explorer.encode import (
     SOUND_RATE,
     codes,
@@ -32,11 +34,12 @@ def detect_with_page(
     source: str | Path,
     detector: Detector,
     results: Mapping[str, str | Path],
-    threshold: float | None = None,
+    options: Options | None = None,
     advance: Callable[[float, float], object] = lambda seconds, total: None,
 ) -> Found:
     """:func:`.detection.detect`, which also writes the recording's page to ``results["page"]``."""
-    return detect(source, detector, results, threshold, advance, OwnPage(detector, threshold))
+    page = OwnPage(detector, options or Options())
+    return detect(source, detector, results, options, advance, page)
 
 
 class OwnPage:
@@ -46,15 +49,14 @@ class OwnPage:
     ----------
     detector
         Whose posteriors it shows.
-    threshold
-        For all events; ``None`` takes the detector's own.
+    options
+        Of which it uses the threshold.
     """
 
-    def __init__(self, detector: Detector, threshold: float | None = None) -> None:
-        self.about, self.limits = detector.about, detector.thresholds
-        if threshold is not None:
-            self.limits = np.full_like(self.limits, threshold)
-        self.mode = "adaptive" if threshold is None else "given"
+    def __init__(self, detector: Detector, options: Options) -> None:
+        self.about, self.limits = detector.about, options.limits(detector.thresholds)
+        self.options = options
+        self.mode = "adaptive" if options.threshold is None else "given"
         self.levels = levels_of(self.limits.tolist())
         features = self.about.features
         self.hop = features.hop_length / features.sample_rate
@@ -88,7 +90,7 @@ class OwnPage:
         return {
             "title": f"Events in {printable(name)}",
             "reference": False,
-            "note": " ".join(_notes(about, found)) or None,
+            "note": " ".join(_notes(about, found, self.options)) or None,
             "terms": None,
             "hop": self.hop,
             "events": about.events,
@@ -104,12 +106,14 @@ class OwnPage:
         }  # fmt: skip
 
 
-def _notes(about: About, found: Found) -> Iterator[str]:
+def _notes(about: About, found: Found, options: Options) -> Iterator[str]:
     if about.synthetic:
         yield SYNTHETIC_NOTE
     if found.seconds > LONGEST:
         hours = found.seconds / 3600
         yield f"Only the first of {hours:.2f} hours is shown; the tables have all."
+    if options.changes_events:
+        yield "The tables' events were merged, or short ones left out; here are all of them."
 
 
 def _scenes(about: About, posteriors: np.ndarray) -> str:
@@ -128,7 +132,7 @@ def _sound(source: Path) -> str:
 
 def _blocks(source: Path) -> Iterator[np.ndarray]:
     left = LONGEST * SOUND_RATE
-    with Recording(source) as recording:
+    with Recording(source, ffmpeg=True) as recording:
         for block in recording.resampled(SOUND_RATE):
             yield block[:left]
             left -= len(block)

@@ -9,7 +9,10 @@ from softscene.features.store import FeatureParameters
 
 
 def log_mel_clips(
-    blocks: Iterable[np.ndarray], clip_frames: int, parameters: FeatureParameters
+    blocks: Iterable[np.ndarray],
+    clip_frames: int,
+    parameters: FeatureParameters,
+    overlap: int = 0,
 ) -> Iterator[np.ndarray]:
     """:func:`softscene.features.extraction.log_mel` of a signal that comes in blocks, clip by clip.
 
@@ -23,19 +26,22 @@ def log_mel_clips(
         Frames of a clip.
     parameters
         How to compute them.
+    overlap
+        Frames that a clip shares with the next one; fewer than ``clip_frames``.
 
     Yields
     ------
     ndarray
-        Frames x bands, float32; only the last clip may have fewer frames.
+        Frames x bands, float32; only the last clip may have fewer frames, at least one of them new.
     """
-    waiting, size = [], 0
+    waiting, size, old = [], 0, 0  # old: frames of these that the last clip had, too
     for rows in log_mel_blocks(blocks, parameters):
         waiting.append(rows)
         size += len(rows)
         while size >= clip_frames:
             joined = np.concatenate(waiting)
             yield joined[:clip_frames]
-            waiting, size = [joined[clip_frames:]], size - clip_frames
-    if size:
+            old, step = overlap, clip_frames - overlap
+            waiting, size = [joined[step:]], size - step
+    if size > old:
         yield np.concatenate(waiting)
