@@ -1,5 +1,6 @@
 """What goes into a run's archive: the workflow, the run's results, and a list of its inputs."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,20 +126,24 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 def workflow_members(run: ArchivedRun, files: Iterable[str | Path]) -> list[Member]:
     """Files of the workflow, where a checkout has them."""
-    root = run.workflow.resolve()
-    return [
-        Member(Path(path).resolve().relative_to(root).as_posix(), Path(path), "workflow")
-        for path in files
-    ]
+    return [Member(_inside(run.workflow, path), Path(path), "workflow") for path in files]
 
 
 def result_members(run: ArchivedRun, files: Iterable[str | Path]) -> list[Member]:
     """Results, where a checkout has them."""
-    root = run.results.resolve()
     return [
-        Member(f"{run.folder}/{Path(path).resolve().relative_to(root)}", Path(path), "result")
+        Member(f"{run.folder}/{_inside(run.results, path)}", Path(path), "result")
         for path in dict.fromkeys(files)
     ]
+
+
+def _inside(folder: Path, path: str | Path) -> str:
+    return _absolute(path).relative_to(_absolute(folder)).as_posix()
+
+
+def _absolute(path: str | Path) -> Path:
+    """Without "..", and without following links: parts of a run may lie on other disks."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (resolve() follows links)
 
 
 def require_no_sound(members: Iterable[Member]) -> None:
@@ -167,9 +172,9 @@ def _is_sound(member: Member) -> bool:
 
 def given_name(path: str | Path, folder: str, workflow: Path) -> str:
     """Where an archive has a file that the configuration names: a shipped one in its own place."""
-    path, root = Path(path).resolve(), workflow.resolve()
+    path, root = _absolute(path), _absolute(workflow)
     shipped = path.is_relative_to(root) and path.relative_to(root).parts[0] in FOLDERS
-    return path.relative_to(root).as_posix() if shipped else f"given/{folder}/{path.name}"
+    return _inside(workflow, path) if shipped else f"given/{folder}/{path.name}"
 
 
 def to_run_again(run: ArchivedRun, default: Mapping[str, Any]) -> bytes:

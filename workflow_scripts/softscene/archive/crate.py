@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from softscene.archive.contents import ArchivedRun, Member
 from softscene.config.reading import read_yaml
-from softscene.data.archives import Registry
+from softscene.data.archives import DataSet, Registry
 from softscene.report.provenance import commit, versions
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _add_workflow(crate: "ROCrate", run: ArchivedRun, citation: Mapping[str, Any
         properties={
             "name": citation["title"],
             "version": citation["version"],
-            "creativeWorkStatus": f"commit {commit(run.workflow)}",
+            "description": f"Commit: {commit(run.workflow)}",
             "softwareRequirements": made_by,
         },
     )
@@ -159,29 +159,7 @@ def _add_data(crate: "ROCrate", run: ArchivedRun, registry: Registry | None) -> 
     if registry is None:
         return []
     terms = {"license": {"@id": TERMS}}
-    sets = [
-        crate.add_dataset(
-            f"https://doi.org/{each.doi}",
-            properties={
-                "name": each.name,
-                "identifier": f"https://doi.org/{each.doi}",
-                "conditionsOfAccess": "for non-commercial use only",
-                "hasPart": [
-                    crate.add_file(
-                        archive.url,
-                        properties={
-                            "name": archive.name,
-                            "contentSize": str(archive.bytes),
-                            "md5": archive.md5,
-                        },
-                    )
-                    for archive in each.archives.values()
-                ],
-            }
-            | terms,
-        )
-        for each in (registry.datasets[name] for name in run.datasets)
-    ]
+    sets = [_add_dataset(crate, registry.datasets[name], terms) for name in run.datasets]
     lists = registry.annotations
     return sets + [
         crate.add_file(
@@ -190,6 +168,27 @@ def _add_data(crate: "ROCrate", run: ArchivedRun, registry: Registry | None) -> 
         )
         for path, sha256 in lists.files.items()
     ]
+
+
+def _add_dataset(crate: "ROCrate", published: DataSet, terms: Mapping[str, Any]) -> Any:
+    from rocrate.model.data_entity import DataEntity  # noqa: PLC0415 (slow to load)
+
+    archives = [
+        crate.add_file(
+            each.url,
+            properties={"name": each.name, "contentSize": str(each.bytes), "md5": each.md5},
+        )
+        for each in published.archives.values()
+    ]
+    doi = f"https://doi.org/{published.doi}"
+    properties = {
+        "@type": "Dataset",
+        "name": published.name,
+        "identifier": doi,
+        "conditionsOfAccess": "for non-commercial use only",
+        "hasPart": archives,
+    }
+    return crate.add(DataEntity(crate, doi, properties={**properties, **terms}))
 
 
 def _add_paper(crate: "ROCrate", citation: Mapping[str, Any]) -> Any:
@@ -241,6 +240,7 @@ def _add_action(
         "#run",
         type="CreateAction",
         name=f"Run {run.name}",
+        description=f"snakemake --configfile {run.folder}/configuration.yaml",
         instrument=crate.mainEntity,
         object=_each_once([*used, *filter(None, shipped), *data]),
         result=made,

@@ -51,7 +51,7 @@ def table_of_inputs(
             rows += [(name, of, size, f"crc32:{crc}") for name, of, size, crc in names]
     rows += [_digested(path, "named in the configuration") for path in [*given, *audio]]
     rows.append(_digested(events, "the annotations in use, made by the workflow"))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"bytes": "Int64"})
 
 
 def _downloaded(registry: Registry, datasets: Sequence[str]) -> list[Row]:
