@@ -49,7 +49,6 @@ rule make_archive:
         runtime=30,
     params:
         name=config["run"],
-        results=placed(RESULTS),
         configuration=SHOWN,
         variants=[vars(variant) for variant, fold, seed in STUDY.runs()],
         places=[(fold, seed) for variant, fold, seed in STUDY.runs()],

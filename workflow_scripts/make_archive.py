@@ -9,12 +9,15 @@ from softscene.report.provenance import require_configured
 
 
 def main(snakemake) -> None:
-    params = dict(snakemake.params.items())
-    results = Path(params.pop("results"))
-    run = ArchivedRun(workflow=Path(snakemake.scriptdir).parent, results=results, **params)
+    target = Path(snakemake.output[0])
+    run = ArchivedRun(
+        workflow=Path(snakemake.scriptdir).parent,
+        results=target.parent,
+        **dict(snakemake.params.items()),
+    )
     files = dict(snakemake.input.items())
     require_configured(run.configuration, run.variants, files)
-    make_archive(run, files, target=snakemake.output[0])
+    make_archive(run, files, target)
 
 
 if __name__ == "__main__":

@@ -86,8 +86,13 @@ def make_run(folder, labels, synthetic=False):
     (folder / "events.tsv").write_text("secret annotations", encoding="utf-8")
     results = [path for path in folder.rglob("*.*") if path.parent.name in ("tables", *places)]
     results += [folder / place / "class_wise.tsv" for place in places]
+    code = folder / "my cöde.py"
+    code.write_text("# a loss", encoding="utf-8")
+    soft = {**PAPER["methods"]["soft"], "code": str(code)}
+    methods = {"crnn": PAPER["methods"]["crnn"], "soft": soft}
     run = ArchivedRun(
-        name="tiny", workflow=ROOT, results=folder, configuration={**PAPER, "seeds": [0, 7]},
+        name="tiny", workflow=ROOT, results=folder,
+        configuration={**PAPER, "seeds": [0, 7], "methods": methods},
         variants=[vars(variant) for variant, *_ in students],
         places=[place for _, *place in students],
         datasets=[] if synthetic else DATASETS, synthetic=synthetic,

@@ -53,6 +53,8 @@ def test_it_says_what_was_run_on_what_and_what_came_of_it(archive):
     made = {each["@id"] for each in action["result"]}
     assert {"results/tiny/report.html", "results/tiny/tables/table3.tsv"} <= made
     assert "Snakefile" not in used | made
+    assert contents(archive)["given/soft/my cöde.py"] == b"# a loss"
+    assert "given/soft/my cöde.py" in map(unquote, used)
     paper = told["https://arxiv.org/abs/2002.05848"]
     assert {"@id": paper["@id"]} in root["citation"]
     assert told[paper["author"][0]["@id"]]["name"] == "Keisuke Imoto"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 METADATA = "ro-crate-metadata.json"
 SNAKEFILE, TERMS = "Snakefile", "resources/data_terms.txt"
+SHIPPED_INPUTS = ("resources/archives.yaml", "resources/labels.yaml")
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
@@ -77,14 +78,16 @@ def describe(
     crate.metadata.extra_terms = TERMS_ADDED
     citation = read_yaml(run.workflow / "CITATION.cff", "citation file")
     _add_workflow(crate, run, citation)
-    for each in members:
-        if each.name != SNAKEFILE:
-            crate.add_file(dest_path=each.name, properties={"name": each.name})
-        _set(crate.get(each.name), _facts(run, each))
+    files = {each.name: _add_file(crate, run, each) for each in members}
     data = _add_data(crate, run, registry)
     paper = _add_paper(crate, citation)
-    _describe_detector(crate, run, data)
-    _add_action(crate, run, members, data, moment)
+    if data:
+        _limit(files.get(f"{run.folder}/detector.safetensors"), data)
+    made, used = (
+        [files[each.name] for each in members if each.role == role] for role in ("result", "input")
+    )
+    used += [files[name] for name in SHIPPED_INPUTS if name in files]
+    _add_action(crate, run, _each_once([*used, *data]), made, moment)
     about = {
         "name": f"Run {run.name} of: {citation['title']}",
         "description": _summary(run),
@@ -142,6 +145,15 @@ def _add_workflow(crate: "ROCrate", run: ArchivedRun, citation: Mapping[str, Any
         for url, name in PROFILES.items()
     ]
     crate.root_dataset["conformsTo"] = profiles
+
+
+def _add_file(crate: "ROCrate", run: ArchivedRun, member: Member) -> Any:
+    if member.name == SNAKEFILE:
+        entity = crate.mainEntity
+    else:
+        entity = crate.add_file(dest_path=member.name, properties={"name": member.name})
+    _set(entity, _facts(run, member))
+    return entity
 
 
 def _facts(run: ArchivedRun, member: Member) -> dict[str, str]:
@@ -219,22 +231,16 @@ def _add_licence(crate: "ROCrate", name: str) -> Any:
     return _add(crate, url, type="CreativeWork", name=f"{name}, of the workflow; see LICENSE")
 
 
-def _describe_detector(crate: "ROCrate", run: ArchivedRun, data: Sequence[Any]) -> None:
+def _limit(detector: Any | None, data: Sequence[Any]) -> None:
     """What was learned from data for non-commercial use is under the data's terms."""
-    detector = crate.get(f"{run.folder}/detector.safetensors")
-    if detector and data:
+    if detector is not None:
         detector["license"] = {"@id": TERMS}
         detector["isBasedOn"] = data
 
 
 def _add_action(
-    crate: "ROCrate", run: ArchivedRun, members: Sequence[Member], data: Sequence[Any], moment: str
+    crate: "ROCrate", run: ArchivedRun, used: Sequence[Any], made: Sequence[Any], moment: str
 ) -> None:
-    made, used = (
-        [crate.get(each.name) for each in members if each.role == role]
-        for role in ("result", "input")
-    )
-    shipped = [crate.get(f"resources/{name}") for name in ("archives.yaml", "labels.yaml")]
     action = _add(
         crate,
         "#run",
@@ -242,7 +248,7 @@ def _add_action(
         name=f"Run {run.name}",
         description=f"snakemake --configfile {run.folder}/configuration.yaml",
         instrument=crate.mainEntity,
-        object=_each_once([*used, *filter(None, shipped), *data]),
+        object=used,
         result=made,
         endTime=moment,
         actionStatus="http://schema.org/CompletedActionStatus",

@@ -1,5 +1,6 @@
 """The inputs of a run by name, size and checksum, for those who have the same data."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from softscene.core.tsv import read_table
 from softscene.data.archives import Registry
 
 COLUMNS = ["path", "origin", "bytes", "checksum"]
+CONFIGURED = "named in the configuration"
 Row = tuple[str, str, float, str]
 
 
@@ -49,8 +51,10 @@ def table_of_inputs(
         if "crc32" in table:
             names = zip(table.recording, table.archive, table.bytes, table.crc32, strict=True)
             rows += [(name, of, size, f"crc32:{crc}") for name, of, size, crc in names]
-    rows += [_digested(path, "named in the configuration") for path in [*given, *audio]]
-    rows.append(_digested(events, "the annotations in use, made by the workflow"))
+    rows += [_digested(path, Path(path).parent, CONFIGURED) for path in given]
+    common = os.path.commonpath([Path(path).parent for path in audio]) if audio else ""
+    rows += [_digested(path, common, CONFIGURED) for path in audio]
+    rows.append(_digested(events, Path(events).parent, "made by the workflow, in use"))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"bytes": "Int64"})
 
 
@@ -64,6 +68,7 @@ def _downloaded(registry: Registry, datasets: Sequence[str]) -> list[Row]:
     ]
 
 
-def _digested(path: str | Path, origin: str) -> Row:
-    """A file by its last name: where it lies on this machine is nobody's business."""
-    return (printable(Path(path).name), origin, float(Path(path).stat().st_size), digest_of(path))
+def _digested(path: str | Path, folder: str | Path, origin: str) -> Row:
+    """A file by its path in a folder: where that lies on this machine is nobody's business."""
+    name = printable(Path(path).relative_to(folder).as_posix())
+    return (name, origin, float(Path(path).stat().st_size), digest_of(path))
