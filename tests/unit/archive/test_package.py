@@ -149,16 +149,18 @@ def test_of_the_workflows_folder_only_the_workflow_is_taken(tmp_path):
     assert found == ["Snakefile", "rules/a.smk", "workflow_scripts/a.py"]
 
 
-def test_the_configuration_can_be_given_to_snakemake_again(tmp_path):
+def test_the_configuration_can_be_given_to_snakemake_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").touch()
     methods = {
         "soft": {**PAPER["methods"]["soft"], "code": str(tmp_path / "mine.py")},
         "smoothed": {"name": "smoothed", "scene_loss": "soft", "labels": "smoothed"},
     }
-    data = {"folder": "/data/tut", "labels": str(ROOT / "resources/labels.yaml"), "own": None}
+    data = {"folder": "/data/tut", "labels": "resources/labels.yaml", "own": None}
     configuration = {**PAPER, "methods": methods, "controls": ["smoothed"], "data": data}
     run = ArchivedRun("tiny", ROOT, tmp_path, configuration, [], [], [], False)
-    again = yaml.safe_load(to_run_again(run, PAPER))
+    labels = ROOT / "resources/labels.yaml"  # not in the working directory, so the workflow's
+    again = yaml.safe_load(to_run_again(run, labels, PAPER))
     left_out = {"crnn": None, "mtl": None}
     assert again["methods"] == left_out | {
         "soft": {**methods["soft"], "code": "given/soft/mine.py"}
@@ -166,3 +168,5 @@ def test_the_configuration_can_be_given_to_snakemake_again(tmp_path):
     assert again["data"] == {"folder": None, "labels": "resources/labels.yaml", "own": None}
     assert again["controls"] == ["smoothed"]
     assert {**again, "methods": 0, "data": 0} == {**configuration, "methods": 0, "data": 0}
+    mine = yaml.safe_load(to_run_again(run, tmp_path / "mine.yaml", PAPER))
+    assert mine["data"]["labels"] == "given/labels/mine.yaml"

@@ -177,20 +177,21 @@ def given_name(path: str | Path, folder: str, workflow: Path) -> str:
     return _inside(workflow, path) if shipped else f"given/{folder}/{path.name}"
 
 
-def to_run_again(run: ArchivedRun, default: Mapping[str, Any]) -> bytes:
+def to_run_again(run: ArchivedRun, labels: str | Path, default: Mapping[str, Any]) -> bytes:
     """The configuration as a file for ``snakemake --configfile`` in the unpacked archive.
 
     Parameters
     ----------
     run
         Its ``configuration`` holds the controls as methods, too; they are left out here.
+    labels
+        The label file in use, which may be the workflow's own.
     default
         ``config.yaml``, whose methods return unless they are set to null.
     """
     made = dict(run.configuration)
-    data = made["data"]
-    labels = given_name(data["labels"], "labels", run.workflow)
-    made["data"] = {**data, "folder": None, "labels": labels}
+    name = given_name(labels, "labels", run.workflow)
+    made["data"] = {**made["data"], "folder": None, "labels": name}
     left_out = dict.fromkeys(default["methods"])
     made["methods"] = left_out | {
         key: _with_given_code(key, method, run.workflow)

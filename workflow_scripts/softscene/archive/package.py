@@ -76,7 +76,7 @@ def _members(run: ArchivedRun, files: Files, registry: Registry | None) -> Itera
         registry, run.datasets, *(files[key] for key in ("recordings", "given", "audio", "events"))
     )
     made = {
-        "configuration.yaml": (to_run_again(run, default), "input"),
+        "configuration.yaml": (to_run_again(run, files["labels"], default), "input"),
         "inputs.tsv": (_as_text(inputs), "input"),
         "students.tsv": (_as_text(_students(run, files["overall"])), "result"),
     }
