@@ -13,14 +13,16 @@ $(error there is no configuration "$(CONFIG)"$(call meant,$(CONFIG),$(wildcard *
 endif
 # Read where it is used, after $(ENV).
 RUN = $(shell .venv/bin/python workflow_scripts/check_config.py $(CONFIG))
+unfinished = { echo "run '$(RUN)' of $(CONFIG) is not finished; to finish it: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
 ENV := .venv/installed
 DEV := .venv/developer
+VALIDATE := .venv/validate/bin/rocrate-validator
 PYTEST := python -m pytest -n auto --maxprocesses 4 --dist loadfile
 BENCHES := start features evaluation planning demo
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env checked bench bench-all demo paper fullscale report unlock test test-slow test-cluster test-all fuzz reliability rulegraph lint format lock
+.PHONY: help env checked bench bench-all demo paper fullscale report archive check-archive unlock test test-slow test-cluster test-all fuzz reliability rulegraph lint format lock
 
 help: # this list
 	@echo 'make TARGET [CORES=2] [CONFIG=FILE] [ARGS="more options"]; the environment is made first if it is missing'
@@ -50,10 +52,19 @@ fullscale: $(ENV) # the paper's size on synthetic sound: ANNOTATIONS=folder of t
 	    --config 'synthetic={"annotations": "$(ANNOTATIONS)"}'
 
 report: $(ENV) checked # report.html once more, and Snakemake's own, workflow.html; the demo's: CONFIG=configs/demo.yaml
-	@test -f results/$(RUN)/tables/table3.tsv || \
-	    { echo "run '$(RUN)' of $(CONFIG) is not finished; to finish it: snakemake --configfile $(CONFIG) --cores $(CORES)"; exit 1; }
+	@test -f results/$(RUN)/tables/table3.tsv || $(unfinished)
 	snakemake --logger softscene --configfile $(CONFIG) --cores 1 --force --allowed-rules make_report $(ARGS) -- results/$(RUN)/report.html
 	snakemake --logger softscene --configfile $(CONFIG) --report results/$(RUN)/workflow.html $(ARGS)
+
+archive: $(ENV) checked # the finished run as one file to publish, results/RUN/archive.zip
+	@configured=$$(python workflow_scripts/check_config.py $(CONFIG)); test "$(RUN)" = "$$configured" || \
+	    { echo "run '$(RUN)' asked for, but $(CONFIG) is of run '$$configured'; give that run's own: make archive CONFIG=FILE"; exit 1; }
+	@test -f results/$(RUN)/report.html || $(unfinished)
+	snakemake --logger softscene --configfile $(CONFIG) --cores 1 --allowed-rules make_archive $(ARGS) -- results/$(RUN)/archive.zip
+
+check-archive: $(ENV) checked $(VALIDATE) # check that file: by the profiles of RO-Crate (needs internet), and its numbers
+	$(VALIDATE) -y validate --no-paging -p workflow-run-crate results/$(RUN)/archive.zip
+	python workflow_scripts/check_archive.py results/$(RUN)/archive.zip
 
 unlock: $(ENV) checked # after a power failure or kill -9 of snakemake; then rerun the same command
 	@python -c 'import sys; from softscene.core.processes import claimant; \
@@ -63,7 +74,7 @@ unlock: $(ENV) checked # after a power failure or kill -9 of snakemake; then rer
 test: $(DEV) # that it works on this machine: at most 12 minutes on two cores
 	$(PYTEST) -m 'not slow and not cluster' $(ARGS)
 
-test-slow: $(DEV) # faults on purpose, generated input, the explorer, the demo: half an hour
+test-slow: $(DEV) $(VALIDATE) # faults on purpose, generated input, the explorer, the demo: half an hour
 	$(PYTEST) -m 'slow and not cluster' $(ARGS)
 
 test-cluster: $(DEV) # on a Slurm of two nodes that it brings up (root, slurm-wlm, munge): 11 minutes
@@ -124,4 +135,10 @@ $(ENV): envs/requirements.txt pyproject.toml
 
 $(DEV): $(ENV) envs/dev.txt
 	pip install --disable-pip-version-check -r envs/dev.txt
+	touch $@
+
+# Apart, because it needs an older rich than the linters do.
+$(VALIDATE): envs/validate.txt
+	$(PYTHON) -m venv .venv/validate
+	.venv/validate/bin/pip install --disable-pip-version-check -r envs/validate.txt
 	touch $@

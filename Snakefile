@@ -27,6 +27,7 @@ include: "rules/report.smk"  #       paired comparisons, claims, the page
 include: "rules/heldout.smk"  #      the same for the authors' second list: heldout: true
 include: "rules/explorer.smk"  #     a page to see and hear what was detected, on demand
 include: "rules/own_recordings.smk"  # what the best students find in recordings of your own
+include: "rules/archive.smk"  #      the run as one file to publish, on demand
 include: "rules/estimate.smk"  #     what it costs
 include: "rules/dry_run.smk"  #      what snakemake -n prints
 

@@ -23,6 +23,7 @@ if not str(getattr(sys.modules.get("softscene"), "__file__", SCRIPTS)).startswit
 OTHERS = os.environ.get("PYTHONPATH", "").split(os.pathsep) if IN_MODULE else []
 os.environ.update(PYTHONPATH=os.pathsep.join([SCRIPTS, *filter(None, OTHERS)]))
 
+from softscene.archive.contents import workflow_files
 from softscene.config.checks import check
 from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, read_yaml, typed

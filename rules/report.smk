@@ -222,6 +222,17 @@ OF_HELDOUT = {
         f"{RESULTS}/evaluation/{STUDENT}/parameters.json", folds=STUDY.heldout
     ),
 }
+# What notes of which configuration it was made, to be compared with this one.
+OF_CONFIGURATION = {
+    "features": f"{RESULTS}/features.h5",
+    "students": of_students(f"{RESULTS}/students/{STUDENT}/parameters.json"),
+    "teachers": of_teachers(f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.labelling),
+    "lists": f"{RESULTS}/annotations/parameters.json",
+    "audits": [] if OWN else f"{RESULTS}/annotations/audit_parameters.json",
+    "folds": expand(f"{RESULTS}/folds/fold-{{fold}}/parameters.json", fold=config["folds"]),
+    "evaluations": of_students(f"{RESULTS}/evaluation/{STUDENT}/parameters.json"),
+    "events": f"{RESULTS}/annotations/events.tsv",
+}
 # Keys that change no result rerun nothing, so they are not shown on the page.
 UNSHOWN = {"download", "explorer", "detector", "detection", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
@@ -235,6 +246,7 @@ rule make_report:
         **OF_CLAIMS,
         **(OF_SENSITIVITY if SENSITIVITY else {}),
         **(OF_HELDOUT if STUDY.heldout else {}),
+        **OF_CONFIGURATION,
         table3=f"{RESULTS}/tables/table3.tsv",
         table4=f"{RESULTS}/tables/table4.tsv",
         means=f"{RESULTS}/tables/table3_intervals.tsv",
@@ -245,14 +257,6 @@ rule make_report:
         fig3=f"{RESULTS}/figures/fig3.png",
         table1_map=f"{RESULTS}/figures/table1.png",
         curves=f"{RESULTS}/figures/learning_curves.png",
-        features=f"{RESULTS}/features.h5",
-        students=of_students(f"{RESULTS}/students/{STUDENT}/parameters.json"),
-        teachers=of_teachers(f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.labelling),
-        lists=f"{RESULTS}/annotations/parameters.json",
-        audits=[] if OWN else f"{RESULTS}/annotations/audit_parameters.json",
-        folds=expand(f"{RESULTS}/folds/fold-{{fold}}/parameters.json", fold=config["folds"]),
-        evaluations=of_students(f"{RESULTS}/evaluation/{STUDENT}/parameters.json"),
-        events=f"{RESULTS}/annotations/events.tsv",
         audit=f"{RESULTS}/annotations/audit.tsv",
         recordings=expand(f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv", fold=config["folds"]),
         default=workflow_path("config.yaml"),

@@ -145,3 +145,17 @@ def test_make_paper_takes_the_configuration_that_is_given(made, tmp_path):
     (tmp_path / "mine.yaml").write_text("run: mine\n")
     done = made("-n", "-o", ".venv/installed", "paper", "CONFIG=mine.yaml")
     assert "snakemake --logger softscene --configfile mine.yaml --cores all" in done.stdout
+
+
+def test_make_archive_is_told_of_which_run(made, tmp_path):
+    """It publishes a finished run, and only that of the configuration."""
+    done = made("-o", ".venv/installed", "archive", "RUN=other", "CONFIG=configs/demo.yaml")
+    assert done.returncode == 2
+    assert "run 'other' asked for, but configs/demo.yaml is of run 'demo'" in done.stdout
+    done = made("-o", ".venv/installed", "archive", "RUN=paper")
+    assert done.returncode == 2
+    assert "run 'paper' of config.yaml is not finished; to finish it: snakemake" in done.stdout
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    (tmp_path / "results" / "demo" / "report.html").touch()
+    done = made("-n", "-o", ".venv/installed", "archive", "CONFIG=configs/demo.yaml")
+    assert "--allowed-rules make_archive  -- results/demo/archive.zip" in done.stdout

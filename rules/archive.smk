@@ -1,0 +1,64 @@
+# A finished run as one file to publish; only made on demand: snakemake archive.
+
+
+rule make_archive:
+    # Commit and versions in it are those of the moment, as in the report.
+    input:
+        **OF_CONFIGURATION,
+        results=[
+            rules.tables.input,
+            rules.figures.input,
+            rules.make_report.output,
+            rules.compare_methods.output,
+            rules.plot_soft_labels.output.tsv if STUDY.temperatures else [],
+            rules.plot_soft_labels.output.softness if STUDY.temperatures else [],
+            rules.export_detector.output if STUDY.detecting else [],
+            of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
+            of_students(f"{RESULTS}/predictions/{STUDENT}/events.tsv", STUDY.chosen),
+            of_students(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", STUDY.chosen),
+        ],
+        overall=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
+        means=f"{RESULTS}/tables/table3_intervals.tsv",
+        table4=f"{RESULTS}/tables/table4.tsv",
+        detector=f"{RESULTS}/detector.safetensors" if STUDY.detecting else [],
+        recordings=RECORDINGS,
+        given=(
+            [each for each in (OWN["annotations"], OWN["folds"]) if isinstance(each, str)]
+            if OWN
+            else (given_lists() if SYNTHETIC else [])
+        ),
+        audio=own_audio if OWN else [],
+        labels=LABELS,
+        custom=[method["code"] for method in config["methods"].values() if "code" in method],
+        registry=workflow_path("resources/archives.yaml"),
+        terms=workflow_path("resources/data_terms.txt"),
+        default=workflow_path("config.yaml"),
+        workflow=lambda wildcards: workflow_files(workflow_path(".")),
+    output:
+        f"{RESULTS}/archive.zip",
+    log:
+        "<logs>/make_archive.log",
+    benchmark:
+        "<benchmarks>/make_archive.tsv"
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=grown(2000),
+        runtime=30,
+    params:
+        name=config["run"],
+        configuration=SHOWN,
+        variants=[vars(variant) for variant, fold, seed in STUDY.runs()],
+        places=[(fold, seed) for variant, fold, seed in STUDY.runs()],
+        datasets=DATASETS if DOWNLOADED else [],
+        synthetic=SYNTHETIC,
+    script:
+        "../workflow_scripts/make_archive.py"
+
+
+rule archive:
+    """The finished run as one file to publish: results/<run>/archive.zip."""
+    input:
+        rules.make_archive.output,
