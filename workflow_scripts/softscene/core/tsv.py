@@ -16,8 +16,8 @@ from softscene.core.files import replacing
 TEXT = frozenset({
     "action", "against_method", "archive", "claim", "comparison", "control", "convention", "corpus",
     "crc32", "event", "event_label", "file", "labels", "list", "method", "origin", "part", "path",
-    "reason", "recorded", "recording", "run", "scene", "scene_label", "score", "sentence", "subtype",
-    "text", "texture", "trained_on", "unit", "varies", "verdict",
+    "reason", "recorded", "recording", "run", "scene", "scene_label", "score", "sentence",
+    "subtype", "text", "texture", "trained_on", "unit", "varies", "verdict",
 })  # fmt: skip
 MODES = "threshold"
 
