@@ -15,6 +15,7 @@ rule predict_student:
     output:
         probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
         sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",
+        scene_logits=f"{RESULTS}/predictions/{STUDENT}/scene_logits.tsv",
     log:
         f"<logs>/predict_student/{STUDENT}.log",
     benchmark:
@@ -42,6 +43,7 @@ rule evaluate_student:
     input:
         probabilities=f"{RESULTS}/predictions/{STUDENT}/probabilities.h5",
         sweep=f"{RESULTS}/predictions/{STUDENT}/development_sweep.tsv",
+        scene_logits=f"{RESULTS}/predictions/{STUDENT}/scene_logits.tsv",
         recordings=f"{RESULTS}/folds/fold-{{fold}}/recordings.tsv",
         events=FOLD_FILES["events"],
         labels=LABELS,
@@ -51,6 +53,7 @@ rule evaluate_student:
         events=f"{RESULTS}/predictions/{STUDENT}/events.tsv",
         class_wise=f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv",
         overall=f"{RESULTS}/evaluation/{STUDENT}/overall.tsv",
+        field_metrics=f"{RESULTS}/evaluation/{STUDENT}/field_metrics.tsv",
         parameters=f"{RESULTS}/evaluation/{STUDENT}/parameters.json",
     log:
         f"<logs>/evaluate_student/{STUDENT}.log",

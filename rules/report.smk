@@ -5,6 +5,7 @@ rule compare_methods:
     input:
         overall=of_students(f"{RESULTS}/evaluation/{STUDENT}/overall.tsv"),
         class_wise=of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
+        field_metrics=of_students(f"{RESULTS}/evaluation/{STUDENT}/field_metrics.tsv"),
         table3=PAPER_TABLE3,
         table4=workflow_path("resources/published_table4.csv"),
         code=library_files("compare_methods"),
@@ -14,6 +15,9 @@ rule compare_methods:
         events=f"{RESULTS}/tables/event_comparisons.tsv",
         claims=f"{RESULTS}/tables/claims.tsv",
         controls=f"{RESULTS}/tables/controls.tsv",
+        field_means=f"{RESULTS}/tables/field_metrics.tsv",
+        field_comparisons=f"{RESULTS}/tables/field_comparisons.tsv",
+        field_page=f"{RESULTS}/tables/field_metrics.md",
     log:
         "<logs>/compare_methods.log",
     benchmark:
@@ -254,6 +258,8 @@ rule make_report:
         event_comparisons=f"{RESULTS}/tables/event_comparisons.tsv",
         claims=f"{RESULTS}/tables/claims.tsv",
         controls=f"{RESULTS}/tables/controls.tsv",
+        field_means=f"{RESULTS}/tables/field_metrics.tsv",
+        field_comparisons=f"{RESULTS}/tables/field_comparisons.tsv",
         fig3=f"{RESULTS}/figures/fig3.png",
         table1_map=f"{RESULTS}/figures/table1.png",
         curves=f"{RESULTS}/figures/learning_curves.png",

@@ -42,9 +42,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 folder, labels, settings = sys.argv[1:]
-tables = {name: f"{folder}/{name}.tsv" for name in ("sweep", "recordings", "events")}
+names = ("sweep", "recordings", "events", "scene_logits")
+tables = {name: f"{folder}/{name}.tsv" for name in names}
 files = {**tables, "probabilities": f"{folder}/probabilities.h5", "labels": labels}
-results = ("thresholds", "events", "class_wise", "overall")
+results = ("thresholds", "events", "class_wise", "overall", "field_metrics", "parameters")
 run_job(main, SimpleNamespace(
     input=InputFiles(fromdict=files),
     output=OutputFiles(fromdict={name: f"{folder}/made/{name}.tsv" for name in results}),
@@ -88,6 +89,8 @@ def make(folder):
     counts = sweep(pairs[DEVELOPMENT].values(), grid(**SETTINGS["adaptive_thresholds"]), EVENTS)
     seconds = time.process_time() - start
     write_table(counts, folder / "sweep.tsv")
+    columns = ["scene", *(f"logit_{scene}" for scene in read_labels(LABELS).scenes)]
+    write_table(pd.DataFrame(columns=columns), folder / "scene_logits.tsv")
     frames = recordings.groupby("part").frames.sum()
     return seconds, frames[DEVELOPMENT], frames[EVALUATION]
 
@@ -114,10 +117,9 @@ def main(folder):
         [
             Figure("frames of the evaluation part", evaluated, ""),
             Figure("events detected, three thresholds", detected, ""),
-            Figure("whole process", min(each.wall for each in whole), "s", at_most=5),
-            Figure("of these, processor", cpu, "s"),
+            Figure("whole process", min(each.wall for each in whole), "s"),
+            Figure("of these, processor", cpu, "s", at_most=15),
             Figure("of these, import", imported, "s"),
-            Figure("share of the import", imported / cpu, "", at_least=0.5),
             Figure("peak memory", max(each.memory for each in whole), "MiB"),
             Figure(f"sweep of {development} development frames, processor", seconds, "s"),
         ],

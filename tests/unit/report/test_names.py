@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from softscene.analysis.comparisons import compare_methods
+from softscene.analysis.field_comparisons import compare_field_metrics
 from softscene.analysis.softness import mean_posteriors, measure_softness
 from softscene.config.checks import faults
 from softscene.config.labels import SCHEMA as LABEL_SCHEMA
@@ -33,6 +34,7 @@ from softscene.detect.detector import StudentFiles, best_variant, export_detecto
 from softscene.detect.events import Options
 from softscene.detect.recordings import RESULTS
 from softscene.evaluation import tables
+from softscene.evaluation.field_metrics import write_field_metrics
 from softscene.evaluation.prediction import predict_student
 from softscene.evaluation.scoring import evaluate_student
 from softscene.features.clips import FoldFiles
@@ -182,14 +184,16 @@ def train(folder, job, fold, labels):
         own = {name: folder / loss / f"{name}.tsv" for name in ("history",)}
         own |= {name: folder / loss / name for name in ("weights", "parameters", "probabilities")}
         train_student(job, objective, soft if loss == "soft" else None, training, 0, compute, own)
-        own["sweep"] = folder / loss / "sweep.tsv"
+        own |= {name: folder / loss / f"{name}.tsv" for name in ("sweep", "scene_logits")}
         predict_student(job, own["weights"], loss, GRID, compute, own)
+        names = ("thresholds", "events", "class_wise", "overall", "field_metrics")
+        evaluated = {name: folder / loss / f"{name}.tsv" for name in names}
+        known = fold["recordings"], folder / "events.tsv", labels, evaluated
         evaluate_student(
-            own["probabilities"], own["sweep"], fold["recordings"], folder / "events.tsv", labels,
-            {name: folder / loss / f"{name}.tsv"
-             for name in ("thresholds", "events", "class_wise", "overall")},
-            PAPER["evaluation"]["conventions"], 0.5, GRID, student,
+            own["probabilities"], own["sweep"], *known, PAPER["evaluation"]["conventions"], 0.5,
+            GRID, student,
         )  # fmt: skip
+        write_field_metrics(own["probabilities"], own["scene_logits"], *known, student)
     return {loss: folder / loss for loss in OBJECTIVES}
 
 
@@ -217,6 +221,11 @@ def compare(study):
         overall, each, variants, [(1, 0)] * 3, PUBLISHED,
         {name: folder / "tables" / f"{name}.tsv" for name in made}, conventions, False,
     )  # fmt: skip
+    field = [str(path / "field_metrics.tsv") for path in study.scores.values()]
+    of_field = ("field_means", "field_comparisons")
+    results = {name: folder / "tables" / f"{name}.tsv" for name in of_field}
+    results["field_page"] = folder / "field_metrics.md"
+    compare_field_metrics(field, variants, [(1, 0)] * 3, results, False)
     means = mean_posteriors([folder / "soft.tsv"], [1.0], study.labels.scenes)
     write_table(means, folder / "tables" / "soft_labels.tsv")
     logits = {
@@ -227,7 +236,7 @@ def compare(study):
     write_table(softness, folder / "tables" / "softness.tsv")
     study.figures = draw(study)
     study.configuration = {**PAPER, "methods": methods}
-    files = {name: folder / "tables" / f"{name}.tsv" for name in made}
+    files = {name: folder / "tables" / f"{name}.tsv" for name in (*made, *of_field)}
     files |= {"event_comparisons": files.pop("events"), "events": folder / "events.tsv",
               "soft_labels": folder / "tables" / "soft_labels.tsv",
               "softness": folder / "tables" / "softness.tsv",

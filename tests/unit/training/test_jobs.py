@@ -150,7 +150,8 @@ def run_jobs(folder, labels):
         )  # fmt: skip
         predict_student(
             fold, own / "weights.safetensors", loss, GRID, COMPUTE,
-            {"sweep": own / "sweep.tsv", "probabilities": own / "probabilities.h5"},
+            {"sweep": own / "sweep.tsv", "probabilities": own / "probabilities.h5",
+             "scene_logits": own / "scene_logits.tsv"},
         )  # fmt: skip
         evaluate_student(
             own / "probabilities.h5", own / "sweep.tsv", made["recordings"], files.events, labels,

@@ -152,9 +152,9 @@ def differences(scores: pd.DataFrame, one: Variant, other: Variant, score: str) 
     return found.rename("difference").dropna().reset_index()
 
 
-def _placed(scores: pd.DataFrame, variant: Variant) -> pd.DataFrame:
+def _placed(scores: pd.DataFrame, variant: Variant, names: Sequence[str] = SCORES) -> pd.DataFrame:
     """A student's scores by fold and seed."""
-    return of(scores, variant).set_index(["fold", "seed"])[list(SCORES)].sort_index()
+    return of(scores, variant).set_index(["fold", "seed"])[list(names)].sort_index()
 
 
 def compare(scores: pd.DataFrame, one: Variant, other: Variant, score: str) -> Estimate:
@@ -163,11 +163,16 @@ def compare(scores: pd.DataFrame, one: Variant, other: Variant, score: str) -> E
     return estimate(pairs.difference, pairs.fold)
 
 
-def table_of_means(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Mean and intervals of each score, for each student and each value of ``keys``."""
+def table_of_means(
+    scores: pd.DataFrame, keys: Sequence[str], names: Sequence[str] = SCORES
+) -> pd.DataFrame:
+    """Mean and intervals of each score, for each student and each value of ``keys``.
+
+    ``names`` are the columns of the scores.
+    """
     rows = []
     for place, group in scores.groupby([*ROW, *keys], dropna=False, sort=False):
-        for score in SCORES:
+        for score in names:
             known = group.dropna(subset=score)
             found = asdict(estimate(known[score], known.fold))
             rows.append(dict(zip([*ROW, *keys], place, strict=True)) | {"score": score} | found)
@@ -175,9 +180,14 @@ def table_of_means(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def table_of_comparisons(
-    scores: pd.DataFrame, pairs: Iterable[tuple[Variant, Variant]], keys: Sequence[str]
+    scores: pd.DataFrame,
+    pairs: Iterable[tuple[Variant, Variant]],
+    keys: Sequence[str],
+    scored: Sequence[str] = SCORES,
 ) -> pd.DataFrame:
     """Paired differences of each score, for each pair of students and each value of ``keys``.
+
+    ``scored`` are the columns of the scores.
 
     Returns
     -------
@@ -189,7 +199,7 @@ def table_of_comparisons(
     pairs = list(pairs)
     every = {each.row: each for pair in pairs for each in pair}
     groups = {
-        place: {row: _placed(group, each) for row, each in every.items()}
+        place: {row: _placed(group, each, scored) for row, each in every.items()}
         for place, group in scores.groupby(list(keys), sort=False)
     }
     rows = []
@@ -197,7 +207,7 @@ def table_of_comparisons(
         names = dict(zip([*ROW, *AGAINST], [*one.row, *other.row], strict=True))
         for place, placed in groups.items():
             apart = placed[one.row] - placed[other.row]
-            for score in SCORES:
+            for score in scored:
                 known = apart[score].dropna()
                 found = asdict(estimate(known, known.index.get_level_values("fold")))
                 found = {"difference": found.pop("mean")} | found

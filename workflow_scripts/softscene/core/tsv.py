@@ -12,12 +12,12 @@ from softscene.core.errors import ResultError, how_to_remake
 from softscene.core.files import replacing
 
 # The text columns of all tables: a scene may be called 1, None or NA, and must be read back
-# unchanged. Others hold numbers, or one of three modes (threshold, in scores and event lists).
+# unchanged. Others hold numbers, or one of a few modes (threshold, in scores and event lists).
 TEXT = frozenset({
     "action", "against_method", "archive", "claim", "comparison", "control", "convention", "corpus",
     "crc32", "event", "event_label", "file", "labels", "list", "method", "origin", "part", "path",
     "reason", "recorded", "recording", "run", "scene", "scene_label", "score", "sentence",
-    "subtype", "text", "texture", "trained_on", "unit", "varies", "verdict",
+    "subtype", "text", "texture", "trained_on", "unit", "varies", "verdict", "average", "metric",
 })  # fmt: skip
 MODES = "threshold"
 

@@ -1,7 +1,9 @@
-"""A student's event probabilities."""
+"""A student's event probabilities and scene logits."""
 
 from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from softscene.core.tsv import write_table
 from softscene.data.splits import DEVELOPMENT, EVALUATION
@@ -11,6 +13,7 @@ from softscene.training import inference
 from softscene.training.custom_methods import Method
 from softscene.training.jobs import Fold, Paths
 from softscene.training.runtime import prepare
+from softscene.training.soft_labels import write_soft_labels
 from softscene.training.weights import load_network
 
 
@@ -22,7 +25,10 @@ def predict_student(
     compute: tuple[int, str],
     results: Paths,
 ) -> None:
-    """Write the evaluation part's ``probabilities``, and the ``sweep`` of the development part.
+    """Write the evaluation part's outputs, and the ``sweep`` of the development part.
+
+    The outputs are ``probabilities`` and ``scene_logits``. The second is a table as of the
+    teacher's; it has no rows if the student has no scene branch.
 
     Parameters
     ----------
@@ -46,6 +52,10 @@ def predict_student(
 
     clips = fold.clips(EVALUATION)
     hop = fold.files.parameters.hop_length, fold.files.parameters.sample_rate
-    unseen = inference.event_probabilities(network, clips, device)
+    unseen, logits = inference.student_outputs(network, clips, device)
     origin = fold.origin(clips)
     save_probabilities(clips, unseen, labels.events, hop, results["probabilities"], origin)
+    table = clips.table
+    if logits is None:
+        table, logits = table.iloc[:0], np.empty((0, len(labels.scenes)))
+    write_soft_labels(table, logits, labels.scenes, results["scene_logits"])

@@ -24,11 +24,19 @@ from softscene.analysis.claims import (
     SETTINGS,
     joint,
 )
+from softscene.analysis.field_comparisons import bounds, in_order, name_of, side, survival
 from softscene.analysis.intervals import AGAINST, CONFIDENCE, of, side_of
 from softscene.analysis.softness import PARTS, nearly_one_hot
 from softscene.config.overrides import inner_teachers
 from softscene.config.reading import read_yaml
-from softscene.config.variants import Chosen, Variant, choose_variants, row_of, shown_variants
+from softscene.config.variants import (
+    Chosen,
+    Variant,
+    choose_variants,
+    row_of,
+    shown_variants,
+    title_of,
+)
 from softscene.core.files import write_text
 from softscene.core.tsv import read_table
 from softscene.data.splits import EVALUATION
@@ -83,8 +91,8 @@ def make_report(
         What was run.
     files
         ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
-        ``controls``, ``events``, ``audit``, ``recordings`` (of each fold),
-        ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
+        ``controls``, ``field_means``, ``field_comparisons``, ``events``, ``audit``,
+        ``recordings`` (of each fold), ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
         there are claims, the figure ``forest``; where there are teachers, ``teachers`` (a file of
         each, only counted); where the usual ones are among them, ``confusions``,
         ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``; where open
@@ -134,6 +142,7 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
         "event_comparisons": _event_comparisons(
             read_table(files["event_comparisons"]), variants, chosen
         ),
+        "field": _field(files, chosen),
         "teachers": _teachers(files),
         "sensitivity": _sensitivity(files),
         "heldout": _heldout(study, files, variants),
@@ -580,6 +589,40 @@ def _event_comparisons(
             {"title": title, "rows": rows, "counts": counts, "differs": any(counts.values())}
         )
     return found
+
+
+def _field(files: Mapping, chosen: Chosen) -> dict[str, object]:
+    """The field's metrics of the chosen students, and the differences of soft labels."""
+    means = in_order(read_table(files["field_means"]))
+    apart = in_order(read_table(files["field_comparisons"]))
+    own = [of(means, each) for each in chosen]
+    cells = [{name_of(row): row for row in rows.itertuples()} for rows in own]
+    names = list(dict.fromkeys(name for each in cells for name in each))
+    compared = [
+        {
+            "name": name_of(row),
+            "against": title_of(getattr(row, column) for column in AGAINST),
+            "difference": gap(row.difference, "f_score"),
+            "bounds": interval(*bounds(row), "f_score", signed=True),
+            "side": {1: "better", -1: "worse"}.get(side(row), ""),
+            "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
+        }
+        for row in apart.itertuples()
+    ]
+    return {
+        "sentence": survival(apart),
+        "titles": [each.title for each in chosen],
+        "soft": chosen.soft.title if chosen.soft else "",
+        "rows": [(name, [_field_cell(each.get(name)) for each in cells]) for name in names],
+        "compared": compared,
+    }
+
+
+def _field_cell(row: tuple | None) -> tuple[str, str]:
+    """A mean in percent, and its interval."""
+    if row is None:
+        return MISSING, MISSING
+    return number(row.mean, "f_score"), interval(*bounds(row), "f_score")
 
 
 def _teachers(files: Mapping) -> dict[str, object] | None:

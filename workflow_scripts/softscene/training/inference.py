@@ -42,8 +42,20 @@ def event_probabilities(network: nn.Module, clips: Clips, device: torch.device) 
     TrainingError
         One is not finite; a threshold would treat it as no event.
     """
-    logits: list[Tensor] = [y for y, _ in _forward(network, clips, device)]
-    return _finite(torch.sigmoid(torch.cat(logits)), clips)
+    return student_outputs(network, clips, device)[0]
+
+
+def student_outputs(
+    network: Student, clips: Clips, device: torch.device
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """:func:`event_probabilities`, and scene logits w as :func:`scene_logits` gives the teacher's.
+
+    The second is None if the student has no scene branch.
+    """
+    outputs: list[tuple[Tensor, Tensor | None]] = _forward(network, clips, device)
+    events, scenes = zip(*outputs, strict=True)
+    probabilities = _finite(torch.sigmoid(torch.cat(events)), clips)
+    return probabilities, None if scenes[0] is None else _finite(torch.cat(scenes), clips)
 
 
 def _finite(outputs: Tensor, clips: Clips) -> np.ndarray:
