@@ -92,13 +92,13 @@ def make_report(
     files
         ``table3``, ``table4``, ``means``, ``comparisons``, ``event_comparisons``, ``claims``,
         ``controls``, ``field_means``, ``field_comparisons``, ``events``, ``audit``,
-        ``recordings`` (of each fold), ``default`` (``config.yaml``) and the figures ``fig3``, ``table1_map``, ``curves``; where
-        there are claims, the figure ``forest``; where there are teachers, ``teachers`` (a file of
-        each, only counted); where the usual ones are among them, ``confusions``,
-        ``soft_labels``, ``softness``, and the figures ``confusion`` and ``soft_map``; where open
-        choices are compared, ``sensitivity`` and the figure ``sensitivity_plot``; with a held-out
-        test, its ``heldout_table3``, ``heldout_means``, ``heldout_claims``, ``heldout_audit``,
-        ``heldout_events`` and ``heldout_recordings``.
+        ``recordings`` (of each fold), ``default`` (``config.yaml``) and the figures ``fig3``,
+        ``table1_map``, ``curves``; where there are claims, the figure ``forest``; where there are
+        teachers, ``teachers`` (a file of each, only counted); where the usual ones are among them,
+        ``confusions``, ``soft_labels``, ``softness``, and the figures ``confusion`` and
+        ``soft_map``; where open choices are compared, ``sensitivity`` and the figure
+        ``sensitivity_plot``; with a held-out test, its ``heldout_table3``, ``heldout_means``,
+        ``heldout_claims``, ``heldout_audit``, ``heldout_events`` and ``heldout_recordings``.
     target
         Path of the page.
     """

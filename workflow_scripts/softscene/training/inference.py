@@ -46,7 +46,7 @@ def event_probabilities(network: nn.Module, clips: Clips, device: torch.device) 
 
 
 def student_outputs(
-    network: Student, clips: Clips, device: torch.device
+    network: nn.Module, clips: Clips, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """:func:`event_probabilities`, and scene logits w as :func:`scene_logits` gives the teacher's.
 
