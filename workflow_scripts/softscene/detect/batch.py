@@ -122,7 +122,7 @@ class Counter:
             self._seconds[outcome.name] = 0
         else:
             self._done += own
-        self._bar.set_description(self._count(), refresh=False)
+        self._bar.set_description_str(self._count(), refresh=False)
         self._show()
         left = sum(self._seconds.values()) - self._done
         if self.number == self.all or not self._done:
