@@ -229,18 +229,19 @@ def test_three_lines_of_python(source, folder, monkeypatch):
 
 
 def test_the_counter_says_how_many_are_done_and_how_long_the_others_take(tmp_path, monkeypatch):
-    """By the size of files: the first took 10 s for 1,000 of 4,000 bytes; one is skipped."""
-    tasks = []
-    for name, size in (("a", 1000), ("b", 500), ("c", 2500)):
-        (tmp_path / name).write_bytes(bytes(size))
-        tasks.append(Task(name, tmp_path / name, {}))
+    """By their length: the first took 10 s for 10 of 40 s of sound; another is skipped."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(80_000), 8000)
+    (tmp_path / "b.m4a").write_bytes(bytes(80_000))  # 5 s at 128 kbit/s
+    soundfile.write(tmp_path / "c.flac", np.zeros(25_000), 1000)
+    names = {"a": "a.wav", "b": "b.m4a", "c": "c.flac"}
+    tasks = [Task(name, tmp_path / file, {}) for name, file in names.items()]
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     counter = Counter([*tasks, Task("gone", tmp_path / "gone", {})])
     now[0] += 10
     assert counter.finish(Outcome("a", {})) == "1 of 4, 00:30 left"
     assert counter.finish(Outcome("b", {}, skipped=True)) == "2 of 4, 00:25 left"
-    counter.advance("c", 5, 10)
+    counter.advance("c", 12, 25)
     now[0] += 25
     assert counter.finish(Outcome("c", {})) == "3 of 4, 00:00 left"
     assert counter.finish(Outcome("gone", problem="gone")) == "4 of 4"

@@ -404,6 +404,36 @@ def test_one_threshold_for_all_events(detector, tmp_path):
     assert (every.offset == 3).all()
 
 
+def test_overlapping_clips_of_a_whole_recording(detector, tmp_path):
+    """Against clips cut from whole arrays, and a weighted mean by a plain loop."""
+    path = wav(tmp_path / "a.wav")
+    steps = []
+    found = detect(
+        path, detector, options=Options(overlap=2.5), advance=lambda *step: steps.append(step)
+    )
+    whole = log_mel(soundfile.read(path, dtype="float32")[0].mean(axis=1), FEATURES)
+    total, weights, scenes, frames = np.zeros((len(whole), 25)), np.zeros(len(whole)), 0, 0
+    rising = (np.arange(125) + 0.5) / 125
+    for start in range(0, len(whole) - 125, 375):
+        clip = whole[start : start + 500]
+        (posteriors,), (scene,) = detector.predict([clip])
+        weight = np.ones(len(clip))
+        weight[:125] *= rising if start else 1
+        weight[-125:] *= rising[::-1] if start + 500 < len(whole) else 1
+        total[start : start + 500] += weight[:, None] * posteriors
+        weights[start : start + 500] += weight
+        scenes, frames = scenes + len(clip) * scene, frames + len(clip)
+    joined = total / weights[:, None]
+    expected = to_events(joined > detector.thresholds, detector.about.events, *HOP)
+    again = found.events.sort_values(["event", "onset"]).reset_index(drop=True)
+    assert len(expected) > 20
+    assert again[["onset", "offset", "event"]].equals(expected)
+    np.testing.assert_allclose(found.scenes, scenes / frames, atol=1e-9)
+    assert sum(seconds for seconds, _ in steps) == pytest.approx(found.seconds)
+    plain = detect(path, detector).events
+    assert not plain[["onset", "offset"]].equals(found.events[["onset", "offset"]])
+
+
 @pytest.mark.parametrize(
     ("seconds", "rate", "channels", "frames"),
     [(1 / 44100, 44100, 1, 1), (0.001, 44100, 2, 1), (10, 44100, 1, 500), (20, 8000, 1, 1000),
@@ -553,6 +583,25 @@ def test_an_overview_is_the_maximum_of_its_frames(frames):
     for found, whole in ((overview.log_mel, log_mel), (overview.active, active)):
         expected = [whole[start : start + step].max(axis=0) for start in range(0, frames, step)]
         np.testing.assert_array_equal(found, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("frames", [400, 3000])
+def test_an_overview_can_show_merged_events(frames):
+    """Gaps have the event's confidence; what was left out as too short is gone."""
+    active = np.zeros((frames, 2))
+    active[100:110, 0], active[150:200, 0], active[50:52, 1] = 0.8, 0.9, 0.7
+    overview = Overview()
+    overview.push(rng.normal(size=(frames, 5)), active)
+    events = pd.DataFrame({"onset": [2.0], "offset": [4.0], "event": ["a"], "confidence": [0.85]})
+    before = overview.log_mel.copy()
+    overview.keep_only(events, ("a", "b"), 0.02)
+    step = overview.frames
+    expected = np.zeros((-(-frames // step), 2))
+    expected[100 // step : 200 // step, 0] = 0.85
+    expected[100 // step : 110 // step, 0] = 0.8
+    expected[150 // step : 200 // step, 0] = 0.9
+    np.testing.assert_allclose(overview.active, expected, atol=1e-6)
+    np.testing.assert_array_equal(overview.log_mel, before)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,14 @@ def test_the_page_detects_what_the_table_has(recording, detector, threshold):
     assert study["recordings"][0]["occurrences"] == len(table)
 
 
+def test_it_says_that_the_tables_events_are_merged(recording, detector):
+    targets = {"page": recording.with_name("out.html")}
+    for options, said in ((Options(), False), (Options(merge_gap=1), True)):
+        own_page.detect_with_page(recording, detector, targets, options)
+        text = targets["page"].read_text(encoding="utf-8")
+        assert ("events were merged, or short ones left out" in text) == said
+
+
 def test_it_has_no_reference_and_says_what_it_is(recording, detector):
     study, content, _ = made(recording, detector)
     assert not study["reference"]

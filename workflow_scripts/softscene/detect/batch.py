@@ -15,10 +15,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
+import soundfile
 from tqdm import tqdm
 
 from softscene.core.errors import AudioError, SoftSceneError, printable
 from softscene.core.processes import end_with
+from softscene.data.ffmpeg import is_foreign
 from softscene.detect.detector import Detector, load_detector
 from softscene.detect.events import Options
 from softscene.detect.facts import Found, Json, read_facts, state_of
@@ -26,6 +28,8 @@ from softscene.detect.recordings import too_long
 from softscene.training.runtime import prepare
 
 BAR = "{desc}: {percentage:3.0f} %|{bar}| {elapsed} gone, {remaining} left"
+LOSSY = (".mp2", ".mp3", ".oga", ".ogg", ".opus")  # their length is not in a header
+LOSSY_RATE = 16_000  # bytes per second that are assumed of them, 128 kbit/s
 KILLED = (
     "its process was killed, most likely because memory ran out; use fewer --jobs, and "
     "--skip-existing to keep what is done"
@@ -82,7 +86,7 @@ class Work:
 
 
 class Counter:
-    """How many recordings are done, and how long the others will take, by the size of files.
+    """How many recordings are done, and how long the others will take, by their length.
 
     Parameters
     ----------
@@ -92,11 +96,11 @@ class Counter:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.number, self.all = 0, len(tasks)
-        self._sizes = {task.name: _size(task.path) for task in tasks}
-        self._done, self._part = 0, 0.0  # bytes of finished recordings, and of the present one
+        self._seconds = {task.name: _seconds(task.path) for task in tasks}
+        self._done, self._part = 0.0, 0.0  # of finished recordings, and of the present one
         self._start = time.monotonic()
         self._bar = tqdm(
-            total=sum(self._sizes.values()), desc=self._count(), bar_format=BAR, delay=0.1,
+            total=sum(self._seconds.values()), desc=self._count(), bar_format=BAR, delay=0.1,
             disable=None, leave=False,
         )  # fmt: skip
 
@@ -105,21 +109,22 @@ class Counter:
 
     def advance(self, name: str, seconds: float, total: float) -> None:
         """Count further seconds of a recording of ``total`` seconds."""
-        self._part = min(self._part + self._sizes[name] * seconds / total, self._sizes[name])
+        own = self._seconds[name]
+        self._part = min(self._part + own * seconds / total, own)
         self._show()
 
     def finish(self, outcome: Outcome) -> str:
         """Count a recording, and say how many there are and how much time is left."""
         self.number, self._part = self.number + 1, 0.0
-        size = self._sizes[outcome.name]
+        own = self._seconds[outcome.name]
         if outcome.skipped:  # takes no time, which says nothing about the others
-            self._bar.total -= size
-            self._sizes[outcome.name] = 0
+            self._bar.total -= own
+            self._seconds[outcome.name] = 0
         else:
-            self._done += size
-        self._bar.set_description(self._count(), refresh=False)
+            self._done += own
+        self._bar.set_description_str(self._count(), refresh=False)
         self._show()
-        left = sum(self._sizes.values()) - self._done
+        left = sum(self._seconds.values()) - self._done
         if self.number == self.all or not self._done:
             return self._count()
         seconds = (time.monotonic() - self._start) * left / self._done
@@ -133,11 +138,14 @@ class Counter:
         self._bar.close()
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
+def _seconds(path: Path) -> float:
+    """About how long a recording is; 0 if it cannot be used. Decodes nothing."""
+    if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a name is too long
         return 0
+    if path.suffix.lower() not in LOSSY and not is_foreign(path):
+        with suppress(soundfile.SoundFileError, OSError):
+            return soundfile.info(os.fsencode(path)).duration
+    return path.stat().st_size / LOSSY_RATE
 
 
 def detect_all(
