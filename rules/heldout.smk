@@ -136,6 +136,9 @@ if STUDY.heldout:
             class_wise=of_students(
                 f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv", folds=STUDY.heldout
             ),
+            field_metrics=of_students(
+                f"{RESULTS}/evaluation/{STUDENT}/field_metrics.tsv", folds=STUDY.heldout
+            ),
             table3=PAPER_TABLE3,
             table4=workflow_path("resources/published_table4.csv"),
             code=library_files("compare_methods"),
@@ -145,6 +148,9 @@ if STUDY.heldout:
             events=f"{RESULTS}/tables/event_comparisons_heldout.tsv",
             claims=f"{RESULTS}/tables/claims_heldout.tsv",
             controls=f"{RESULTS}/tables/controls_heldout.tsv",
+            field_means=f"{RESULTS}/tables/field_metrics_heldout.tsv",
+            field_comparisons=f"{RESULTS}/tables/field_comparisons_heldout.tsv",
+            field_page=f"{RESULTS}/tables/field_metrics_heldout.md",
         log:
             "<logs>/compare_methods_heldout.log",
         benchmark:
