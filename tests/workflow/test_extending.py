@@ -1,5 +1,6 @@
 """docs/extending.md and docs/tutorial.md, done as they say: files are written and commands run."""
 
+import hashlib
 import os
 import re
 import runpy
@@ -17,6 +18,7 @@ from softscene.data.annotations import read_published
 
 from tests.checkout import SMALL, Checkout, copy_checkout
 from tests.conftest import ROOT
+from tests.unit.archive.made_up import contents
 from tests.workflow.test_small import CHAIN, CURVES
 
 pytestmark = pytest.mark.slow
@@ -237,6 +239,21 @@ def test_own_data_go_through_to_the_tables(own_data):
     assert read_table(results / "tables/claims.tsv").empty, "nor claims"
     assert (results / "figures/fig3.png").stat().st_size > 0
     assert own_data.planned(*own_data.args, config=None) == {}
+
+
+def test_the_archive_names_own_recordings_and_has_none(own_data):
+    done = own_data.snakemake("archive", *own_data.args, config=None)
+    assert done.returncode == 0, done.stdout
+    files = contents(own_data.folder / "results/mine-quick/archive.zip")
+    listed = files["results/mine-quick/inputs.tsv"].decode()
+    assert not any(name.endswith(".wav") for name in files)
+    path = next((own_data.folder / "mine/audio").rglob("*.wav"))
+    assert f"\tsha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n" in listed
+    assert files["given/labels/labels.yaml"] == (own_data.folder / "mine/labels.yaml").read_bytes()
+    assert b"labels: given/labels/labels.yaml" in files["results/mine-quick/configuration.yaml"]
+    card = files["results/mine-quick/MODEL_CARD.md"].decode()
+    assert "It knows 3 events and no other sound" in card
+    assert "those who publish it must say so" in card
 
 
 def test_pages_call_own_data_own(own_data):

@@ -55,8 +55,12 @@ def at(setting):
     return dict(zip(SETTING, setting, strict=True))
 
 
-def make_run(folder, labels, synthetic=False):
-    """Write the results of a run called tiny; gives it, and its files by what they are."""
+def make_run(folder, labels, data="downloaded"):
+    """Write the results of a run called tiny; gives it, and its files by what they are.
+
+    Its data were downloaded, or are synthetic, or own.
+    """
+    synthetic = data == "synthetic"
     rng = np.random.default_rng(5)
     students = [(variant, *place) for variant in VARIANTS for place in PLACES]
     places = [f"evaluation/{each.folder}/fold-{fold}_seed-{seed}" for each, fold, seed in students]
@@ -95,7 +99,7 @@ def make_run(folder, labels, synthetic=False):
         configuration={**PAPER, "seeds": [0, 7], "methods": methods},
         variants=[vars(variant) for variant, *_ in students],
         places=[place for _, *place in students],
-        datasets=[] if synthetic else DATASETS, synthetic=synthetic,
+        datasets=DATASETS if data == "downloaded" else [], synthetic=synthetic,
     )  # fmt: skip
     files = {
         "workflow": workflow_files(ROOT),
@@ -116,9 +120,9 @@ def make_run(folder, labels, synthetic=False):
     return run, files
 
 
-def make(folder, labels, synthetic=False):
+def make(folder, labels, data="downloaded"):
     """Write a run and its archive."""
-    run, files = make_run(folder / "run", labels, synthetic)
+    run, files = make_run(folder / "run", labels, data)
     make_archive(run, files, folder / "archive.zip")
     return folder / "archive.zip"
 

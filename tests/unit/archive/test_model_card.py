@@ -57,8 +57,17 @@ def test_it_says_what_it_knows_on_what_and_on_which_terms(made, labels):
 
 
 def test_the_demos_is_said_to_be_of_no_use(tmp_path, labels):
-    run, files = make_run(tmp_path, labels, synthetic=True)
+    run, files = make_run(tmp_path, labels, "synthetic")
     text = shown(write_card(run, files))
     assert "These students have never heard a recording." in text
     assert "Sound that the workflow generated. No recording." in text
     assert "zenodo" not in text
+
+
+def test_of_own_recordings_the_terms_are_the_publishers_to_say(tmp_path, labels):
+    run, files = make_run(tmp_path, labels, "own")
+    text = shown(write_card(run, files))
+    assert "Recordings of those who made this run" in text
+    assert "those who publish it must say so" in text
+    assert "zenodo" not in text
+    assert "non-commercial" not in text

@@ -82,10 +82,13 @@ def test_annotations_are_named_by_checksum_alone(archive):
     assert f"sha256:{digest}" in files["results/tiny/inputs.tsv"].decode()
 
 
-def test_a_run_on_generated_sound_names_no_data_set(tmp_path, labels):
-    told = entities(make(tmp_path, labels, synthetic=True))
+@pytest.mark.parametrize(
+    ("data", "words"), [("synthetic", "generated sound"), ("own", "recordings")]
+)
+def test_a_run_without_downloads_names_no_data_set(tmp_path, labels, data, words):
+    told = entities(make(tmp_path, labels, data))
     assert not any("zenodo" in each for each in told)
-    assert "generated sound" in told["./"]["description"]
+    assert f"It is a run on {words}" in told["./"]["description"]
     assert "license" not in told["results/tiny/detector.safetensors"]
 
 
