@@ -290,7 +290,7 @@ def texts_of(figure):
 
 def test_every_table_has_the_names_and_is_written_again_the_same(study, tmp_path):
     known = {
-        "event": set(study.labels.events),
+        "event": {*study.labels.events, ""},
         "scene": {*study.labels.scenes, ""},
         "recording": {row[0] for row in study.rows},
         "method": set(study.methods),

@@ -402,6 +402,20 @@ def test_probabilities_are_of_the_evaluation_recordings_without_padding(study, l
 
 
 @pytest.mark.parametrize("loss", STUDENTS)
+def test_scene_logits_are_the_students_own_or_none(study, labels, loss):
+    table = read_table(study.folder / loss / "scene_logits.tsv")
+    if loss == "none":
+        assert table.empty
+        return
+    network = trained(study, Student, f"{loss}/weights.safetensors", scene_branch=True)
+    clips = clips_by_hand(study, EVALUATION, labels)
+    rows = table.set_index(["recording", "start"])[[f"logit_{scene}" for scene in labels.scenes]]
+    assert len(rows) == len(clips)
+    for (name, start, *_), (_, logits) in zip(clips, forward(network, clips), strict=True):
+        np.testing.assert_allclose(rows.loc[name, start], logits[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", STUDENTS)
 def test_the_development_sweep_is_a_plain_recount(study, labels, loss):
     """Within the few frames whose probability is the threshold itself, but for rounding."""
     network = trained(study, Student, f"{loss}/weights.safetensors", scene_branch=loss != "none")

@@ -17,7 +17,7 @@ from softscene.analysis.intervals import (
 from softscene.config.variants import ROW, Variant, choose_variants, title_of
 from softscene.core.files import write_text
 from softscene.core.tsv import write_table
-from softscene.evaluation.field_metrics import KEYS, THRESHOLD_FREE
+from softscene.evaluation.metrics import FIELD_KEYS, THRESHOLD_FREE
 from softscene.evaluation.tables import SYNTHETIC_NOTE, as_markdown, runs_of
 
 METRICS = {
@@ -60,10 +60,12 @@ def compare_field_metrics(
     chosen = choose_variants([Variant(**each) for each in variants])
     others = [each for each in (chosen.hard, chosen.baseline) if each and chosen.soft]
     pairs = [(chosen.soft, other) for other in others]
-    means = table_of_means(scores, KEYS, ("value",)).drop(columns="score")
-    number = scores.groupby([*ROW, *KEYS], dropna=False, sort=False).events.mean().reset_index()
-    means = means.merge(number, on=[*ROW, *KEYS])
-    apart = table_of_comparisons(scores, pairs, KEYS, ("value",)).drop(columns="score")
+    means = table_of_means(scores, FIELD_KEYS, ("value",)).drop(columns="score")
+    number = (
+        scores.groupby([*ROW, *FIELD_KEYS], dropna=False, sort=False).events.mean().reset_index()
+    )
+    means = means.merge(number, on=[*ROW, *FIELD_KEYS])
+    apart = table_of_comparisons(scores, pairs, FIELD_KEYS, ("value",)).drop(columns="score")
     means, apart = means[means.pairs > 0], apart[apart.pairs > 0]
     corpus = "synthetic" if synthetic else "recordings"
     write_table(means.assign(corpus=corpus), results["field_means"])
@@ -87,7 +89,7 @@ def survival(apart: pd.DataFrame) -> str | None:
     rows = apart[apart.temperature.notna() & apart.against_alpha.notna()]
     if rows.empty:
         return None
-    sides = {tuple(getattr(row, key) for key in KEYS): side(row) for row in rows.itertuples()}
+    sides = {tuple(getattr(row, key) for key in FIELD_KEYS): side(row) for row in rows.itertuples()}
     with_thresholds = sides.get(REFERENCE, 0)
     free = [(name, sides.get((name, "macro", "none"), 0)) for name in THRESHOLD_FREE]
     found = ", ".join(f"{SHORT[name]} {SIDES[side]}" for name, side in free)

@@ -17,6 +17,7 @@ from softscene.config.labels import Labels
 from softscene.core.tsv import read_table, write_table
 from softscene.data.annotations import happenings
 from softscene.data.splits import EVALUATION
+from softscene.evaluation.metrics import FIELD_KEYS
 from softscene.evaluation.probabilities import load_probabilities
 from softscene.features.activity import recording_activity
 from softscene.features.store import sources_of
@@ -31,8 +32,7 @@ THRESHOLDS = 1000  # of PSDS: most thresholds of an event
 MODES = ("adaptive", "fixed")
 FREE = "none"  # the threshold of scores that need none
 MICRO, MACRO = "micro", "macro"
-KEYS = ["metric", "average", "threshold"]
-COLUMNS = [*KEYS, "event", "value", "events"]
+COLUMNS = [*FIELD_KEYS, "event", "value", "events"]
 Spans = Mapping[str, pd.DataFrame]  # recording -> onset, offset, event
 Scores = Mapping[str, np.ndarray]
 
@@ -52,7 +52,6 @@ SCENARIOS = {
     "psds_1": Scenario(0.7, 0.7, None, 0.0),  # reacts fast: times matter
     "psds_2": Scenario(0.1, 0.1, 0.3, 0.5),  # confuses no events: times matter little
 }
-THRESHOLD_FREE = ("average_precision", *SCENARIOS)
 
 
 @dataclass(frozen=True)

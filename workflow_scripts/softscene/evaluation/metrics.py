@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FIELD_KEYS = ["metric", "average", "threshold"]  # columns that identify a score of field_metrics
+THRESHOLD_FREE = ("average_precision", "psds_1", "psds_2")  # of these, metrics without thresholds
+
 
 @dataclass(frozen=True)
 class Counts:
