@@ -13,6 +13,8 @@ rule make_archive:
             rules.plot_soft_labels.output.tsv if STUDY.temperatures else [],
             rules.plot_soft_labels.output.softness if STUDY.temperatures else [],
             rules.export_detector.output if STUDY.detecting else [],
+            rules.sensitivity.input if SENSITIVITY else [],
+            rules.heldout.input if STUDY.heldout else [],
             of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
             of_students(f"{RESULTS}/predictions/{STUDENT}/events.tsv", STUDY.chosen),
             of_students(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", STUDY.chosen),

@@ -550,6 +550,24 @@ def test_controls_have_a_sentence_and_their_differences(study, page):
         assert [row[6] for row in own] == ["", share, "", ""]
 
 
+def test_other_metrics_say_whether_the_gain_needs_thresholds(study, page):
+    """In these scores all metrics rise with the F-score, but PSDS 1 falls."""
+    said = (
+        "Whether the gain of soft labels over one-hot ones survives when thresholds play no part "
+        "is inconclusive: average precision better, PSDS 1 worse, PSDS 2 better."
+    )
+    assert said in page.text
+    apart = read_table(study[1]["field_comparisons"]).set_index(["metric", "against_method"])
+    row = apart.loc[("psds_1", "MTL")]
+    pair = "MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001"
+    cells = page.rows(f"Other metrics: {pair}")["PSDS, scenario 1"]
+    shown = [f"{100 * row.difference:+.2f} worse", f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}]"]
+    assert cells[:2] == [each.replace("-", MINUS) for each in shown]
+    means = page.rows("Other metrics: mean over folds and seeds")
+    assert means["Scene accuracy of clips"][0] == MISSING, "of CNN-BiGRU"
+    assert means["Scene accuracy of clips"][1] == "50.00"
+
+
 def test_the_best_method_of_each_event_is_marked(study, page):
     html = (study[0] / "report.html").read_text(encoding="utf-8")
     rows = page.rows("F-score (%) of each event")

@@ -599,22 +599,27 @@ def _field(files: Mapping, chosen: Chosen) -> dict[str, object]:
     cells = [{name_of(row): row for row in rows.itertuples()} for rows in own]
     names = list(dict.fromkeys(name for each in cells for name in each))
     compared = [
-        {
-            "name": name_of(row),
-            "against": title_of(getattr(row, column) for column in AGAINST),
-            "difference": gap(row.difference, "f_score"),
-            "bounds": interval(*bounds(row), "f_score", signed=True),
-            "side": {1: "better", -1: "worse"}.get(side(row), ""),
-            "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
-        }
-        for row in apart.itertuples()
+        (
+            f"{title_of(rows.iloc[0][ROW])} vs {title_of(rows.iloc[0][AGAINST])}",
+            [_field_difference(row) for row in rows.itertuples()],
+        )
+        for _, rows in apart.groupby(AGAINST, sort=False, dropna=False)
     ]
     return {
         "sentence": survival(apart),
         "titles": [each.title for each in chosen],
-        "soft": chosen.soft.title if chosen.soft else "",
         "rows": [(name, [_field_cell(each.get(name)) for each in cells]) for name in names],
         "compared": compared,
+    }
+
+
+def _field_difference(row: tuple) -> dict[str, str]:
+    return {
+        "name": name_of(row),
+        "difference": gap(row.difference, "f_score"),
+        "bounds": interval(*bounds(row), "f_score", signed=True),
+        "side": {1: "better", -1: "worse"}.get(side(row), ""),
+        "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
     }
 
 
