@@ -267,6 +267,7 @@ def test_the_held_out_test_stands_beside_the_cross_validation(study, page, tmp_p
     assert "On held-out recordings not reproduced ( Held-out test )" in both.text
     assert "evaluated on 2 recordings of the authors" in both.text
     assert "second list (1.5 minutes, 3 rows), which are in no fold." in both.text
+    assert "its intervals are over its 3 seeds alone" in both.text
     assert "for the held-out test 18 more students and 3 more teachers" in both.text
     assert both.badges[0] == page.badges[0] == "badge reproduced", "the answer is not its"
     apart = f_scores[SOFT] - f_scores[LIGHT]

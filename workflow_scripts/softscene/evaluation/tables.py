@@ -31,8 +31,8 @@ SYNTHETIC_NOTE = (
 
 
 HELDOUT_NOTE = (
-    " Trained on all development recordings, evaluated on those of the authors' second list, which "
-    "are in no fold. The paper has no such test."
+    " Trained on all development recordings, evaluated on held-out ones, which are in no fold. The "
+    "paper has no such test."
 )
 
 
