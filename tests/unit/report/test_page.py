@@ -687,3 +687,36 @@ def test_pairs_of_events_without_a_difference_are_one_sentence(study, tmp_path):
     assert "No difference found at any event: MTL, alpha = 0.0001 vs CNN-BiGRU." in page.text
     assert "F-score better at 0, worse at 0; error rate better at 0, worse at 0" not in page.text
     assert page.text.count(": F-score better at") == 7
+
+
+def test_open_choices_are_a_table_and_a_figure_where_they_are_compared(study, page):
+    assert "Open choices" not in page.text
+    folder, files = study
+    no, settings = np.nan, {"convention": "frame", "threshold": "adaptive", "score": "f_score"}
+    bounds = ("low", "high", "fold_low", "fold_high")
+    numbers = {
+        "difference": [0.041, no], "low": [0.02, no], "high": [0.06, no], "fold_low": [-0.5, no],
+        "fold_high": [0.6, no], "pairs": [12, 0], "folds": [4, 0], "moved": [-0.0123, no],
+        "moved_low": [no, no], "moved_high": [no, no], "moved_fold_low": [-0.03, no],
+        "moved_fold_high": [0.01, no], "largest_posterior": [0.98765, 0.5], "entropy": [0.1, 1.0],
+        "accuracy": [0.995, 0.25],
+    }  # fmt: skip
+    assert {*bounds, *(f"moved_{bound}" for bound in bounds)} < numbers.keys()
+    table = pd.DataFrame({
+        "run": ["mine", "other"], "varies": ["teacher.epochs = 3", "clips.frames = 250"],
+        "comparison": "Soft vs MTL", "verdict": ["reproduced", "inconclusive"],
+        "reason": ["", "the configuration lacks MTL"], **numbers,
+    }).assign(**settings)  # fmt: skip
+    write_table(table, folder / "sensitivity.tsv")
+    shown = {"sensitivity": folder / "sensitivity.tsv", "sensitivity_plot": files["fig3"]}
+    found = page_of((folder, files | shown))
+    rows = found.rows("Difference of the F-scores in points, and the labels")
+    assert rows["teacher.epochs = 3"] == [
+        "+4.10", "[+2.00, +6.00]", f"{MINUS}1.23", f"[{MINUS}3.00, +1.00]", "0.9877", "0.1000",
+        "99.5%", "reproduced",
+    ]  # fmt: skip
+    assert rows["clips.frames = 250 (run other)"] == [
+        *[MISSING] * 4, "0.5000", "1.0000", "25.0%", "the configuration lacks MTL"
+    ]  # fmt: skip
+    assert len(found.images) == 7
+    assert {"#sensitivity", "tables/sensitivity.tsv"} <= set(found.links)
