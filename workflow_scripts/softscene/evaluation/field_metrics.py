@@ -301,7 +301,10 @@ def _score_tables(part: Part, scores: Scores) -> dict[str, pd.DataFrame]:
 
 
 def _truth(part: Part) -> dict[str, list[tuple[float, float, str]]]:
-    """The reference as ``sed_scores_eval`` wants it: rows of an event that overlap or touch are one."""
+    """The reference as ``sed_scores_eval`` wants it.
+
+    Rows of an event that overlap or touch become one.
+    """
     number = {event: str(i) for i, event in enumerate(part.present)}
     truth = {}
     for name, rows in part.reference.items():
