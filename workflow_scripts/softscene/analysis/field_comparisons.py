@@ -168,5 +168,5 @@ def _table(rows: pd.DataFrame, value: str) -> str:
             cell["soft labels are"] = SIDES[side(row)]
         else:
             cell["events"] = f"{row.events:g}" if row.events else ""
-        cells.append(cell | {"pairs": f"{row.pairs} in {row.folds} folds"})
+        cells.append(cell | {"pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}"})
     return pd.DataFrame(cells).to_markdown(index=False, disable_numparse=True)
