@@ -1,10 +1,14 @@
 # A finished run as one file to publish; only made on demand: snakemake archive.
 
 
+ALL_FOLDS = [*STUDY.folds, *STUDY.heldout]
+
+
 rule make_archive:
     # Commit and versions in it are those of the moment, as in the report.
     input:
         **OF_CONFIGURATION,
+        **(OF_HELDOUT if STUDY.heldout else {}),
         results=[
             rules.tables.input,
             rules.figures.input,
@@ -15,7 +19,10 @@ rule make_archive:
             rules.export_detector.output if STUDY.detecting else [],
             rules.sensitivity.input if SENSITIVITY else [],
             rules.heldout.input if STUDY.heldout else [],
-            of_students(f"{RESULTS}/evaluation/{STUDENT}/class_wise.tsv"),
+            [
+                of_students(f"{RESULTS}/evaluation/{STUDENT}/{table}.tsv", folds=ALL_FOLDS)
+                for table in ("overall", "class_wise", "field_metrics")
+            ],
             of_students(f"{RESULTS}/predictions/{STUDENT}/events.tsv", STUDY.chosen),
             of_students(f"{RESULTS}/predictions/{STUDENT}/thresholds.tsv", STUDY.chosen),
         ],
@@ -23,16 +30,27 @@ rule make_archive:
         means=f"{RESULTS}/tables/table3_intervals.tsv",
         table4=f"{RESULTS}/tables/table4.tsv",
         detector=f"{RESULTS}/detector.safetensors" if STUDY.detecting else [],
-        recordings=RECORDINGS,
+        recordings=[*RECORDINGS, *(HELDOUT_RECORDINGS if STUDY.heldout else [])],
+        lists_in_use=[
+            f"{RESULTS}/annotations/events.tsv",
+            HELDOUT_EVENTS if STUDY.heldout else [],
+        ],
         given=(
             [each for each in (OWN["annotations"], OWN["folds"]) if isinstance(each, str)]
             if OWN
-            else (given_lists() if SYNTHETIC else [])
+            else (
+                [*given_lists(), *(given_lists(HELDOUT_PUBLISHED) if STUDY.heldout else [])]
+                if SYNTHETIC
+                else []
+            )
         ),
         audio=own_audio if OWN else [],
         labels=LABELS,
         custom=[method["code"] for method in config["methods"].values() if "code" in method],
-        registry=workflow_path("resources/archives.yaml"),
+        registries=[
+            workflow_path("resources/archives.yaml"),
+            workflow_path("resources/archives_heldout.yaml") if STUDY.heldout else [],
+        ],
         terms=workflow_path("resources/data_terms.txt"),
         default=workflow_path("config.yaml"),
         workflow=lambda wildcards: workflow_files(workflow_path(".")),
@@ -51,10 +69,11 @@ rule make_archive:
         runtime=30,
     params:
         name=config["run"],
-        configuration=SHOWN,
+        configuration=SHOWN | {key: config[key] for key in ("detector", "methods")},
         variants=[vars(variant) for variant, fold, seed in STUDY.runs()],
         places=[(fold, seed) for variant, fold, seed in STUDY.runs()],
         datasets=DATASETS if DOWNLOADED else [],
+        tested_on=HELDOUT_DATASETS if DOWNLOADED and STUDY.heldout else [],
         synthetic=SYNTHETIC,
     script:
         "../workflow_scripts/make_archive.py"

@@ -29,6 +29,7 @@ from softscene.config.labels import read_labels
 from softscene.config.reading import read_schema, read_yaml, typed
 from softscene.config.controls import CONTROLS
 from softscene.config.study import HELDOUT, Study, with_controls, without_removed_methods
+from softscene.config.overrides import USUAL
 from softscene.config.variants import FOLDER
 from softscene.core import sources
 from softscene.core.errors import SoftSceneError
@@ -242,15 +243,13 @@ def of_heldout(usual, heldout):
     return lambda wildcards: heldout if wildcards.fold == HELDOUT else usual
 
 
-def of_teachers(pattern, teachers=("",), folds=STUDY.folds):
-    """The pattern's paths for these folds' usual teachers, or those of other wildcards; none of
-    those from which no student learns."""
-    return [
-        path
-        for teacher in teachers
-        if teacher in STUDY.labelling
-        for path in expand(pattern, teacher=teacher, fold=folds, seed=config["seeds"])
-    ]
+def of_teachers(pattern, teachers=None, folds=STUDY.folds):
+    """The pattern's paths for teachers of these wildcards, or for the usual ones if students learn
+    their own labels."""
+    if teachers is None:
+        teachers = [USUAL] if USUAL in STUDY.labelling else []
+    places = {"fold": folds, "seed": config["seeds"]}
+    return [path for each in teachers for path in expand(pattern, teacher=each, **places)]
 
 
 def by_name(value):

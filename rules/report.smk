@@ -217,7 +217,7 @@ OF_HELDOUT = {
     "heldout_recordings": f"{RESULTS}/folds/fold-{HELDOUT}/recordings.tsv",
     "heldout_folds": [f"{RESULTS}/folds/fold-{HELDOUT}/parameters.json"],
     "heldout_teachers": of_teachers(
-        f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.labelling, STUDY.heldout
+        f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.teaching, STUDY.heldout
     ),
     "heldout_students": of_students(
         f"{RESULTS}/students/{STUDENT}/parameters.json", folds=STUDY.heldout
@@ -230,7 +230,7 @@ OF_HELDOUT = {
 OF_CONFIGURATION = {
     "features": f"{RESULTS}/features.h5",
     "students": of_students(f"{RESULTS}/students/{STUDENT}/parameters.json"),
-    "teachers": of_teachers(f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.labelling),
+    "teachers": of_teachers(f"{RESULTS}/teachers/{TEACHER}/parameters.json", STUDY.teaching),
     "lists": f"{RESULTS}/annotations/parameters.json",
     "audits": [] if OWN else f"{RESULTS}/annotations/audit_parameters.json",
     "folds": expand(f"{RESULTS}/folds/fold-{{fold}}/parameters.json", fold=config["folds"]),

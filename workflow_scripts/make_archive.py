@@ -5,7 +5,7 @@ from pathlib import Path
 from job import run_job
 from softscene.archive.contents import ArchivedRun
 from softscene.archive.package import make_archive
-from softscene.report.provenance import require_configured
+from softscene.report.provenance import require_run
 
 
 def main(snakemake) -> None:
@@ -16,7 +16,8 @@ def main(snakemake) -> None:
         **dict(snakemake.params.items()),
     )
     files = dict(snakemake.input.items())
-    require_configured(run.configuration, run.variants, files)
+    variants = [each for i, each in enumerate(run.variants) if each not in run.variants[:i]]
+    require_run(run.configuration, variants, files)
     make_archive(run, files, target)
 
 

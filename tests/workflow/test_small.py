@@ -68,6 +68,9 @@ def test_every_result_of_the_readme_is_there(finished):
         "tables/event_comparisons.tsv",
         "tables/claims.tsv",
         "tables/controls.tsv",
+        "tables/field_metrics.tsv",
+        "tables/field_comparisons.tsv",
+        "tables/field_metrics.md",
         "tables/soft_labels.tsv",
         "report.html",
         "detector.safetensors",
@@ -83,7 +86,7 @@ def test_every_result_of_the_readme_is_there(finished):
     for student in STUDENTS:
         for name in ("weights.safetensors", "history.tsv", "parameters.json"):
             assert finished.path("students", student, name).stat().st_size > 0
-        for name in ("probabilities.h5", "events.tsv", "thresholds.tsv"):
+        for name in ("probabilities.h5", "events.tsv", "thresholds.tsv", "scene_logits.tsv"):
             assert finished.path("predictions", student, name).stat().st_size > 0
 
 

@@ -111,9 +111,9 @@ def make_run(folder, labels, data="downloaded"):
         "recordings": [str(folder / "recordings.tsv")],
         "given": [],
         "audio": [],
-        "events": str(folder / "events.tsv"),
+        "lists_in_use": [str(folder / "events.tsv")],
         "labels": str(ROOT / "resources/labels.yaml"),
-        "registry": str(ROOT / "resources/archives.yaml"),
+        "registries": [str(ROOT / "resources/archives.yaml")],
         "terms": str(ROOT / "resources/data_terms.txt"),
         "default": str(ROOT / "config.yaml"),
     }

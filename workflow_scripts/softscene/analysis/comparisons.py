@@ -21,6 +21,7 @@ from softscene.config.variants import (
     Chosen,
     Variant,
     choose_variants,
+    of_paper,
     shown_variants,
 )
 from softscene.core.tsv import write_table
@@ -123,14 +124,21 @@ def add_published_differences(table: pd.DataFrame, paper: pd.DataFrame) -> pd.Da
 def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant, Variant]]:
     """Pairs of students to compare.
 
-    Those that claims are about with each other, custom methods with the paper's among these, and
-    all whose students have the configuration's settings with the baseline.
+    Those that claims are about with each other, custom methods with the paper's among these and
+    with those of their own loss and weights, and all whose students have the configuration's settings with the baseline.
     """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     papers = [each for each in chosen if not each.is_control]
-    pairs += [(each, other) for each in variants if each.custom for other in papers]
+    for each in (each for each in variants if each.custom):
+        alike = [other for other in of_paper(variants) if _is_alike(each, other)]
+        pairs += [(each, other) for other in dict.fromkeys([*papers, *alike])]
     if chosen.baseline:
         comparable = [each for each in variants if not each.student_overrides]
         others = [(each, chosen.baseline) for each in comparable if each != chosen.baseline]
         pairs += [pair for pair in others if pair not in pairs]
     return pairs
+
+
+def _is_alike(one: Variant, other: Variant) -> bool:
+    """Whether two variants differ in their code alone, and maybe in overrides."""
+    return (one.loss, one.labels, one.weights) == (other.loss, other.labels, other.weights)

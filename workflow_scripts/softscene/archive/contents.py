@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from softscene.config.controls import configured_controls
 from softscene.config.variants import Variant
 from softscene.core.errors import ResultError
 
@@ -45,9 +46,9 @@ class ArchivedRun:
         Resolved, without the keys that change no result.
     variants, places
         Of each student: the fields of its :class:`Variant`; its fold and seed.
-    datasets
-        Names of the published data sets whose recordings were downloaded; none if the corpus is
-        synthetic or the data are your own.
+    datasets, tested_on
+        Names of the published data sets whose recordings were downloaded, and those of the held-out
+        test; none if the corpus is synthetic or the data are your own.
     synthetic
         Whether the corpus is synthetic.
     """
@@ -60,6 +61,7 @@ class ArchivedRun:
     places: Sequence[tuple[int, int]]
     datasets: Sequence[str]
     synthetic: bool
+    tested_on: Sequence[str] = ()
 
     @property
     def folder(self) -> str:
@@ -190,13 +192,15 @@ def to_run_again(run: ArchivedRun, labels: str | Path, default: Mapping[str, Any
         ``config.yaml``, whose methods return unless they are set to null.
     """
     made = dict(run.configuration)
+    controls = configured_controls(made)
     name = given_name(labels, "labels", run.workflow)
     made["data"] = {**made["data"], "folder": None, "labels": name}
     left_out = dict.fromkeys(default["methods"])
+    made["sensitivity"] = {"runs": []}  # they are not in the archive
     made["methods"] = left_out | {
         key: _with_given_code(key, method, run.workflow)
         for key, method in made["methods"].items()
-        if key not in made["controls"]
+        if key not in controls
     }
     return yaml.safe_dump(made, sort_keys=False, allow_unicode=True).encode()
 

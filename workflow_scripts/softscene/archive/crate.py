@@ -79,7 +79,8 @@ def describe(
     citation = read_yaml(run.workflow / "CITATION.cff", "citation file")
     _add_workflow(crate, run, citation)
     files = {each.name: _add_file(crate, run, each) for each in members}
-    data = _add_data(crate, run, registry)
+    data = _add_data(crate, run.datasets, registry)
+    heldout = _add_sets(crate, run.tested_on, registry)
     paper = _add_paper(crate, citation)
     if data:
         _limit(files.get(f"{run.folder}/detector.safetensors"), data)
@@ -87,13 +88,13 @@ def describe(
         [files[each.name] for each in members if each.role == role] for role in ("result", "input")
     )
     used += [files[name] for name in SHIPPED_INPUTS if name in files]
-    _add_action(crate, run, _each_once([*used, *data]), made, moment)
+    _add_action(crate, run, _each_once([*used, *data, *heldout]), made, moment)
     about = {
         "name": f"Run {run.name} of: {citation['title']}",
         "description": _summary(run),
         "license": _add_licence(crate, citation["license"]),
         "datePublished": moment,
-        "citation": [paper, *data],
+        "citation": [paper, *data, *heldout],
     }
     _set(crate.root_dataset, about)
     return crate.metadata.generate()
@@ -166,14 +167,19 @@ def _facts(run: ArchivedRun, member: Member) -> dict[str, str]:
     return facts
 
 
-def _add_data(crate: "ROCrate", run: ArchivedRun, registry: Registry | None) -> list[Any]:
-    """What was downloaded: data sets with their archives, and the authors' lists."""
+def _add_sets(crate: "ROCrate", names: Sequence[str], registry: Registry | None) -> list[Any]:
+    """Data sets with their archives."""
+    terms = {"license": {"@id": TERMS}}
+    return [_add_dataset(crate, registry.datasets[name], terms) for name in names if registry]
+
+
+def _add_data(crate: "ROCrate", names: Sequence[str], registry: Registry | None) -> list[Any]:
+    """What was downloaded to train on: data sets, and the authors' lists."""
     if registry is None:
         return []
     terms = {"license": {"@id": TERMS}}
-    sets = [_add_dataset(crate, registry.datasets[name], terms) for name in run.datasets]
     lists = registry.annotations
-    return sets + [
+    return _add_sets(crate, names, registry) + [
         crate.add_file(
             lists.url.format(path=path),
             properties={"name": f"{lists.name}, {path}", "sha256": sha256} | terms,

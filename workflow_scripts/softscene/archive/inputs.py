@@ -22,7 +22,7 @@ def table_of_inputs(
     recordings: Sequence[str | Path],
     given: Sequence[str | Path],
     audio: Sequence[str | Path],
-    events: str | Path,
+    events: Sequence[str | Path],
 ) -> pd.DataFrame:
     """List all that a run was made from, without its content.
 
@@ -37,7 +37,7 @@ def table_of_inputs(
     audio
         The user's own recordings.
     events
-        The list of annotations in use, which the workflow made.
+        The lists of annotations in use, which the workflow made.
 
     Returns
     -------
@@ -54,7 +54,8 @@ def table_of_inputs(
     rows += [_digested(path, Path(path).parent, CONFIGURED) for path in given]
     common = os.path.commonpath([Path(path).parent for path in audio]) if audio else ""
     rows += [_digested(path, common, CONFIGURED) for path in audio]
-    rows.append(_digested(events, Path(events).parent, "made by the workflow, in use"))
+    made = "made by the workflow, in use"
+    rows += [_digested(path, Path(path).parent.parent, made) for path in events]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"bytes": "Int64"})
 
 

@@ -11,9 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from softscene.analysis.intervals import CONFIDENCE
 from softscene.archive.contents import ArchivedRun
+from softscene.config.overrides import student_settings
 from softscene.config.variants import ROW, Variant
 from softscene.core.tsv import read_table
-from softscene.data.archives import read_registry
+from softscene.data.archives import read_registries
 from softscene.detect.detector import Detector, load_detector
 from softscene.evaluation.tables import as_markdown, headline
 
@@ -34,7 +35,7 @@ def write_card(run: ArchivedRun, files: Mapping[str, Any]) -> str:
         The run.
     files
         ``detector``, ``means`` (``table3_intervals.tsv``) and ``table4``; ``terms`` of the
-        published data, and their ``registry``.
+        published data, and their ``registries``.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
@@ -76,7 +77,7 @@ def _contents(run: ArchivedRun, detector: Detector, files: Mapping[str, Any]) ->
         "folds": _Raw(", ".join(map(str, configured["folds"]))),
         "seeds": _Raw(", ".join(map(str, configured["seeds"]))),
         "several_folds": len(configured["folds"]) > 1,
-        "epochs": configured["student"]["epochs"],
+        "epochs": student_settings(configured, variant.method).training["epochs"],
         "score_table": _score_table(scores),
         "no_interval": bool(scores[["low", "fold_low"]].isna().all(axis=None)),
         "confidence": f"{CONFIDENCE:.0%}",
@@ -87,7 +88,7 @@ def _contents(run: ArchivedRun, detector: Detector, files: Mapping[str, Any]) ->
 def _datasets(run: ArchivedRun, files: Mapping[str, Any]) -> list[Any]:
     if not run.datasets:
         return []
-    registry = read_registry(files["registry"])
+    registry = read_registries(files["registries"])
     return [registry.datasets[name] for name in run.datasets]
 
 

@@ -24,7 +24,7 @@ from softscene.archive.model_card import write_card
 from softscene.config.reading import read_yaml
 from softscene.config.variants import WEIGHTS
 from softscene.core.files import replacing
-from softscene.data.archives import Registry, read_registry
+from softscene.data.archives import Registry, read_registries
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 Files = Mapping[str, str | Sequence[str]]
@@ -42,8 +42,8 @@ def make_archive(run: ArchivedRun, files: Files, target: str | Path) -> None:
     files
         ``workflow``: its files; ``results``: all that are published as they are;
         ``overall`` (``overall.tsv`` of each student); ``detector`` if there is one; ``means``,
-        ``table4``; ``recordings`` (of each data set), ``given``, ``audio``, ``events`` for the
-        list of inputs; ``registry``, ``default`` (``config.yaml``), ``labels`` and ``custom``
+        ``table4``; ``recordings`` (of each data set), ``given``, ``audio``, ``lists_in_use`` for
+        the list of inputs; ``registries``, ``default`` (``config.yaml``), ``labels`` and ``custom``
         (code of methods) of the configuration.
     target
         The zip.
@@ -53,7 +53,7 @@ def make_archive(run: ArchivedRun, files: Files, target: str | Path) -> None:
     ResultError
         A file cannot be read, or is sound.
     """
-    registry = read_registry(files["registry"]) if run.datasets else None
+    registry = read_registries(files["registries"]) if run.datasets else None
     members = {each.name: each for each in _members(run, files, registry)}
     require_no_sound(members.values())
     ordered = [members[name] for name in sorted(members)]
@@ -67,14 +67,13 @@ def make_archive(run: ArchivedRun, files: Files, target: str | Path) -> None:
 
 def _members(run: ArchivedRun, files: Files, registry: Registry | None) -> Iterable[Member]:
     yield from workflow_members(run, files["workflow"])
-    yield from result_members(run, [*files["results"], *files["overall"]])
+    yield from result_members(run, files["results"])
     named = [("labels", files["labels"]), *_custom(run)]
     for folder, path in named:
         yield Member(given_name(path, folder, run.workflow), Path(path), "input")
     default = read_yaml(files["default"], "configuration")
-    inputs = table_of_inputs(
-        registry, run.datasets, *(files[key] for key in ("recordings", "given", "audio", "events"))
-    )
+    given = (files[key] for key in ("recordings", "given", "audio", "lists_in_use"))
+    inputs = table_of_inputs(registry, [*run.datasets, *run.tested_on], *given)
     made = {
         "configuration.yaml": (to_run_again(run, files["labels"], default), "input"),
         "inputs.tsv": (_as_text(inputs), "input"),

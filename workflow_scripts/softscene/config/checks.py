@@ -266,10 +266,12 @@ def _synthetic_contradictions(synthetic: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_students(config: Mapping[str, Any]) -> Iterator[str]:
     """Students to explore that are not trained; skipped if a method lacks weights."""
     named = config["explorer"]["students"] or []
-    methods = config["methods"].values()
-    if not all(weight in each for each in methods for weight in WEIGHTS_OF[each["scene_loss"]]):
+    methods = with_controls(config)
+    if not all(
+        weight in each for each in methods.values() for weight in WEIGHTS_OF[each["scene_loss"]]
+    ):
         return
-    known = [each.folder for each in variants_of(config["methods"])]
+    known = [each.folder for each in variants_of(methods)]
     for index, folder in enumerate(named):
         if folder not in known:
             yield f"explorer.students[{index}]: no such student{_nearest(folder, known)}"

@@ -97,12 +97,23 @@ def teachers_of(config: Settings) -> dict[str, TrainingSettings]:
 
 def labelling_teachers(config: Settings) -> list[str]:
     """The wildcards ``teacher`` of those whose own labels students learn, without controls."""
-    return list(
-        dict.fromkeys(
+    return _teachers_behind(config, {TEACHER})
+
+
+def trained_teachers(config: Settings) -> list[str]:
+    """The wildcards ``teacher`` of all whose labels students learn, also as a control's."""
+    seen = {key for key, control in CONTROLS.items() if not control.held_out}
+    return _teachers_behind(config, {TEACHER, *seen})
+
+
+def _teachers_behind(config: Settings, labels: set[str]) -> list[str]:
+    """In alphabetical order: that of a configuration's methods is not kept everywhere."""
+    return sorted(
+        {
             teacher_of(config, key)
             for key, method in config["methods"].items()
-            if method["scene_loss"] == "soft" and method.get("labels", TEACHER) == TEACHER
-        )
+            if method["scene_loss"] == "soft" and method.get("labels", TEACHER) in labels
+        }
     )
 
 

@@ -16,6 +16,7 @@ from softscene.config.overrides import (
     student_settings,
     teacher_of,
     teachers_of,
+    trained_teachers,
 )
 from softscene.config.variants import (
     HARD_WEIGHTS,
@@ -62,6 +63,8 @@ class Study:
         Wildcard ``teacher`` -> settings of these teachers.
     labelling
         The wildcards of those whose own labels students learn.
+    teaching
+        The wildcards of all whose labels students learn, also as a control's.
     students
         Key of a method -> settings of its students.
     reductions
@@ -79,6 +82,7 @@ class Study:
     detecting: Sequence[Variant]
     teachers: Mapping[str, TrainingSettings]
     labelling: Sequence[str]
+    teaching: Sequence[str]
     students: Mapping[str, TrainingSettings]
     reductions: Mapping[str, str]
     choices: Sequence[OpenChoice]
@@ -114,6 +118,7 @@ class Study:
             detecting=[v for v in variants if v.folder == detector] if detector else usual,
             teachers=teachers_of(config),
             labelling=labelling_teachers(config),
+            teaching=trained_teachers(config),
             students={key: student_settings(config, key) for key in methods},
             reductions={key: event_reduction(config, key) for key in methods},
             choices=open_choices(variants, chosen),

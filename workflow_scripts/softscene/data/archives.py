@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -120,6 +120,16 @@ def read_registry(path: str | Path) -> Registry:
         {name: _dataset(name, entry, pattern) for name, entry in content["datasets"].items()},
         _annotations(content["annotations"]),
     )
+
+
+def read_registries(paths: Sequence[str | Path]) -> Registry:
+    """Read several registries, such as that of the held-out test, as one."""
+    first, *others = map(read_registry, paths)
+    for each in others:
+        files = {**first.annotations.files, **each.annotations.files}
+        lists = replace(first.annotations, files=files)
+        first = Registry({**first.datasets, **each.datasets}, lists)
+    return first
 
 
 def _dataset(name: str, entry: Mapping[str, Any], pattern: str) -> DataSet:

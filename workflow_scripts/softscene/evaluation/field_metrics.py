@@ -301,7 +301,10 @@ def _score_tables(part: Part, scores: Scores) -> dict[str, pd.DataFrame]:
 
 
 def _truth(part: Part) -> dict[str, list[tuple[float, float, str]]]:
-    """The reference as ``sed_scores_eval`` wants it; rows of an event that overlap become one."""
+    """The reference as ``sed_scores_eval`` wants it.
+
+    Rows of an event that overlap or touch become one.
+    """
     number = {event: str(i) for i, event in enumerate(part.present)}
     truth = {}
     for name, rows in part.reference.items():
@@ -309,7 +312,7 @@ def _truth(part: Part) -> dict[str, list[tuple[float, float, str]]]:
         for event, spans in rows.sort_values("onset").groupby("event"):
             end = -np.inf
             for onset, offset in spans[["onset", "offset"]].to_numpy(float).tolist():
-                if onset < end:
+                if onset <= end:
                     onset = merged.pop()[0]  # noqa: PLW2901
                 end = max(end, offset)
                 merged.append((onset, end, number[event]))

@@ -414,6 +414,7 @@ def _heldout(study: ReportedRun, files: Mapping, variants: Sequence[Variant]) ->
         )[-1],
         "answer": _answer(claims),
         "students": len(variants) * len(study.configuration["seeds"]),
+        "teachers": len(heldout.get("teachers", ())),
         "summary": _summary(claims),
         "agree": int((verdicts[0] == verdicts[1]).sum()),
         "claims": [

@@ -19,9 +19,9 @@ from softscene.config.overrides import (
     TrainingSettings,
     event_reduction,
     inner_teachers,
-    labelling_teachers,
     student_settings,
     teachers_of,
+    trained_teachers,
 )
 from softscene.config.study import HELDOUT
 from softscene.core.errors import ResultError
@@ -40,7 +40,10 @@ MADE_BY = {
     "evaluation": "evaluate_student",
 }
 EARLIER = {"scene_objective.events": "mean"}  # of trainings from before this key existed
-PACKAGES = ("snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "matplotlib")
+PACKAGES = (
+    "snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "sed_eval", "sed_scores_eval",
+    "matplotlib",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:
@@ -272,7 +275,7 @@ def require_configured(
         Those of the students: their values of ``method`` and weights.
     files
         ``features``, ``events``; the ``parameters.json`` of all ``students`` (by variant, fold and
-        seed) and ``teachers`` (by their wildcard, as :func:`labelling_teachers` has them, fold and
+        seed) and ``teachers`` (by their wildcard, as :func:`trained_teachers` has them, fold and
         seed), if there are any; and other jobs' notes
         of the configuration they used: ``lists``, ``audits``, ``folds``, ``evaluations``.
 
@@ -290,7 +293,7 @@ def require_configured(
     teachers = files.get("teachers", [])
     expected = [
         ("teacher", trained_with(configuration, teacher=name), seed)
-        for name in (labelling_teachers(configuration) if teachers else [])
+        for name in (trained_teachers(configuration) if teachers else [])
         for seed in seeds
     ]
     expected += [
