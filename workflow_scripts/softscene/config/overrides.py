@@ -80,13 +80,16 @@ def teachers_of(config: Settings) -> dict[str, TrainingSettings]:
 
 
 def labelling_teachers(config: Settings) -> list[str]:
-    """The wildcards ``teacher`` of those whose own labels students learn, without controls."""
-    return list(
-        dict.fromkeys(
+    """The wildcards ``teacher`` of those whose own labels students learn, without controls.
+
+    They are sorted, the usual one first: jobs get the methods in other orders than the rules.
+    """
+    return sorted(
+        {
             teacher_of(config, key)
             for key, method in config["methods"].items()
             if method["scene_loss"] == "soft" and method.get("labels", TEACHER) == TEACHER
-        )
+        }
     )
 
 
