@@ -56,7 +56,10 @@ def test_teachers_with_equal_settings_are_one_and_the_usual_one_has_no_name():
     several = found["batch_size-8_dropout-0.0_learning_rate-0.00005/"]
     assert several.training == {"epochs": 300, "batch_size": 8, "learning_rate": 0.00005}
     assert several.network == {**usual, "dropout": 0}
-    assert labelling_teachers(config) == list(found)
+    several = "batch_size-8_dropout-0.0_learning_rate-0.00005/"
+    assert labelling_teachers(config) == ["", several, "epochs-10/"]
+    backwards = config | {"methods": dict(reversed(config["methods"].items()))}
+    assert labelling_teachers(backwards) == labelling_teachers(config), "as a report gets them"
     assert inner_teachers(config) == {"epochs-10/"}
     assert inner_teachers(config_of(["cross_fitted"])) == {"", "epochs-10/"}
 

@@ -125,7 +125,8 @@ def pairs_of(variants: Sequence[Variant], chosen: Chosen) -> list[tuple[Variant,
     """Pairs of students to compare.
 
     Those that claims are about with each other, custom methods with the paper's among these and
-    with those of their own loss and weights, and all whose students have the configuration's settings with the baseline.
+    with those of their own loss and weights, and all whose students have the configuration's
+    settings with the baseline.
     """
     pairs = [(one, other) for other, one in combinations(chosen, 2)]
     papers = [each for each in chosen if not each.is_control]

@@ -101,8 +101,8 @@ def survival(apart: pd.DataFrame) -> str | None:
         )
     if macro != 1:  # or the average would be taken for the thresholds
         return (
-            "With thresholds the gain of soft labels over one-hot ones is in the micro average only "
-            f"(macro frame F-score: {SIDES[macro]}); without thresholds: {found}."
+            "With thresholds the gain of soft labels over one-hot ones is in the micro average "
+            f"only (macro frame F-score: {SIDES[macro]}); without thresholds: {found}."
         )
     which = {1: "survives", -1: "does not survive"}
     same = {side for _, side in free}

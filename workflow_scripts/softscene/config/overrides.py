@@ -107,7 +107,7 @@ def trained_teachers(config: Settings) -> list[str]:
 
 
 def _teachers_behind(config: Settings, labels: set[str]) -> list[str]:
-    """In alphabetical order: that of a configuration's methods is not kept everywhere."""
+    """Sorted, the usual one first: jobs get the methods in other orders than the rules."""
     return sorted(
         {
             teacher_of(config, key)

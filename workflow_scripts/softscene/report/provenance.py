@@ -41,8 +41,8 @@ MADE_BY = {
 }
 EARLIER = {"scene_objective.events": "mean"}  # of trainings from before this key existed
 PACKAGES = (
-    "snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "sed_eval", "sed_scores_eval",
-    "matplotlib",
+    "snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "sed_eval",
+    "sed_scores_eval", "matplotlib",
 )  # fmt: skip
 
 
