@@ -83,7 +83,7 @@ def test_annotations_are_named_by_checksum_alone(archive):
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [("synthetic", "generated sound"), ("own", "recordings")]
+    ("data", "words"), [("synthetic", "synthetic sound"), ("own", "recordings")]
 )
 def test_a_run_without_downloads_names_no_data_set(tmp_path, labels, data, words):
     told = entities(make(tmp_path, labels, data))

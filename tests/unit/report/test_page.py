@@ -212,7 +212,7 @@ def test_each_claim_has_its_verdict_and_its_comparison(study, page):
     assert page.text.count("(Our reading of the numbers; the paper does not say it.)") == 3
     assert "Compared MTL with soft labels, beta = 1, T = 1 vs MTL, alpha = 0.0001 F-" in page.text
     assert "(published +3.80)" in page.text
-    kinds = page.rows("Paired differences behind the verdicts")
+    kinds = page.rows("Paired differences that decide the verdicts")
     assert kinds["6: F-score, adaptive"][-1] == "reproduced"
     assert len(kinds) == 1 + 2 * (13 + 6), "adaptive and oracle, 6 claims with two scores"
 
@@ -276,7 +276,7 @@ def test_the_held_out_test_stands_beside_the_cross_validation(study, page, tmp_p
     own, usual = rows["1: soft vs one-hot, F-score"][:3], rows["1: soft vs one-hot, F-score"][3:]
     shown = [f"{100 * each:+.2f}".replace("-", MINUS) for each in (apart.mean(), low, high)]
     assert own == [f"{shown[0]} points", f"[{shown[1]}, {shown[2]}]", "not reproduced"]
-    alone = page.rows("Paired differences behind the verdicts")["1: F-score, adaptive"]
+    alone = page.rows("Paired differences that decide the verdicts")["1: F-score, adaptive"]
     assert usual == [alone[0], alone[1], alone[-1]] == [*usual[:2], "reproduced"]
     soft = "MTL with soft labels, beta = 1, T = 1"
     setting = "Micro-averaged over events, frames of 20 ms (the paper's convention), adaptive"

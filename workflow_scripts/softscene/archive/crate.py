@@ -114,7 +114,7 @@ def _add(crate: "ROCrate", identifier: str, /, **properties: Any) -> Any:
 
 
 def _summary(run: ArchivedRun) -> str:
-    sound = "generated sound, so its numbers say nothing about the paper's claims"
+    sound = "synthetic sound, so its numbers say nothing about the paper's claims"
     of = sound if run.synthetic else "recordings, of which none is in it"
     return (
         f"Tables, figures, report, configuration, scores and detector of run {run.name}, with the "

@@ -81,18 +81,18 @@ def detect(
     source, options = Path(source), options or Options()
     targets = {key: Path(target) for key, target in (results or {}).items()}
     _remove(targets)
-    hearing = _Hearing(source, detector, options, page, draws="picture" in targets)
-    found = hearing.found(advance)
+    prediction = _Prediction(source, detector, options, page, draws="picture" in targets)
+    found = prediction.found(advance)
     for fault in found.level.faults():
         if fault != found.level.scaling:  # of which its reader has warned
             logger.warning("%s: %s", source, fault)
     if targets:
         with _all_or_none(targets) as partial:
-            hearing.write(found, partial)
+            prediction.write(found, partial)
     return found
 
 
-class _Hearing:
+class _Prediction:
     """A recording while it is read, and the writing of its results."""
 
     def __init__(
