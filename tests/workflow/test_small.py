@@ -251,7 +251,8 @@ def test_the_audit_has_file_line_and_reason_and_the_lists_agree(finished):
 
 def test_resolved_parameters_lie_beside_each_student(finished):
     resolved = json.loads(finished.path("students", STUDENTS[2], "parameters.json").read_text())
-    assert resolved["scene_objective"] == {"loss": "soft", "weight": 1.0, "temperature": 2.0}
+    objective = {"loss": "soft", "weight": 1.0, "temperature": 2.0, "events": "mean"}
+    assert resolved["scene_objective"] == objective
     assert resolved["training"] == {"epochs": 2, "batch_size": 8, "learning_rate": 0.002}
     assert resolved["seed"] == 0
 
