@@ -13,10 +13,7 @@ from softscene.core.errors import ConfigurationError
 
 def needed_jobs(snakefile, settings, targets, cores):
     """The jobs that a dry run logs; those without a benchmark do no work and are left out."""
-    told, dag = (
-        BufferingHandler(sys.maxsize),
-        api.DAGSettings(targets=targets, force_incomplete=True),
-    )
+    told, dag = BufferingHandler(10**9), api.DAGSettings(targets=targets, force_incomplete=True)
     with api.SnakemakeApi(api.OutputSettings(dryrun=True, printshellcmds=True)) as dry_run:
         logger.addHandler(told)
         given = api.ResourceSettings(cores=cores), api.ConfigSettings(**settings)

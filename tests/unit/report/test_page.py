@@ -78,6 +78,7 @@ def write_field_scores(folder):
     for i, row in enumerate(scores_of(MEANS).itertuples()):
         rows = [
             ("frame_f_score", "micro", "adaptive", row.f_score, 25),
+            ("frame_f_score", "macro", "adaptive", row.f_score, 23),
             ("average_precision", "macro", "none", row.f_score, 23),
             ("psds_1", "macro", "none", 1 - row.f_score, 23),
             ("psds_2", "macro", "none", row.f_score, 23),
@@ -254,7 +255,8 @@ def write_heldout(folder, f_scores):
     for name, columns in tables.items():
         write_table(pd.DataFrame(columns), folder / f"{name}.tsv")
     names = ("table3", "means", "claims", "audit", "events", "recordings")
-    return {f"heldout_{name}": folder / f"{name}.tsv" for name in names}
+    files = {f"heldout_{name}": folder / f"{name}.tsv" for name in names}
+    return files | {"heldout_teachers": ["only counted"] * len(places)}
 
 
 def test_the_held_out_test_stands_beside_the_cross_validation(study, page, tmp_path):

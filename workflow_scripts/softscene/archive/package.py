@@ -67,7 +67,7 @@ def make_archive(run: ArchivedRun, files: Files, target: str | Path) -> None:
 
 def _members(run: ArchivedRun, files: Files, registry: Registry | None) -> Iterable[Member]:
     yield from workflow_members(run, files["workflow"])
-    yield from result_members(run, files["results"])
+    yield from result_members(run, [*files["results"], *files["overall"]])
     named = [("labels", files["labels"]), *_custom(run)]
     for folder, path in named:
         yield Member(given_name(path, folder, run.workflow), Path(path), "input")
