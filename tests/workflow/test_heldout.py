@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from softscene.archive.checking import check_archive
 from softscene.core.tsv import read_table
 from softscene.data.annotations import SECOND_LIST, read_published
 
@@ -11,6 +12,7 @@ from tests.checkout import SMALL, Checkout, result_hashes
 from tests.conftest import datasets
 from tests.pages import Page
 from tests.reference.test_sed_eval import CONVENTIONS, sed_eval_scores
+from tests.unit.archive.made_up import contents
 from tests.workflow.test_numbers import MODES, row_of, until
 from tests.workflow.test_small import STUDENTS
 
@@ -182,3 +184,21 @@ def test_a_report_of_other_parameters_is_refused(tested):
     tested.path("report.html").write_bytes(page)  # which Snakemake has deleted
     assert done.returncode != 0
     assert "student: training.epochs is 3, the configuration says 2 (1 files" in done.stdout
+
+
+def test_its_archive_has_its_tables_counts_and_inputs(tested):
+    done = tested.snakemake("archive", config=BOTH)
+    assert done.returncode == 0, done.stdout
+    agreed, problems = check_archive(tested.path("archive.zip"))
+    assert problems == []
+    assert any("tables/table3.tsv: 18 rows from 3 students' counts" in each for each in agreed)
+    files = contents(tested.path("archive.zip"))
+    for name in (
+        "tables/table3_heldout.tsv", "tables/claims_heldout.tsv",
+        *(f"evaluation/{student}/{table}.tsv" for student in HELDOUT
+          for table in ("overall", "class_wise", "field_metrics")),
+    ):  # fmt: skip
+        assert files[f"results/small/{name}"] == tested.path(name).read_bytes()
+    listed = files["results/small/inputs.tsv"].decode()
+    assert "annotations/events.tsv\t" in listed
+    assert "heldout/events.tsv\t" in listed

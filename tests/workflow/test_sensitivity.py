@@ -5,12 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file
 from scipy import stats
 from scipy.special import softmax
+from softscene.archive.checking import check_archive
 from softscene.core.tsv import read_table
 
 from tests.checkout import SMALL, Checkout
+from tests.unit.archive.made_up import contents
 from tests.workflow.test_small import CHAIN, CURVES, OF_TEACHERS
 
 pytestmark = pytest.mark.slow
@@ -186,3 +189,15 @@ def test_a_changed_override_reruns_only_what_depends_on_it(varied):
 def test_the_curves_and_teachers_figures_are_those_of_the_usual_ones(varied):
     """They depend on no override: nothing of them was planned on top of the finished run."""
     assert not {*CURVES, *OF_TEACHERS} & varied.before.keys()
+
+
+def test_the_archive_of_several_seeds_and_teachers_agrees_with_itself(varied):
+    done = varied.snakemake("archive", *SEEDS, config=[SMALL, "overrides.yaml", "shown.yaml"])
+    assert done.returncode == 0, done.stdout
+    _, problems = check_archive(varied.path("archive.zip"))
+    assert problems == []
+    files = contents(varied.path("archive.zip"))
+    assert "results/small/tables/sensitivity.tsv" in files
+    again = yaml.safe_load(files["results/small/configuration.yaml"])
+    assert again["sensitivity"] == {"runs": []}, "the other run is not in the archive"
+    assert again["methods"]["brief"]["teacher"] == {"epochs": 2}

@@ -152,7 +152,8 @@ def test_of_the_workflows_folder_only_the_workflow_is_taken(tmp_path):
     assert found == ["Snakefile", "rules/a.smk", "workflow_scripts/a.py"]
 
 
-def test_the_configuration_can_be_given_to_snakemake_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize("controls", [["smoothed"], "all"])
+def test_the_configuration_can_be_given_to_snakemake_again(tmp_path, monkeypatch, controls):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").touch()
     methods = {
@@ -160,7 +161,7 @@ def test_the_configuration_can_be_given_to_snakemake_again(tmp_path, monkeypatch
         "smoothed": {"name": "smoothed", "scene_loss": "soft", "labels": "smoothed"},
     }
     data = {"folder": "/data/tut", "labels": "resources/labels.yaml", "own": None}
-    configuration = {**PAPER, "methods": methods, "controls": ["smoothed"], "data": data}
+    configuration = {**PAPER, "methods": methods, "controls": controls, "data": data}
     run = ArchivedRun("tiny", ROOT, tmp_path, configuration, [], [], [], False)
     labels = ROOT / "resources/labels.yaml"  # not in the working directory, so the workflow's
     again = yaml.safe_load(to_run_again(run, labels, PAPER))
@@ -169,7 +170,7 @@ def test_the_configuration_can_be_given_to_snakemake_again(tmp_path, monkeypatch
         "soft": {**methods["soft"], "code": "given/soft/mine.py"}
     }
     assert again["data"] == {"folder": None, "labels": "resources/labels.yaml", "own": None}
-    assert again["controls"] == ["smoothed"]
+    assert again["controls"] == controls
     assert {**again, "methods": 0, "data": 0} == {**configuration, "methods": 0, "data": 0}
     mine = yaml.safe_load(to_run_again(run, tmp_path / "mine.yaml", PAPER))
     assert mine["data"]["labels"] == "given/labels/mine.yaml"
