@@ -6,7 +6,7 @@ import pytest
 from softscene.core.tsv import read_table
 from softscene.features.activity import frame_times
 
-from tests.reference.test_sed_eval import CONVENTIONS, sed_eval_scores
+from tests.reference.test_sed_eval import CONVENTIONS, event_list, sed_eval, sed_eval_scores
 from tests.workflow.test_small import STUDENTS
 
 COUNTS = ["true_positives", "false_positives", "false_negatives"]
@@ -78,6 +78,34 @@ def test_stored_scores_are_sed_evals_of_the_stored_lists(finished, labels, stude
         assert row.error_rate == pytest.approx(
             (own["Nfp"] + own["Nfn"]) / counts["Nref"], rel=1e-12
         )
+
+
+@pytest.mark.parametrize("mode", ["adaptive", "fixed"])
+@pytest.mark.parametrize("student", STUDENTS, ids=["crnn", "mtl", "soft"])
+def test_event_based_scores_are_sed_evals_of_the_stored_lists(finished, labels, student, mode):
+    theirs = sed_eval.sound_event.EventBasedMetrics(
+        list(labels.events), t_collar=0.2, percentage_of_length=0.2
+    )
+    table = read_table(finished.path("folds/fold-1/recordings.tsv"))
+    reference = read_table(finished.path("annotations/events.tsv"))
+    reference = reference[reference.event != ""]
+    found = read_table(finished.path("predictions", student, "events.tsv"))
+    found = found[found.threshold == mode]
+    for name in table.recording[table.part == "evaluation"]:
+        lists = (each[each.recording == name] for each in (reference, found))
+        theirs.evaluate(*(event_list(each, name) for each in lists))
+    field = read_table(finished.path("evaluation", student, "field_metrics.tsv"))
+    mine = field[(field.metric == "event_f_score") & (field.threshold == mode)]
+    (micro,) = mine.value[mine.average == "micro"]
+    whole = theirs.results_overall_metrics()["f_measure"]["f_measure"]
+    assert micro == pytest.approx(whole, rel=1e-12, nan_ok=True)
+    each = mine[mine.event != ""].set_index("event").value
+    by_event = theirs.results_class_wise_metrics()
+    assert len(each) > 5
+    for event, value in each.items():
+        counts = theirs.class_wise[event]
+        if counts["Nref"] and counts["Nsys"]:
+            assert value == pytest.approx(by_event[event]["f_measure"]["f_measure"], rel=1e-12)
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=["crnn", "mtl", "soft"])
