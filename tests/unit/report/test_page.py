@@ -18,7 +18,8 @@ from softscene.evaluation.tables import (
     runs_of,
     write_table4,
 )
-from softscene.report.page import MINUS, MISSING, ReportedRun, make_report
+from softscene.report.numbers import MINUS, MISSING
+from softscene.report.page import ReportedRun, make_report
 
 from tests.conftest import PAPER, ROOT
 from tests.pages import Page
