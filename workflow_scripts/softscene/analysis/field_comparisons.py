@@ -8,7 +8,7 @@ import pandas as pd
 
 from softscene.analysis.intervals import (
     AGAINST,
-    Estimate,
+    bounds_of,
     collect_pairs,
     side_of,
     table_of_comparisons,
@@ -119,13 +119,7 @@ def survival(apart: pd.DataFrame) -> str | None:
 
 def side(row: tuple) -> int:
     """Side of zero on which a row's difference lies: 1, -1; 0 if inconclusive."""
-    return side_of(*bounds(row))
-
-
-def bounds(row: tuple) -> tuple[float, float]:
-    """The interval that decides, see :meth:`softscene.analysis.intervals.Estimate.bounds`."""
-    values = (row.low, row.high, row.fold_low, row.fold_high)
-    return Estimate(float("nan"), *values, row.pairs, row.folds).bounds()
+    return side_of(*bounds_of(row))
 
 
 def name_of(row: tuple) -> str:
@@ -167,7 +161,7 @@ def _page(means: pd.DataFrame, apart: pd.DataFrame, synthetic: bool) -> str:
 def _table(rows: pd.DataFrame, value: str) -> str:
     cells = []
     for row in rows.itertuples():
-        low, high = bounds(row)
+        low, high = bounds_of(row)
         cell = {"metric": name_of(row), value: f"{100 * getattr(row, value):.2f}"}
         cell["95 %"] = "" if pd.isna(low) else f"[{100 * low:.2f}, {100 * high:.2f}]"
         if value == "difference":

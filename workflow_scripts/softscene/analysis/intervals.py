@@ -9,6 +9,7 @@ have their nominal coverage for either question (docs/method.md).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,12 +55,8 @@ class Estimate:
         return self.pairs > self.folds
 
     def bounds(self) -> tuple[float, float]:
-        """The interval that decides about other initialisations on these folds.
-
-        With one seed in each fold it is the one over folds. That includes the spread of
-        initialisations and of folds, so its coverage is at least the nominal one here.
-        """
-        return (self.low, self.high) if self.has_seeds else (self.fold_low, self.fold_high)
+        """The interval that decides, see :func:`bounds_of`."""
+        return bounds_of(self)
 
     def side(self) -> int:
         """Side of zero on which all of :meth:`bounds` lies: 1, -1; 0 if on neither, or if NaN."""
@@ -68,6 +65,21 @@ class Estimate:
     def fold_side(self) -> int:
         """The same of the interval over folds."""
         return side_of(self.fold_low, self.fold_high)
+
+
+def bounds_of(found: Any) -> tuple[float, float]:
+    """The interval that decides about other initialisations on these folds.
+
+    With one seed in each fold it is the one over folds. That includes the spread of initialisations
+    and of folds, so its coverage is at least the nominal one here.
+
+    Parameters
+    ----------
+    found
+        An :class:`Estimate`, or a row of a table with the same names.
+    """
+    within = found.pairs > found.folds
+    return (found.low, found.high) if within else (found.fold_low, found.fold_high)
 
 
 def side_of(low: float, high: float) -> int:

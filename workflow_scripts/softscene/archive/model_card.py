@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from softscene.analysis.intervals import CONFIDENCE
+from softscene.analysis.intervals import CONFIDENCE, of
 from softscene.archive.contents import ArchivedRun
 from softscene.config.overrides import student_settings
-from softscene.config.variants import ROW, Variant
+from softscene.config.variants import Variant
 from softscene.core.tsv import read_table
 from softscene.data.archives import read_registries
 from softscene.detect.detector import Detector, load_detector
@@ -59,7 +59,7 @@ def _escaped(value: object) -> object:
 def _contents(run: ArchivedRun, detector: Detector, files: Mapping[str, Any]) -> dict[str, Any]:
     about, configured = detector.about, run.configuration
     (variant,) = {each for each, _, _ in run.students() if each.folder == about.variant}
-    scores = _of(headline(read_table(files["means"])), variant)
+    scores = of(headline(read_table(files["means"])), variant)
     hop = about.features.hop_length / about.features.sample_rate
     return {
         "run": run.name,
@@ -72,7 +72,7 @@ def _contents(run: ArchivedRun, detector: Detector, files: Mapping[str, Any]) ->
         "knows_scenes": detector.knows_scenes,
         "events": about.events,
         "scenes": about.scenes,
-        "event_table": _event_table(detector, _of(headline(read_table(files["table4"])), variant)),
+        "event_table": _event_table(detector, of(headline(read_table(files["table4"])), variant)),
         "datasets": _datasets(run, files),
         "folds": _Raw(", ".join(map(str, configured["folds"]))),
         "seeds": _Raw(", ".join(map(str, configured["seeds"]))),
@@ -90,15 +90,6 @@ def _datasets(run: ArchivedRun, files: Mapping[str, Any]) -> list[Any]:
         return []
     registry = read_registries(files["registries"])
     return [registry.datasets[name] for name in run.datasets]
-
-
-def _of(table: pd.DataFrame, variant: Variant) -> pd.DataFrame:
-    """A variant's rows."""
-    name, *weights = variant.row
-    same = table.method == name
-    for key, value in zip(ROW[1:], weights, strict=True):
-        same &= table[key].isna() if value is None else table[key] == value
-    return table[same]
 
 
 def _event_table(detector: Detector, table4: pd.DataFrame) -> _Raw:

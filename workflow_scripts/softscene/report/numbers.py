@@ -3,7 +3,7 @@
 import pandas as pd
 
 from softscene.analysis.claims import BETTER, EVENTS, SCALE
-from softscene.analysis.intervals import side_of
+from softscene.analysis.intervals import bounds_of, side_of
 
 DIGITS = {"f_score": 2, "error_rate": 4, EVENTS: 1}
 FACTORS = SCALE | {EVENTS: 1.0}
@@ -39,12 +39,6 @@ def interval(low: float, high: float, score: str, signed: bool = False) -> str:
 def score_name(score: str) -> str:
     """A score's name for display."""
     return {"f_score": "F-score", "error_rate": "Error rate"}[score]
-
-
-def bounds_of(mean: tuple) -> tuple[float, float]:
-    """The interval within folds; with one seed per fold, the one over folds."""
-    within = mean.pairs > mean.folds
-    return (mean.low, mean.high) if within else (mean.fold_low, mean.fold_high)
 
 
 def difference(row: tuple) -> dict:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from softscene.analysis.claims import BETTER, LABELS, SETTINGS, joint
-from softscene.analysis.field_comparisons import bounds, in_order, name_of, side, survival
-from softscene.analysis.intervals import AGAINST, of
+from softscene.analysis.field_comparisons import in_order, name_of, side, survival
+from softscene.analysis.intervals import AGAINST, bounds_of, of
 from softscene.analysis.softness import PARTS, nearly_one_hot
 from softscene.config.variants import Chosen, Variant, row_of, title_of
 from softscene.core.tsv import read_table
@@ -18,7 +18,6 @@ from softscene.report.figures import sum_confusion
 from softscene.report.numbers import (
     MINUS,
     MISSING,
-    bounds_of,
     difference,
     gap,
     interval,
@@ -259,7 +258,7 @@ def _field_difference(row: tuple) -> dict[str, str]:
     return {
         "name": name_of(row),
         "difference": gap(row.difference, "f_score"),
-        "bounds": interval(*bounds(row), "f_score", signed=True),
+        "bounds": interval(*bounds_of(row), "f_score", signed=True),
         "side": {1: "better", -1: "worse"}.get(side(row), ""),
         "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
     }
@@ -269,7 +268,7 @@ def _field_cell(row: tuple | None) -> tuple[str, str]:
     """A mean in percent, and its interval."""
     if row is None:
         return MISSING, MISSING
-    return number(row.mean, "f_score"), interval(*bounds(row), "f_score")
+    return number(row.mean, "f_score"), interval(*bounds_of(row), "f_score")
 
 
 def teachers(files: Mapping) -> dict[str, object] | None:

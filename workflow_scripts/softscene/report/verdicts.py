@@ -13,10 +13,10 @@ from softscene.analysis.claims import (
     READING,
     joint,
 )
-from softscene.analysis.intervals import AGAINST, of
+from softscene.analysis.intervals import AGAINST, bounds_of, of
 from softscene.config.variants import Chosen
 from softscene.evaluation.tables import headline
-from softscene.report.numbers import MISSING, bounds_of, difference, gap, interval, score_name
+from softscene.report.numbers import MISSING, difference, gap, interval, score_name
 
 
 def answer(claims: pd.DataFrame) -> dict | None:
