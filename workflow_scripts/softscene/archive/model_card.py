@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from softscene.analysis.intervals import CONFIDENCE, of
 from softscene.archive.contents import ArchivedRun
 from softscene.config.overrides import student_settings
-from softscene.config.variants import Variant
 from softscene.core.tsv import read_table
 from softscene.data.archives import read_registries
 from softscene.detect.detector import Detector, load_detector
