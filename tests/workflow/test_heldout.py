@@ -152,7 +152,7 @@ def test_its_tables_hold_these_scores_and_no_others(tested):
 def test_the_report_shows_it_beside_the_cross_validation(tested):
     page = Page(tested.path("report.html").read_text(encoding="utf-8"))
     listed = read_published(tested.path("data/heldout/annotations", SECOND_LIST))
-    assert f"evaluated on {listed.recording.nunique()} generated recordings in the" in page.text
+    assert f"evaluated on {listed.recording.nunique()} synthetic recordings in the" in page.text
     assert f"{len(listed)} rows" in page.text
     assert "heldout" in page.ids
     (methods,) = [page.tables[each] for each in page.tables if "the mean of the cross" in each]

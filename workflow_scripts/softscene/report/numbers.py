@@ -18,7 +18,9 @@ def records(table: pd.DataFrame) -> list[dict]:
 
 def number(value: float, score: str) -> str:
     """A score for the page: F-score in percent, error rate unscaled."""
-    return MISSING if pd.isna(value) else f"{value * FACTORS[score]:.{DIGITS[score]}f}"
+    if pd.isna(value):
+        return MISSING
+    return f"{value * FACTORS[score]:.{DIGITS[score]}f}".replace("-", MINUS)
 
 
 def gap(value: float, score: str) -> str:

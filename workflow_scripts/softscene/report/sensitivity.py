@@ -44,7 +44,8 @@ def plot_sensitivity(
             figsize=(2 * COLUMN, HEAD + ends.iloc[-1]),
         )  # fmt: skip
         _draw_differences(left, rows, places)
-        right.plot([row.largest_posterior for row in rows], places, "o", color=GREY, markersize=4)
+        largest = [row.largest_posterior for row in rows]
+        right.plot(largest, places, "o", color=GREY, markersize=4, clip_on=False)
         right.set_xlim(right=1.02)
         right.set_xlabel("Mean largest posterior")
         left.set_ylim(ends.iloc[-1], 0)
