@@ -15,6 +15,11 @@ ROW = r"^ *([a-z_0-9]+) +(?:([a-z]\w*) +)?(\d+) +([\d,.]+) +([\d,.]+) +(\S.*)$"
 TOTAL = r"^(\d+) jobs left, ([\d,.]+) core-hours, ((?:\d+ days?, )?[\d:]+) on (\d+) cores$"
 
 
+def number(text):
+    """As printed, with commas between thousands: how many there are depends on the machine."""
+    return float(text.replace(",", ""))
+
+
 class Printed:
     """What an estimate printed: ``rows``, (rule, method) -> left, seconds, core-hours, from."""
 
@@ -22,7 +27,7 @@ class Printed:
         self.text = text
         found = re.findall(ROW, text, re.MULTILINE)
         self.rows = {
-            (rule, method): (int(left), float(seconds.replace(",", "")), float(hours), source)
+            (rule, method): (int(left), number(seconds), number(hours), source)
             for rule, method, left, seconds, hours, source in found
         }
         self.left = Counter()
@@ -72,7 +77,7 @@ def test_it_needs_no_consent_and_downloads_nothing(fresh):
     hours, minutes, seconds = map(int, re.findall(r"\d+", found.time)[-3:])
     days = int(found.time.split()[0]) if "day" in found.time else 0
     shown = days * 24 + hours + minutes / 60 + seconds / 3600
-    assert shown == pytest.approx(float(found.hours.replace(",", "")) / 8, rel=0.01)
+    assert shown == pytest.approx(number(found.hours) / 8, rel=0.01)
     assert "non-commercial" not in found.text
     assert files(fresh) == {".gitignore", "estimate.log"}
 
