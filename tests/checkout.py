@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,11 +178,21 @@ def finished(shared_once):
         yield checkout
 
 
+@contextmanager
+def copy_of(finished, folder, *targets):
+    """A copy of a finished checkout below a folder, in which these targets have run as well."""
+    shutil.copytree(finished.folder, folder / "copy", symlinks=True)
+    with Checkout(folder / "copy") as checkout:
+        if targets:
+            done = checkout.snakemake(*targets)
+            assert done.returncode == 0, done.stdout
+        yield checkout
+
+
 @pytest.fixture
 def scratch(finished, tmp_path):
     """A copy of the finished checkout that a test may change."""
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    with Checkout(tmp_path / "copy") as checkout:
+    with copy_of(finished, tmp_path) as checkout:
         yield checkout
 
 

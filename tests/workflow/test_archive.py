@@ -8,7 +8,7 @@ import sys
 import pytest
 from softscene.archive.checking import check_archive
 
-from tests.checkout import Checkout
+from tests.checkout import Checkout, copy_of
 from tests.unit.archive.made_up import contents, write
 from tests.validator import validate
 
@@ -21,11 +21,7 @@ ALONE = ["results/small/archive.zip", "--force", "--allowed-rules", "make_archiv
 @pytest.fixture(scope="module")
 def made(finished, tmp_path_factory):
     """A copy of the finished checkout, with its archive."""
-    folder = tmp_path_factory.mktemp("archived") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with Checkout(folder) as checkout:
-        done = checkout.snakemake("archive")
-        assert done.returncode == 0, done.stdout
+    with copy_of(finished, tmp_path_factory.mktemp("archived"), "archive") as checkout:
         yield checkout
 
 

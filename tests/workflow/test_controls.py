@@ -1,7 +1,5 @@
 """Controls on top of a finished run: what they add to it, and what their labels have seen."""
 
-import shutil
-
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -10,7 +8,7 @@ from softscene.config.controls import CONTROLS
 from softscene.core.tsv import read_table
 from softscene.data.splits import whole_recordings
 
-from tests.checkout import Checkout
+from tests.checkout import copy_of
 from tests.workflow.test_small import CHAIN, CURVES
 
 pytestmark = pytest.mark.slow
@@ -30,9 +28,7 @@ assert LABELS.keys() == CONTROLS.keys()
 @pytest.fixture(scope="module")
 def controlled(finished, tmp_path_factory):
     """The finished checkout, in which the controls have run as well; tests only look at it."""
-    folder = tmp_path_factory.mktemp("controlled") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with Checkout(folder) as checkout:
+    with copy_of(finished, tmp_path_factory.mktemp("controlled")) as checkout:
         checkout.before = checkout.planned(*GIVEN)
         done = checkout.snakemake(*GIVEN)
         assert done.returncode == 0, done.stdout

@@ -22,7 +22,7 @@ from softscene.evaluation import metrics
 from softscene.evaluation.probabilities import load_probabilities
 from softscene.features.activity import recording_activity
 
-from tests.checkout import Checkout, wait_for
+from tests.checkout import copy_of, wait_for
 from tests.workflow.test_small import STUDENTS
 
 # Root mean square of each 20 ms of a recording's sound, at 48 kHz.
@@ -54,11 +54,7 @@ COUNTS = ("hits", "extras", "misses", "f-score", "error-rate")
 @pytest.fixture(scope="module")
 def made(finished, tmp_path_factory):
     """A copy of the finished checkout, with its explorer."""
-    folder = tmp_path_factory.mktemp("explored") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with Checkout(folder) as checkout:
-        done = checkout.snakemake("explorer")
-        assert done.returncode == 0, done.stdout
+    with copy_of(finished, tmp_path_factory.mktemp("explored"), "explorer") as checkout:
         yield checkout
 
 

@@ -8,7 +8,7 @@ from softscene.archive.checking import check_archive
 from softscene.core.tsv import read_table
 from softscene.data.annotations import SECOND_LIST, read_published
 
-from tests.checkout import SMALL, Checkout, result_hashes
+from tests.checkout import SMALL, copy_of, result_hashes
 from tests.conftest import datasets
 from tests.pages import Page
 from tests.reference.test_sed_eval import CONVENTIONS, sed_eval_scores
@@ -26,9 +26,7 @@ KEYS = ["convention", "threshold"]
 @pytest.fixture(scope="module")
 def tested(finished, tmp_path_factory):
     """The finished checkout, in which the held-out test has run as well; tests only look at it."""
-    folder = tmp_path_factory.mktemp("heldout") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with Checkout(folder) as checkout:
+    with copy_of(finished, tmp_path_factory.mktemp("heldout")) as checkout:
         # Features are enough: the sound of the development recordings may have been deleted.
         for audio in checkout.path("data").glob("*/audio"):
             shutil.rmtree(audio)

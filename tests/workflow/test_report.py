@@ -16,7 +16,7 @@ from scipy import stats
 from scipy.special import softmax
 from softscene.core.tsv import read_table
 
-from tests.checkout import Checkout
+from tests.checkout import copy_of
 from tests.pages import Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -278,11 +278,7 @@ def own_page(finished, tmp_path_factory):
 @pytest.fixture(scope="module")
 def explored(finished, tmp_path_factory):
     """The explorer of a copy of the finished checkout."""
-    folder = tmp_path_factory.mktemp("explored") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with Checkout(folder) as checkout:
-        done = checkout.snakemake("explorer")
-        assert done.returncode == 0, done.stdout
+    with copy_of(finished, tmp_path_factory.mktemp("explored"), "explorer") as checkout:
         yield checkout.path("explorer.html")
 
 

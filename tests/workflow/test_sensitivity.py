@@ -1,7 +1,6 @@
 """A run whose methods override settings: what it plans, what it shares, and what its table says."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from scipy.special import softmax
 from softscene.archive.checking import check_archive
 from softscene.core.tsv import read_table
 
-from tests.checkout import SMALL, Checkout
+from tests.checkout import SMALL, copy_of
 from tests.unit.archive.made_up import contents
 from tests.workflow.test_small import CHAIN, CURVES, OF_TEACHERS
 
@@ -41,11 +40,9 @@ SEEDS = ["--config", "seeds=[0, 1]"]
 @pytest.fixture(scope="module")
 def varied(finished, tmp_path_factory):
     """A finished checkout in which overrides have run with two seeds, beside another run."""
-    folder = tmp_path_factory.mktemp("varied") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    for name, text in {"overrides": OVERRIDES, "other": OTHER, "shown": SHOWN}.items():
-        (folder / f"{name}.yaml").write_text(text)
-    with Checkout(folder) as checkout:
+    with copy_of(finished, tmp_path_factory.mktemp("varied")) as checkout:
+        for name, text in {"overrides": OVERRIDES, "other": OTHER, "shown": SHOWN}.items():
+            (checkout.folder / f"{name}.yaml").write_text(text)
         checkout.before = checkout.planned(config=[SMALL, "overrides.yaml"])
         done = checkout.snakemake("sensitivity", *SEEDS, config=[SMALL, "other.yaml"])
         assert done.returncode == 0, done.stdout

@@ -1,11 +1,9 @@
 """What jobs load: nothing that they do not use. Real jobs tell, by tests/benchmark/probe.py."""
 
-import shutil
-
 import pytest
 
 from tests.benchmark.probed import add_probe, read_notes
-from tests.checkout import Checkout
+from tests.checkout import copy_of
 
 pytestmark = pytest.mark.slow
 
@@ -66,9 +64,7 @@ USED = {
 @pytest.fixture(scope="module")
 def notes(finished, tmp_path_factory):
     """Of the jobs of the rules in ``USED``: the folds, all behind them, and what stands alone."""
-    folder = tmp_path_factory.mktemp("probed") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    with Checkout(folder) as checkout:
+    with copy_of(finished, tmp_path_factory.mktemp("probed")) as checkout:
         add_probe(checkout)
         done = checkout.snakemake("--forcerun", "audit_annotations", "make_table1", "make_fold")
         assert done.returncode == 0, done.stdout
