@@ -17,7 +17,7 @@ from softscene.config.labels import Labels
 from softscene.core.tsv import read_table, write_table
 from softscene.data.annotations import happenings
 from softscene.data.splits import EVALUATION
-from softscene.evaluation.metrics import FIELD_KEYS
+from softscene.evaluation.metrics import FIELD_KEYS, f_score
 from softscene.evaluation.probabilities import load_probabilities
 from softscene.features.activity import recording_activity
 from softscene.features.store import sources_of
@@ -164,9 +164,7 @@ def averages_of_segments(class_wise: pd.DataFrame, present: Sequence[str]) -> li
     rows = []
     counts = ["true_positives", "false_positives", "false_negatives"]
     for (convention, mode), scores in class_wise.groupby(["convention", "threshold"], sort=False):
-        hits, extra, missed = scores[counts].sum()
-        total = 2 * hits + extra + missed
-        micro = 2 * hits / total if total else float("nan")
+        micro = float(f_score(*scores[counts].sum()))
         known = scores.set_index("event").f_score.loc[list(present)]
         macro = known.mean() if len(known) else float("nan")
         name = f"{convention}_f_score"
