@@ -273,6 +273,17 @@ def test_a_part_with_mistakes_is_refused_before_it_is_trained(write, clips, text
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_an_event_loss_and_an_override_of_it_are_refused_together(write):
+    path = str(write("def event_loss(y, targets, lengths):\n    return y.mean()\n"))
+    method = {"scene_loss": "none", "code": path}
+    require_code({"mine": method})
+    with pytest.raises(ConfigurationError) as caught:
+        require_code({"mine": method | {"loss": {"events": "sum"}}})
+    assert caught.value.problems == (
+        f"methods.mine.loss: {path} has an event_loss of its own; leave out one of both",
+    )
+
+
 def test_an_own_loss_of_one_number_is_trained(write, clips):
     """The library's from a file of one's own: the same weights, to the last bit."""
     text = "from torch.nn.functional import cross_entropy as hard_scene_loss\n"

@@ -47,9 +47,9 @@ def code_faults(path: str | Path, scene_loss: str) -> Iterator[str]:
         yield f"{path} defines {has}; {expected} expected where scene_loss is {scene_loss!r}"
 
 
-def has_network(path: str | Path) -> bool:
-    """Whether a file without :func:`code_faults` defines a student's network."""
-    return "Student" in _names(ast.parse(Path(path).read_bytes(), str(path)))
+def defines(path: str | Path, name: str) -> bool:
+    """Whether a file without :func:`code_faults` defines one of :data:`REPLACEABLE`."""
+    return name in _names(ast.parse(Path(path).read_bytes(), str(path)))
 
 
 def has_teacher(path: str | Path) -> bool:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from softscene.config.controls import CONTROLS, configured_controls
-from softscene.config.custom_code import code_faults, has_network
+from softscene.config.custom_code import code_faults, defines
 from softscene.config.open_choices import OpenChoice, open_choices
 from softscene.config.overrides import (
     USUAL,
@@ -232,6 +232,12 @@ def require_code(methods: Mapping[str, Mapping[str, Any]]) -> None:
         if "code" in method
         for fault in code_faults(method["code"], method["scene_loss"])
     ]
+    problems += [
+        f"methods.{key}.loss: {method['code']} has an event_loss of its own; leave out one of both"
+        for key, method in methods.items()
+        if not problems and {"loss", "code"} <= method.keys()
+        if defines(method["code"], "event_loss")
+    ]
     if problems:
         raise ConfigurationError.of("custom methods cannot be used:", problems)
 
@@ -249,9 +255,8 @@ def custom_networks(methods: Mapping[str, Mapping[str, Any]], detector: str | No
     ConfigurationError
         One of them is configured as the detector.
     """
-    keys = {
-        key for key, method in methods.items() if "code" in method and has_network(method["code"])
-    }
+    codes = {key: method["code"] for key, method in methods.items() if "code" in method}
+    keys = {key for key, code in codes.items() if defines(code, "Student")}
     if detector and (key := detector.split("/")[0]) in keys:
         raise ConfigurationError(
             f"detector: {detector!r} given, but {methods[key]['code']} has a network of its own, "
