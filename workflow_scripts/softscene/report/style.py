@@ -1,5 +1,6 @@
 """What all figures share: look, colours, and how they are saved."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,9 +66,12 @@ def text_width(text: str) -> float:
 
 
 def wrapped(text: str, width: float) -> str:
-    """Break a text into lines of at most ``width`` points, between words if possible."""
+    """Break a text into lines of at most ``width`` points, between words if possible.
+
+    ``T = 1`` is one word.
+    """
     lines = [""]
-    for word in text.split(" "):
+    for word in re.split("(?<!=) (?!=)", text):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if text_width(joined) <= width:
             lines[-1] = joined
