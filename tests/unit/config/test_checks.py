@@ -75,6 +75,7 @@ def test_other_configurations_only_override_known_keys(name):
         ("student.learning_rate", float("nan"), ["student.learning_rate: nan", "finite"]),
         ("network.dropout", 1.0, ["network.dropout: 1.0 given", "below 1"]),
         ("network.fused", "no", ["network.fused: 'no' given", "boolean expected"]),
+        ("compute.precision", "float16", ["compute.precision: 'float16'", "'tf32', 'bfloat16'"]),
         ("download.mode", "fast", ["download.mode: 'fast'", "'selective', 'full'"]),
         ("download.mirror", 3, ["download.mirror: 3 given", "string or null"]),
         ("methods.soft.temperature", [0.0], ["methods.soft.temperature[0]: 0.0", "above 0"]),

@@ -270,6 +270,7 @@ def other_logits(study, folder, labels):
         (lambda *_: {"objective": SceneObjective("soft", 1.0, 3.0)}, "parameters"),
         (lambda *_: {"network": SIZES | {"dropout": 0.2}}, "parameters"),
         (lambda *_: {"network": SIZES | {"fused": False}}, "parameters"),
+        (lambda *_: {"network": SIZES | {"precision": "bfloat16"}}, "parameters"),
         (lambda *_: {"threads": 2}, "parameters"),
     ],
 )

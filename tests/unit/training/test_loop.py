@@ -40,6 +40,16 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(clips):
     assert not equal(first, student(clips, seed=1, loss="hard", weight=1.0)[0])
 
 
+def test_training_in_bfloat16_is_reproducible_and_near_to_single_precision(clips):
+    size, objective = dataclasses.replace(SIZE, precision="bfloat16"), SceneObjective("soft", 1.0)
+    arguments = SOFT, objective, size, PARAMETERS, 0, CPU, "a test"
+    (first, history), (second, _) = (train_student(clips, *arguments) for _ in range(2))
+    assert equal(first, second)
+    exact, expected = student(clips, loss="soft", weight=1.0)
+    assert not equal(first, exact)
+    np.testing.assert_allclose(history, expected, rtol=0.01)
+
+
 def test_seed_0_is_a_seed(clips):
     """A run with seed 0 does not depend on what drew random numbers before it."""
     torch.manual_seed(1)

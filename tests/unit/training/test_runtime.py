@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from softscene.training.runtime import prepare, tf32
 
 
 def spin_count(statement, **variables):
@@ -26,3 +28,15 @@ def test_waiting_threads_sleep_unless_the_user_wants_them_to_spin(monkeypatch):
     assert spin_count("import torch") > 0, "the default of OpenMP"
     assert spin_count(training) == 0
     assert spin_count(training, OMP_WAIT_POLICY="active") > 0
+
+
+def test_products_are_rounded_to_tf32_only_in_a_training_that_wants_it():
+    def allowed():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    prepare(1, "cpu")
+    assert allowed() == (False, False)
+    with pytest.raises(KeyError), tf32(True):
+        assert allowed() == (True, True)
+        raise KeyError
+    assert allowed() == (False, False)
