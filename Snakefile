@@ -56,6 +56,8 @@ onerror:
 onstart:
     if runs_here():
         end_tidily_on_hangup()
+        if not may_run_here():  # --jobs was given all the same: jobs wait for their places
+            share_gpus()
     if not makes_nothing():
         require_consent()
         claim_run()

@@ -31,7 +31,7 @@ from softscene.config.controls import CONTROLS
 from softscene.config.study import HELDOUT, Study, with_controls, without_removed_methods
 from softscene.config.overrides import USUAL
 from softscene.config.variants import FOLDER
-from softscene.core import processor, sources
+from softscene.core import gpus, processor, sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
 from softscene.data.archives import read_registry, require_licence
@@ -56,6 +56,16 @@ def from_here(path):
     """A path of the configuration, absolute in a module: its prefix is only for files that the
     workflow makes, and Snakemake does not add it to absolute paths."""
     return os.path.abspath(path) if IN_MODULE else path
+
+
+def share_gpus():
+    """Let the jobs of this machine share its GPUs."""
+    cards, most = gpus.usable(config["compute"]["device"]), 0
+    if cards:
+        most = len(cards) * gpus.jobs_on_each(cards, config["compute"]["per_gpu"])
+        most = limited("gpu", most)
+        print(gpus.described(cards, most), file=sys.stderr)
+    gpus.announce(os.environ, cards, most)
 
 
 def with_paths_from_here(config):
@@ -184,7 +194,11 @@ SOFT_LABELS = f"{RESULTS}/soft_labels/{TEACHER}.tsv"
 CONTROL_LABELS = f"{RESULTS}/soft_labels/{{control}}/T-{{temperature}}/{TEACHER}.tsv"
 LEFT_OUT = [*GIVEN.problems, *GIVEN.foreign]
 WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDER"
-GPUS = int(config["compute"]["device"] == "cuda")
+
+if PLANNING and may_run_here():
+    share_gpus()
+# A share of one here; on a cluster a whole one, if the configuration says so.
+GPUS = int(gpus.are_shared() or config["compute"]["device"] == "cuda")
 
 if PLANNING and (other := claimant(RUNNING)):
     print(f"{placed(RESULTS)} is being made by {other}", file=sys.stderr)

@@ -54,6 +54,20 @@ def runs_here():
     return workflow.local_exec
 
 
+def may_run_here():
+    """The same while these files are read, before Snakemake knows: a cluster always has --jobs."""
+    return workflow.resource_settings.nodes is None
+
+
+def limited(resource, most):
+    """Let running jobs have so much of a resource in total, or what ``--resources`` says; gives it."""
+    if resource in workflow.global_resources:
+        return workflow.global_resources[resource].value
+    if workflow.scheduler is None:  # later it is too late
+        workflow.register_resource(resource, most)
+    return most
+
+
 def cores(threads):
     """Cores to run on; on a cluster, ``threads`` for each job that may run at a time."""
     return workflow.cores if runs_here() else workflow.nodes * threads

@@ -11,6 +11,7 @@ from typing import Any
 
 from softscene.core.errors import SoftSceneError, StorageError
 from softscene.core.files import Log, naming_full_disk
+from softscene.core.gpus import naming_full_gpu
 from softscene.core.processes import ancestors, announced, end_with
 
 # Scripts import this first. Garbage collection while they import other modules finds nothing, and
@@ -35,7 +36,7 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
         logging.captureWarnings(True)
         start = time.monotonic()
         try:
-            with naming_full_disk([*snakemake.output, *snakemake.log][0]):
+            with naming_full_disk([*snakemake.output, *snakemake.log][0]), naming_full_gpu():
                 main(snakemake)
         except SoftSceneError as error:
             message, log.complete = f"{type(error).__name__}: {error}", True

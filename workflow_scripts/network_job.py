@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from softscene.core import gpus
 from softscene.features.clips import FoldFiles
 from softscene.features.store import FeatureParameters
 from softscene.training.jobs import Fold, Saving
@@ -35,5 +36,5 @@ def checkpoint_of(snakemake: Any) -> Saving:
 
 
 def compute_of(snakemake: Any) -> tuple[int, str]:
-    """Threads and device of a network job."""
-    return snakemake.params.threads, snakemake.resources.device
+    """Threads and device of a network job, once it has its place there."""
+    return snakemake.params.threads, gpus.take(snakemake.resources.device)

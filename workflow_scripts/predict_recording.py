@@ -1,6 +1,7 @@
 """Find the events and the scene of your own recording."""
 
 from job import run_job
+from softscene.core import gpus
 from softscene.core.progress import Progress
 from softscene.detect.detector import load_detector
 from softscene.detect.events import Options
@@ -9,7 +10,7 @@ from softscene.training.runtime import prepare
 
 
 def main(snakemake) -> None:
-    device = prepare(snakemake.params.threads, snakemake.resources.device)
+    device = prepare(snakemake.params.threads, gpus.take(snakemake.resources.device))
     detector = load_detector(snakemake.input.detector, device, fused=snakemake.params.fused)
     progress = Progress("detection", 1, "s")
 

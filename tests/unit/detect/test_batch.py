@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from softscene import cli
 from softscene.core.tsv import read_table
-from softscene.detect.batch import KILLED, Counter, Outcome, Task
+from softscene.detect.batch import KILLED, Counter, Outcome, Task, Work, process
 from softscene.detect.detection import detect
 from softscene.detect.detector import load_detector
 from softscene.detect.events import Options
@@ -284,3 +285,12 @@ def test_a_killed_process_is_told_of_its_recording(monkeypatch):
     future.set_exception(BrokenProcessPool())
     outcome = _outcome(future, Task("a", Path("in/a.wav"), {}))
     assert (outcome.facts, outcome.problem) == (None, f"in/a.wav: {KILLED}")
+
+
+def test_a_full_gpu_is_named_with_what_to_do(tmp_path):
+    def detect(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    work = Work(detect, tmp_path, (), 1, "cuda", Options())
+    outcome = process(Task("a", tmp_path / "a.wav", {}), work, None)
+    assert outcome.problem == ("a: the GPU's memory ran out; use fewer --jobs, or --device cpu")

@@ -127,7 +127,7 @@ def _allowed(error: ValidationError) -> str:
     value = error.validator_value
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         return f"a {value} (YAML takes this for text: write a decimal point, e.g. 1.0e-4)"
-    if error.validator in ("type", "uniqueItems", "minItems", "oneOf", "pattern"):
+    if error.validator in ("type", "uniqueItems", "minItems", "oneOf", "pattern", "enum"):
         described = error.schema.get("description")
         if described:
             return described

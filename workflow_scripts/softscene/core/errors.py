@@ -66,6 +66,10 @@ class ProcessError(SoftSceneError):
     """A process that a job started was killed."""
 
 
+class GpuMemoryError(SoftSceneError):
+    """A GPU's memory is not enough for a job."""
+
+
 class TrainingError(SoftSceneError):
     """A training cannot continue."""
 

@@ -19,6 +19,7 @@ import soundfile
 from tqdm import tqdm
 
 from softscene.core.errors import AudioError, SoftSceneError, printable
+from softscene.core.gpus import ran_out
 from softscene.core.processes import end_with
 from softscene.data.ffmpeg import is_foreign
 from softscene.detect.detector import Detector, load_detector
@@ -207,6 +208,8 @@ def _reason(name: str, error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"{name}: {error}"
+    if ran_out(error):
+        return f"{name}: the GPU's memory ran out; use fewer --jobs, or --device cpu"
     place, words = traceback.extract_tb(error.__traceback__)[-1], str(error).replace("\n", " ")
     return (
         f"{name}: this should not have happened, please report it: {type(error).__name__}: {words} "
