@@ -20,7 +20,7 @@ import torch
 from tests.benchmark import comparison, side_by_side, step, tables
 from tests.benchmark.report import RESULTS
 from tests.benchmark.rounds import Budget, in_rounds
-from tests.benchmark.trainers import KINDS, PRECISIONS, TRAINERS, can_train
+from tests.benchmark.trainers import AS_TRAINED, KINDS, PRECISIONS, TRAINERS, can_train
 
 DEFAULTS = {
     "cpu": {"threads": "1,2", "batch": 32, "steps": 3, "compare": "mtl", "compared": 3},
@@ -44,7 +44,7 @@ def multiplies_bfloat16():
 def precisions(options):
     """What is measured, unless the user says: all that this machine is made for."""
     if options.precision:
-        return options.precision.split(",")
+        return options.precision
     if options.device == "cuda":
         return list(PRECISIONS)
     if multiplies_bfloat16():
@@ -96,8 +96,7 @@ def measure_steps(options, budget):
 def measure_side_by_side(options, budget):
     """Print how many clips trainings have together, and write it."""
     found = []
-    plain = "tf32" if torch.backends.cudnn.allow_tf32 else "float32"  # what a training has
-    for precision in dict.fromkeys([plain, "bfloat16"]):
+    for precision in (AS_TRAINED, "bfloat16"):
         if not can_train("softscene", precision) or budget.left < SIDE_BY_SIDE:
             print(f"side by side is left out in {precision}")
             continue
@@ -142,11 +141,11 @@ def parsed(arguments):
         if getattr(options, name) is None:
             setattr(options, name, default)
     options.threads = [int(each) for each in options.threads.split(",")]
-    for name in ("kinds", "compare"):
-        given = getattr(options, name).split(",")
-        setattr(options, name, given)
-        if not set(given) <= set(KINDS):
-            parser.error(f"--{name} {','.join(given)}: they are {', '.join(KINDS)}")
+    for name, known in (("kinds", KINDS), ("compare", KINDS), ("precision", PRECISIONS)):
+        given = getattr(options, name)
+        setattr(options, name, given.split(",") if given else [])
+        if not set(getattr(options, name)) <= set(known):
+            parser.error(f"--{name} {given}: they are {', '.join(known)}")
     return options
 
 

@@ -1,19 +1,17 @@
 """Measure in rounds until a time is used, so that a slow or busy machine ends in time, too."""
 
 import time
-from dataclasses import dataclass, field
 
 
-@dataclass
 class Budget:
     """Seconds that may be used, from now on."""
 
-    seconds: float
-    start: float = field(default_factory=lambda: time.monotonic())
+    def __init__(self, seconds):
+        self.end = time.monotonic() + seconds
 
     @property
     def left(self):
-        return self.seconds - (time.monotonic() - self.start)
+        return self.end - time.monotonic()
 
 
 def in_rounds(groups, measure, budget, most):
