@@ -99,6 +99,7 @@ def _forget(device):
     """Free what the case before has left on a GPU."""
     gc.collect()
     if device.type == "cuda":
+        torch.cuda.init()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
