@@ -31,7 +31,7 @@ from softscene.config.controls import CONTROLS
 from softscene.config.study import HELDOUT, Study, with_controls, without_removed_methods
 from softscene.config.overrides import USUAL
 from softscene.config.variants import FOLDER
-from softscene.core import sources
+from softscene.core import processor, sources
 from softscene.core.errors import SoftSceneError
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
 from softscene.data.archives import read_registry, require_licence
@@ -117,6 +117,8 @@ try:
         from softscene.training.watching import require_tensorboard
 
         require_tensorboard()
+    if config["compute"]["precision"] == "bfloat16" and PLANNING and processor.lacks_bfloat16():
+        logger.warning(processor.WITHOUT_BFLOAT16)
     DETECTIONS = endings(config["detection"]["formats"], page=True)
     if config["data"]["own"] and PLANNING:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
@@ -362,10 +364,11 @@ def student_network(wildcards):
     return STUDY.students[wildcards.method].network
 
 
-def without_dropout(network):
-    """What a job uses of a network that is not trained."""
+def when_trained(network):
+    """What a job uses of a network that is trained already."""
+    of_training = {"dropout", "precision"}
     return lambda wildcards: {
-        key: size for key, size in network(wildcards).items() if key != "dropout"
+        key: size for key, size in network(wildcards).items() if key not in of_training
     }
 
 

@@ -100,7 +100,7 @@ rule dump_held_out_labels:
     params:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=without_dropout(teacher_network),
+        network=when_trained(teacher_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_held_out_labels.py"

@@ -33,7 +33,7 @@ rule predict_student:
         thresholds=config["evaluation"]["adaptive_thresholds"],
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=without_dropout(student_network),
+        network=when_trained(student_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/predict_student.py"

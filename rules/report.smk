@@ -240,7 +240,7 @@ OF_CONFIGURATION = {
 # Keys that change no result rerun nothing, so they are not shown on the page.
 UNSHOWN = {"download", "explorer", "detector", "detection", "input", "estimate"}
 SHOWN = by_name({key: value for key, value in config.items() if key not in UNSHOWN})
-SHOWN["compute"] = {"threads": config["compute"]["threads"]}
+SHOWN["compute"] = {key: config["compute"][key] for key in ("threads", "precision")}
 
 
 rule make_report:

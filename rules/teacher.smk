@@ -69,7 +69,7 @@ rule dump_soft_labels:
     params:
         features=config["features"],
         clip_frames=config["clips"]["frames"],
-        network=without_dropout(teacher_network),
+        network=when_trained(teacher_network),
         threads=config["compute"]["threads"],
     script:
         "../workflow_scripts/dump_soft_labels.py"

@@ -61,7 +61,8 @@ def _seconds_a_clip(config: Mapping, classes: tuple[int, int], role: str, loss: 
     given, cpu = config[role], device.type == "cpu"
     clock = time.process_time if cpu and config["compute"]["threads"] == 1 else time.monotonic
     shape = config["clips"]["frames"], config["features"]["bands"]
-    size = NetworkParameters.configured(config["network"], shape, classes)
+    network = {**config["network"], "precision": config["compute"]["precision"]}
+    size = NetworkParameters.configured(network, shape, classes)
     n = min(given["batch_size"], 16 if cpu else math.inf)  # on a CPU, larger batches are no faster
     rng = np.random.default_rng(0)
     features = rng.normal(size=(n, *shape)).astype(np.float32)

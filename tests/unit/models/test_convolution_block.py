@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from softscene.models.fused import convolution_block
+from softscene.models.fused import convolution_block, winograd
 
 from tests.unit.models import plain_blocks
 from tests.unit.models.plain_blocks import assert_same, plain
@@ -52,7 +52,7 @@ def results(function, block, x):
 @pytest.mark.parametrize(("pool", "shape"), CASES)
 @pytest.mark.parametrize("piece", [1, 500, 2**20])
 def test_everything_is_as_in_pytorch_however_it_is_cut(pool, shape, piece, monkeypatch):
-    monkeypatch.setattr(convolution_block, "PIECE", piece)
+    monkeypatch.setattr(winograd, "PIECE", piece)
     block, other = pair(pool, shape[1])
     x = maps(shape)
     assert_same(results(fast, block, x), results(plain, other, x))

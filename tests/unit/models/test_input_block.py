@@ -63,7 +63,7 @@ def test_everything_is_as_in_pytorch(pool, shape, training):
 @pytest.mark.parametrize("channels", [1, 3, 128])
 @pytest.mark.parametrize("piece", [1, 1000])
 def test_everything_is_as_in_pytorch_however_it_is_cut(channels, piece, monkeypatch):
-    monkeypatch.setattr(input_block, "PIECE", piece)
+    monkeypatch.setitem(input_block.PIECES, "cpu", piece)
     block, other = pair((2, 4), max(channels, 3))
     x = clips((2, 1, 10, 18))
     assert_same(results(fast, block, x), results(plain, other, x))

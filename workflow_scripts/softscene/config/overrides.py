@@ -25,7 +25,7 @@ class TrainingSettings:
     training
         ``epochs``, ``batch_size`` and ``learning_rate``.
     network
-        The keys of ``network`` that this network uses.
+        The keys of ``network`` that this network uses; ``precision``, unless it is the default.
     code
         File of a custom teacher.
     """
@@ -43,6 +43,9 @@ class TrainingSettings:
             {key: overrides.get(key, config[part][key]) for key in keys}
             for part, keys in ((role, config[role]), ("network", (*sizes, "fused")))
         )
+        precision = config["compute"]["precision"]
+        if precision != "float32":  # not given, the default makes no earlier run train again
+            network["precision"] = precision
         return cls(training, network)
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from softscene.models.fused import convolution_block, gru, input_block
 from softscene.models.padding import as_image
+from softscene.models.precision import FLOAT32, convolve, linear
 
 # Pooling sizes, frames x bands, after each convolution (Table 2).
 TEACHER_POOLS = ((8, 8), (4, 4), (2, 2))
@@ -46,6 +47,8 @@ class NetworkParameters:
         Probability before each last layer.
     fused
         Whether blocks and GRU compute in their fused form; False is Table 2's layers in order.
+    precision
+        Of the products in training, see :mod:`softscene.models.precision`.
     """
 
     bands: int = 64
@@ -58,6 +61,7 @@ class NetworkParameters:
     dense_units: int = 32
     dropout: float = 0.15
     fused: bool = True
+    precision: str = FLOAT32
 
     @classmethod
     def configured(
@@ -93,27 +97,39 @@ class ConvolutionBlock(nn.Module):
     fused
         Whether to compute in a fused form where one applies: ``fused/input_block.py`` for images of
         one channel, ``fused/convolution_block.py`` in training.
+    precision
+        Of the convolution's products in training.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, pool: tuple[int, int], fused: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        pool: tuple[int, int],
+        fused: bool = True,
+        precision: str = FLOAT32,
     ) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
         self.norm = nn.BatchNorm2d(outputs)
         self.pool = pool
         self.fused = fused
+        self.precision = precision
 
     def forward(self, x: Tensor) -> Tensor:
         """Batch x inputs x frames x bands -> batch x outputs x (frames, bands) / pool."""
+        precision = self.precision if self.training else FLOAT32
+        layers = self.convolution, self.norm, self.pool
         if not self.fused:
-            return F.max_pool2d(F.relu(self.norm(self.convolution(x))), self.pool)
+            maps = self.norm(convolve(x, self.convolution, precision))
+            return F.max_pool2d(F.relu(maps), self.pool)
         if input_block.applies(x, self.pool):
-            return input_block.fused_input_block(x, self.convolution, self.norm, self.pool)
+            return input_block.fused_input_block(x, *layers, precision)
         if convolution_block.applies(x, self.norm, self.pool):
-            return convolution_block.fused_block(x, self.convolution, self.norm, self.pool)
+            return convolution_block.fused_block(x, *layers, precision)
         # ReLU is monotone, so ReLU after the pooling is the same function with less work.
-        return F.relu(F.max_pool2d(self.norm(self.convolution(x)), self.pool))
+        maps = self.norm(convolve(x, self.convolution, precision))
+        return F.relu(F.max_pool2d(maps, self.pool))
 
 
 class BidirectionalGRU(nn.GRU):
@@ -127,26 +143,50 @@ class BidirectionalGRU(nn.GRU):
         In one direction.
     fused
         Whether to compute in the fused form (``fused/gru.py``) where it applies.
+    precision
+        Of the products with the inputs in training, in the fused form.
     """
 
-    def __init__(self, inputs: int, units: int, fused: bool = True) -> None:
+    def __init__(
+        self, inputs: int, units: int, fused: bool = True, precision: str = FLOAT32
+    ) -> None:
         super().__init__(inputs, units, batch_first=True, bidirectional=True)
         self.fused = fused
+        self.precision = precision
 
     def forward(self, x: Tensor) -> Tensor:
         """Batch x frames x inputs -> states, batch x frames x 2 units (forward, backward)."""
         if self.fused and gru.applies(x):
-            return gru.fused_gru(x, self.all_weights)
+            precision = self.precision if self.training else FLOAT32
+            return gru.fused_gru(x, self.all_weights, precision)
         return super().forward(x)[0]
 
 
+class HiddenLayer(nn.Linear):
+    """``nn.Linear`` with products in a precision of their own in training."""
+
+    def __init__(self, inputs: int, outputs: int, precision: str = FLOAT32) -> None:
+        super().__init__(inputs, outputs)
+        self.precision = precision
+
+    def forward(self, x: Tensor) -> Tensor:
+        """... x inputs -> ... x outputs."""
+        return linear(x, self.weight, self.bias, self.precision if self.training else FLOAT32)
+
+
 def convolutions(
-    inputs: int, outputs: Sequence[int], pools: Sequence[tuple[int, int]], fused: bool
+    inputs: int,
+    outputs: Sequence[int],
+    pools: Sequence[tuple[int, int]],
+    size: NetworkParameters,
 ) -> nn.Sequential:
     """A stack of blocks, one for each pooling size."""
-    sizes = [inputs, *outputs]
+    channels = [inputs, *outputs]
     return nn.Sequential(
-        *(ConvolutionBlock(sizes[i], sizes[i + 1], pool, fused) for i, pool in enumerate(pools))
+        *(
+            ConvolutionBlock(channels[i], channels[i + 1], pool, size.fused, size.precision)
+            for i, pool in enumerate(pools)
+        )
     )
 
 
@@ -162,7 +202,7 @@ class Teacher(nn.Module):
 
     def __init__(self, size: NetworkParameters) -> None:
         super().__init__()
-        self.convolutions = convolutions(1, [size.channels] * 3, TEACHER_POOLS, size.fused)
+        self.convolutions = convolutions(1, [size.channels] * 3, TEACHER_POOLS, size)
         flat = (
             size.channels
             * pooled(size.frames, [time for time, _ in TEACHER_POOLS])  # 7
@@ -182,8 +222,8 @@ class EventBranch(nn.Module):
 
     def __init__(self, inputs: int, size: NetworkParameters) -> None:
         super().__init__()
-        self.gru = BidirectionalGRU(inputs, size.gru_units, size.fused)
-        self.hidden = nn.Linear(2 * size.gru_units, size.dense_units)
+        self.gru = BidirectionalGRU(inputs, size.gru_units, size.fused, size.precision)
+        self.hidden = HiddenLayer(2 * size.gru_units, size.dense_units, size.precision)
         self.dropout = nn.Dropout(size.dropout)
         self.output = nn.Linear(size.dense_units, size.events)
 
@@ -198,7 +238,7 @@ class SceneBranch(nn.Module):
 
     def __init__(self, inputs: int, bands: int, size: NetworkParameters) -> None:
         super().__init__()
-        self.convolutions = convolutions(inputs, size.scene_channels, SCENE_POOLS, size.fused)
+        self.convolutions = convolutions(inputs, size.scene_channels, SCENE_POOLS, size)
         frames = pooled(size.frames, [time for time, _ in SCENE_POOLS])  # 10
         self.dropout = nn.Dropout(size.dropout)
         self.output = nn.Linear(size.scene_channels[-1] * frames * bands, size.scenes)
@@ -217,7 +257,7 @@ class Student(nn.Module):
 
     def __init__(self, size: NetworkParameters, *, scene_branch: bool) -> None:
         super().__init__()
-        self.shared = convolutions(1, [size.channels] * 3, SHARED_POOLS, size.fused)
+        self.shared = convolutions(1, [size.channels] * 3, SHARED_POOLS, size)
         bands = pooled(size.bands, [band for _, band in SHARED_POOLS])  # 1
         self.event = EventBranch(size.channels * bands, size)
         self.scene = SceneBranch(size.channels, bands, size) if scene_branch else None

@@ -39,7 +39,8 @@ MADE_BY = {
     "fold": "make_fold",
     "evaluation": "evaluate_student",
 }
-EARLIER = {"scene_objective.events": "mean"}  # of trainings from before this key existed
+# Of trainings from before these keys existed.
+EARLIER = {"scene_objective.events": "mean", "network.precision": "float32"}
 PACKAGES = (
     "snakemake", "torch", "numpy", "scipy", "pandas", "librosa", "h5py", "sed_eval",
     "sed_scores_eval", "matplotlib",
@@ -361,7 +362,7 @@ def _trained(configuration: Mapping[str, object], settings: TrainingSettings) ->
     }
     return {
         "training": settings.training,
-        "network": {**settings.network, **clip},
+        "network": {"precision": "float32", **settings.network, **clip},
         "threads": configuration["compute"]["threads"],
     }
 

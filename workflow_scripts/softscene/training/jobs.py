@@ -15,8 +15,8 @@ from softscene.config.variants import without_none
 from softscene.core.tsv import write_table
 from softscene.data.splits import DEVELOPMENT, EVALUATION
 from softscene.features.clips import Clips, FoldFiles, load_clips
-from softscene.models import losses, networks, padding
-from softscene.models.fused import convolution_block, gru, input_block
+from softscene.models import losses, networks, padding, precision
+from softscene.models.fused import bfloat16, convolution_block, gru, input_block, winograd
 from softscene.models.networks import NetworkParameters
 from softscene.training import adam, batches, custom_methods, inference, loop, runtime
 from softscene.training.checkpoints import Checkpoints, identity
@@ -35,6 +35,9 @@ TRAINING_CODE = (
     padding,
     input_block,
     convolution_block,
+    winograd,
+    bfloat16,
+    precision,
     gru,
     losses,
     adam,

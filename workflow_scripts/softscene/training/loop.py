@@ -12,6 +12,7 @@ from softscene.core.progress import Progress
 from softscene.features.clips import Clips
 from softscene.models.losses import event_loss, hard_scene_loss
 from softscene.models.networks import NetworkParameters
+from softscene.models.precision import TF32
 from softscene.training.adam import Adam
 from softscene.training.batches import Batches
 from softscene.training.checkpoints import Checkpoints
@@ -23,7 +24,7 @@ from softscene.training.custom_methods import (
     make_teacher,
 )
 from softscene.training.parameters import SceneObjective, TrainingParameters
-from softscene.training.runtime import seed_everything
+from softscene.training.runtime import seed_everything, tf32
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +177,8 @@ def train_teacher(
     seed_everything(seed)
     network = make_teacher(method, data, size, device)
     losses = lambda chosen: teacher_losses(network, data, chosen)  # noqa: E731
-    table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
+    with tf32(size.precision == TF32):
+        table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
     return network, table
 
 
@@ -217,5 +219,6 @@ def train_student(
     network = make_student(method, data, size, device, scene_branch=objective.loss != "none")
     check_losses(method, objective, data, size)
     losses = lambda chosen: student_losses(network, data, chosen, objective, method)  # noqa: E731
-    table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
+    with tf32(size.precision == TF32):
+        table = train(network, losses, data, parameters, seed, name, checkpoints, method.code)
     return network, table

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -39,6 +41,7 @@ def prepare(threads: int, device: str, option: str = "compute.device") -> torch.
             f"set {option} to 'auto' or 'cpu'"
         )
     torch.set_num_threads(threads)
+    _allow_tf32(False)
     if device == "cuda":
         # The CPU's operations are deterministic anyway, and asking for it takes a second to load.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -47,6 +50,21 @@ def prepare(threads: int, device: str, option: str = "compute.device") -> torch.
         torch.utils.deterministic.fill_uninitialized_memory = False
     _keep_freed_memory()
     return torch.device(device)
+
+
+@contextmanager
+def tf32(wanted: bool) -> Iterator[None]:
+    """Let CUDA round the operands of products to TF32 (10 bits), if wanted, until the end."""
+    _allow_tf32(wanted)
+    try:
+        yield
+    finally:
+        _allow_tf32(False)
+
+
+def _allow_tf32(allowed: bool) -> None:
+    torch.backends.cudnn.allow_tf32 = allowed  # PyTorch's default is True
+    torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
 def _keep_freed_memory() -> None:

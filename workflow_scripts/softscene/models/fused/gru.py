@@ -28,6 +28,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
+from softscene.models.precision import FLOAT32, linear
+
 # (Gradient of the function's output, that output) -> gradient of the function's input.
 sigmoid_backward = torch.ops.aten.sigmoid_backward
 tanh_backward = torch.ops.aten.tanh_backward
@@ -38,7 +40,7 @@ def applies(x: Tensor) -> bool:
     return x.device.type == "cpu"
 
 
-def fused_gru(x: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
+def fused_gru(x: Tensor, weights: Sequence[Sequence[Tensor]], precision: str = FLOAT32) -> Tensor:
     """The states of a bidirectional GRU of one layer, zero at first.
 
     Parameters
@@ -48,6 +50,8 @@ def fused_gru(x: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
     weights
         Of each direction ``weight_ih``, ``weight_hh``, ``bias_ih`` and ``bias_hh``, as
         ``nn.GRU.all_weights`` has them.
+    precision
+        Of the products with the inputs.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def fused_gru(x: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
     # b_hn is added before r is applied; all other biases can be added beforehand.
     bias_hrz, bias_hn = bias_hh.split([2 * units, units], dim=1)
     bias = bias_ih + F.pad(bias_hrz, (0, units))
-    projected = F.linear(x, weight_ih.flatten(0, 1), bias.flatten())
+    projected = linear(x, weight_ih.flatten(0, 1), bias.flatten(), precision)
     return _Recurrence.apply(projected, weight_hh, bias_hn)
 
 

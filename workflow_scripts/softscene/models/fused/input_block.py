@@ -36,17 +36,22 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
-# Numbers in a piece of the maps: 2 MiB in single precision, half of two cores' caches.
-PIECE = 2**19
+from softscene.models.precision import BFLOAT16, FLOAT32
+
+# Numbers in a piece of the maps. 2 MiB in single precision, half of two cores' caches; a GPU has no
+# such cache, and starting its kernels costs more.
+PIECES = {"cpu": 2**19, "cuda": 2**26}
+# Clips whose patches are counted at once, 2 MB each.
+COUNTED = {"cpu": 1, "cuda": 16}
 
 pool_backward = torch.ops.aten.max_pool2d_with_indices_backward
 relu_backward = torch.ops.aten.threshold_backward
 
 
 def applies(image: Tensor, pool: tuple[int, int]) -> bool:
-    """Whether :func:`fused_input_block` can be used: on a CPU, for an image without gradient."""
+    """Whether :func:`fused_input_block` can be used: for an image without gradient."""
     return (
-        image.device.type == "cpu"
+        image.device.type in PIECES
         and image.shape[1] == 1
         and not image.requires_grad
         and pool[0] <= image.shape[2]
@@ -56,7 +61,11 @@ def applies(image: Tensor, pool: tuple[int, int]) -> bool:
 
 
 def fused_input_block(
-    image: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, pool: tuple[int, int]
+    image: Tensor,
+    convolution: nn.Conv2d,
+    norm: nn.BatchNorm2d,
+    pool: tuple[int, int],
+    precision: str = FLOAT32,
 ) -> Tensor:
     """Convolve, normalise, pool and rectify; in training, update the running statistics.
 
@@ -70,6 +79,8 @@ def fused_input_block(
         Of the convolution's channels; its running statistics are updated in training.
     pool
         Frames and bands of a window; incomplete windows are left out.
+    precision
+        Of the products, see :mod:`softscene.models.precision`.
 
     Returns
     -------
@@ -81,7 +92,9 @@ def fused_input_block(
     part = 2 if pool[1] % 2 == 0 else pool[1]
     shifted = [F.pad(weight, (0, 0, place, part - 1 - place)) for place in range(part)]
     banded = torch.stack(shifted, dim=2).flatten(2).flatten(0, 1)
-    return _ConvolveAndPool.apply(_rows(padded, pool, part), banded, bias, pool).permute(0, 3, 1, 2)
+    rounded = padded.bfloat16() if precision == BFLOAT16 else padded
+    rows = _rows(rounded, pool, part)
+    return _ConvolveAndPool.apply(rows, banded, bias, pool).permute(0, 3, 1, 2)
 
 
 def _normalised(
@@ -109,8 +122,9 @@ def _normalised(
 def _moments(padded: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (9) and covariance (9 x 9) of all patches of 3 x 3, in double precision."""
     total, products, count = 0.0, 0.0, 0
-    for clip in padded:
-        patches = clip.double().unfold(0, 3, 1).unfold(1, 3, 1).permute(2, 3, 0, 1).reshape(9, -1)
+    for clips in padded.split(COUNTED[padded.device.type]):
+        shifted = clips.double().unfold(1, 3, 1).unfold(2, 3, 1)
+        patches = shifted.permute(3, 4, 0, 1, 2).reshape(9, -1)
         total += patches.sum(1)
         products += patches @ patches.T
         count += patches.shape[1]
@@ -176,15 +190,14 @@ class _ConvolveAndPool(torch.autograd.Function):
         Tensor
             Batch x windows along the frames x along the bands x channels.
         """
-        channels = len(bias)
-        output = rows.new_empty(*rows.shape[:3], channels)
+        channels, factors = len(bias), banded.to(rows.dtype)
+        output = bias.new_empty(*rows.shape[:3], channels)
         indices = torch.empty_like(output, dtype=torch.uint8)
         each = (rows.flatten(0, 2), output.view(-1, channels), indices.view(-1, channels))
         for patches, kept, index in _pieces(pool[0] * pool[1] * channels, *each):
-            maps = as_images(patches.flatten(0, 2) @ banded, pool, channels)
-            maxima, where = F.max_pool2d(maps, pool, return_indices=True)
-            torch.add(maxima.view_as(kept), bias, out=kept).relu_()
-            index.copy_(where.view_as(index))
+            maxima, where = _highest(patches.flatten(0, 2) @ factors, pool, channels)
+            torch.add(maxima, bias, out=kept).relu_()
+            index.copy_(where)
         ctx.save_for_backward(rows, output, indices)
         ctx.pool = pool
         return output
@@ -200,17 +213,33 @@ class _ConvolveAndPool(torch.autograd.Function):
         for patches, kept, index, given in _pieces(ctx.pool[0] * ctx.pool[1] * channels, *each):
             passed = relu_backward(given, kept, 0)
             bias_gradient += passed.sum(0).double()
-            pooled = (as_images(x, (1, 1), channels) for x in (passed, index))
-            maps = unpooled_gradient(*pooled, ctx.pool, ctx.pool).permute(0, 2, 3, 1)
-            parts = patches.flatten(0, 2)
+            maps, parts = _back(passed.to(rows.dtype), index, ctx.pool), patches.flatten(0, 2)
             weight_gradient += (parts.T @ maps.reshape(len(parts), -1)).double()
         dtype = output.dtype
         return None, weight_gradient.to(dtype), bias_gradient.to(dtype), None
 
 
+def _highest(maps: Tensor, pool: tuple[int, int], channels: int) -> tuple[Tensor, Tensor]:
+    """Maxima of windows, and their places in them: windows x channels each."""
+    if maps.device.type == "cuda":
+        return maps.view(-1, pool[0] * pool[1], channels).max(dim=1)
+    pooled = F.max_pool2d(as_images(maps, pool, channels), pool, return_indices=True)
+    highest, where = (x.view(-1, channels) for x in pooled)
+    return highest, where
+
+
+def _back(gradient: Tensor, index: Tensor, pool: tuple[int, int]) -> Tensor:
+    """Gradient of the maps from that of their maxima (windows x channels), channels last."""
+    if gradient.device.type == "cuda":  # its max_pool2d is slow for images of one window
+        places = torch.arange(pool[0] * pool[1], device=index.device, dtype=index.dtype).view(-1, 1)
+        return torch.where(index.unsqueeze(1) == places, gradient.unsqueeze(1), 0)
+    pooled = (as_images(x, (1, 1), x.shape[1]) for x in (gradient, index))
+    return unpooled_gradient(*pooled, pool, pool).permute(0, 2, 3, 1)
+
+
 def _pieces(numbers: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Cut tensors into pieces of windows; each window takes ``numbers`` numbers in the maps."""
-    size = max(1, PIECE // numbers)
+    size = max(1, PIECES[tensors[0].device.type] // numbers)
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
