@@ -16,29 +16,22 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from softscene.core.processor import lacks_bfloat16
+from softscene.models.precision import BFLOAT16, FLOAT32
 
 from tests.benchmark import comparison, side_by_side, step, tables
 from tests.benchmark.report import RESULTS
 from tests.benchmark.rounds import Budget, in_rounds
-from tests.benchmark.trainers import AS_TRAINED, KINDS, PRECISIONS, TRAINERS, can_train
+from tests.benchmark.trainers import KINDS, PRECISIONS, TRAINERS
 
+ORDER = "mtl,teacher,crnn,soft"  # what matters most first, should the time not do for all
 DEFAULTS = {
-    "cpu": {"threads": "1,2", "batch": 32, "steps": 3, "compare": "mtl", "compared": 3},
+    "cpu": {"threads": "1,2", "batch": 16, "steps": 3, "compare": "mtl", "compared": 3},
     "cuda": {
-        "threads": "1", "batch": 64, "steps": 20, "compare": ",".join(KINDS), "compared": 20,
+        "threads": "1", "batch": 64, "steps": 20, "compare": ORDER, "compared": 20,
     },
 }  # fmt: skip
-PRODUCTS = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}  # of bfloat16, as Linux names them
 SIDE_BY_SIDE = 90  # s that it takes of each precision, at most
-
-
-def multiplies_bfloat16():
-    """Whether this processor does; elsewhere PyTorch converts, which is slower than float32."""
-    try:
-        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return not PRODUCTS.isdisjoint(facts.split())
 
 
 def precisions(options):
@@ -47,10 +40,10 @@ def precisions(options):
         return options.precision
     if options.device == "cuda":
         return list(PRECISIONS)
-    if multiplies_bfloat16():
-        return ["float32", "bfloat16"]
-    print("bfloat16 is left out: this processor has no products of it; --precision measures it")
-    return ["float32"]
+    if lacks_bfloat16():
+        print("bfloat16 is left out: this processor has no products of it; --precision measures it")
+        return [FLOAT32]
+    return [FLOAT32, BFLOAT16]
 
 
 def groups_of(options):
@@ -60,7 +53,6 @@ def groups_of(options):
     groups = [
         [step.Case(trainer, kind, precision, threads, **shared) for threads in options.threads]
         for kind, precision, trainer in named
-        if can_train(trainer, precision)
     ]
     if options.device == "cpu":
         return groups
@@ -96,9 +88,9 @@ def measure_steps(options, budget):
 def measure_side_by_side(options, budget):
     """Print how many clips trainings have together, and write it."""
     found = []
-    for precision in (AS_TRAINED, "bfloat16"):
-        if not can_train("softscene", precision) or budget.left < SIDE_BY_SIDE:
-            print(f"side by side is left out in {precision}")
+    for precision in options.precisions:
+        if budget.left < SIDE_BY_SIDE:
+            print(f"no time was left for trainings side by side in {precision}")
             continue
         case = step.Case("softscene", "mtl", precision, 1, options.batch, options.device)
         found.append(side_by_side.measure(case, options.clips, options.seconds))
@@ -115,8 +107,7 @@ def publish(name, table, show, options):
 
 def compared(options):
     """Whether softscene is the plain trainer."""
-    narrow = "bfloat16" in options.precisions and can_train("softscene", "bfloat16")
-    names = ["single", "double", *(["bfloat16"] if narrow else [])]
+    names = ["single", "double", *([BFLOAT16] if BFLOAT16 in options.precisions else [])]
     given = options.compare, max(options.threads), options.compared, options.device
     return comparison.passed(names, *given)
 
@@ -127,7 +118,7 @@ def parsed(arguments):
     parser.add_argument("--threads", help="such as 1,2")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--precision", help=f"of {','.join(PRECISIONS)}")
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=ORDER)
     parser.add_argument("--minutes", type=float, default=8, help="after which nothing is begun")
     parser.add_argument("--rounds", type=int, default=20, help="at most")
     parser.add_argument("--steps", type=int, help="of each process and case, at most")

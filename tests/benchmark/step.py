@@ -5,10 +5,10 @@ A process gets its cases and its effort as JSON, see :func:`measured`.
 
 import gc
 import json
-import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -107,7 +107,9 @@ def _forget(device):
 def _peak(device):
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not ru_maxrss, which begins with what the parent process had.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 if __name__ == "__main__":

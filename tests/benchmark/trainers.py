@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from softscene.features.clips import Clips
 from softscene.models.networks import ConvolutionBlock, NetworkParameters, Student, Teacher
+from softscene.models.precision import BFLOAT16, FLOAT32, TF32
 from softscene.training import loop
 from softscene.training.adam import Adam
 from softscene.training.batches import Batches
@@ -21,8 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tests.benchmark import reference
 
 KINDS = ("teacher", "crnn", "mtl", "soft")
-PRECISIONS = ("float32", "tf32", "bfloat16")
-AS_TRAINED = "float32, as trained"  # with PyTorch's settings of TF32 as a training leaves them
+PRECISIONS = (FLOAT32, TF32, BFLOAT16)
 OBJECTIVES = {
     "crnn": SceneObjective(),
     "mtl": SceneObjective("hard", 1.0),
@@ -59,16 +59,15 @@ def clips(number):
 
 
 def allow_tf32(precision):
-    """Set what a GPU's float32 products are, where the precision says it."""
-    if precision in ("float32", "tf32"):
-        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    """Set what a GPU's products of float32 are."""
+    torch.backends.cuda.matmul.allow_tf32 = precision == TF32
+    torch.backends.cudnn.allow_tf32 = precision == TF32
 
 
 class Reference:
     """The plain trainer; bfloat16 by PyTorch's autocast."""
 
-    def __init__(self, kind, threads, data, device, dropout=DROPOUT, precision="float32"):
+    def __init__(self, kind, threads, data, device, dropout=DROPOUT, precision=FLOAT32):
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         allow_tf32(precision)
@@ -84,7 +83,7 @@ class Reference:
     def loss(self, batch):
         batch = [each.to(self.device) for each in batch]
         narrow = torch.autocast(self.device.type, torch.bfloat16)
-        with narrow if self.precision == "bfloat16" else nullcontext():
+        with narrow if self.precision == BFLOAT16 else nullcontext():
             return reference.loss(self.kind, self.network, batch)
 
     def step(self, batch):
@@ -118,11 +117,11 @@ class EpochClock:
 class Softscene(Reference):
     """As ``softscene.training.loop`` does it; a batch is the indices of its clips."""
 
-    def __init__(self, kind, threads, data, device, dropout=DROPOUT, precision="float32"):
+    def __init__(self, kind, threads, data, device, dropout=DROPOUT, precision=FLOAT32):
         prepare(threads, device.type)
         torch.manual_seed(0)
         allow_tf32(precision)
-        self.size = _size(dropout=dropout, precision=precision)
+        self.size = NetworkParameters(dropout=dropout, precision=precision)
         network = _network(kind, self.size)
         self.kind, self.network = kind, network.to(device, memory_format=torch.channels_last)
         self.optimiser = Adam(network.parameters(), lr=LEARNING_RATE)
@@ -154,11 +153,11 @@ class Softscene(Reference):
 class Floor:
     """The convolutions alone, forward and backward, where they are fastest: channels last."""
 
-    def __init__(self, kind, threads, data, device, precision="float32"):
+    def __init__(self, kind, threads, data, device, precision=FLOAT32):
         prepare(threads, device.type)
         allow_tf32(precision)
         self.layers, self.device = [], device
-        self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self.dtype = torch.bfloat16 if precision == BFLOAT16 else torch.float32
         shape = (1, *data[0].shape[1:])
         for name, block in _network(kind, NetworkParameters()).named_modules():
             if not isinstance(block, ConvolutionBlock):
@@ -182,20 +181,8 @@ class Floor:
             y.backward(y.detach())
 
 
-def _size(precision, **given):
-    """Sizes of softscene's network; ``tf32`` is a setting of PyTorch, not of the network."""
-    narrow = {"precision": precision} if precision == "bfloat16" else {}
-    return NetworkParameters(**given, **narrow)
-
-
 def _network(kind, size):
     return Teacher(size) if kind == "teacher" else Student(size, scene_branch=kind != "crnn")
 
 
 TRAINERS = {"reference": Reference, "softscene": Softscene, "floor": Floor}
-
-
-def can_train(trainer, precision):
-    """Whether it has this precision."""
-    has_field = "precision" in NetworkParameters.__dataclass_fields__
-    return trainer != "softscene" or precision != "bfloat16" or has_field
