@@ -91,14 +91,14 @@ fuzz: $(DEV) # property-based tests with 10,000 inputs for each reader: 9 minute
 reliability: $(DEV) # write docs/reliability.md from what the tests see
 	python -m pytest -m fault --write-reliability $(ARGS)
 
-bench: $(DEV) # time a training step against a plain one; on a GPU: ARGS="--device cuda"
+bench: $(DEV) # time a training against a plain one, 10 minutes at most; on a GPU: ARGS="--device cuda"
 	python -m tests.benchmark.bench $(ARGS)
-	@$(if $(ARGS),true,python -m tests.benchmark.page step)
+	@$(if $(filter-out --device cpu cuda,$(ARGS)),true,python -m tests.benchmark.page step gpu side_by_side)
 
 bench-all: bench # and all else of docs/performance.md that is measured, on an idle machine: an hour
 	@for each in $(BENCHES); do rm -f results/benchmark/$$each.tsv; \
 	    python -m tests.benchmark.$$each || echo "$$each failed or misses a goal"; \
-	    test ! -f results/benchmark/$$each.tsv || python -m tests.benchmark.page $$each; done
+	    python -m tests.benchmark.page $$each; done
 
 rulegraph: $(ENV) # draw docs/rulegraph.md: which rule waits for which
 	graph=$$(PYTHONHASHSEED=0 snakemake --quiet all --rulegraph mermaid-js) && \

@@ -1,103 +1,142 @@
-"""Seconds and memory of a training step: softscene, a plain trainer, and convolutions alone.
+"""What a training costs: softscene, a plain trainer, and convolutions alone.
 
-    make bench ARGS="--threads 2 --batch 64 --repeat 4 --kinds mtl,soft"
+    make bench                                  # on this processor, ten minutes at most
+    make bench ARGS="--device cuda"             # on a GPU: also whole trainings, and side by side
+    make bench ARGS="--threads 2 --batch 64 --kinds mtl,soft --minutes 20"
 
-Each measurement is a process of its own, and they take turns. Results go to
-results/benchmark/step.tsv as well. Ends with 1 if the plain trainer (reference.py) and softscene do
-not have the same losses, see :mod:`tests.benchmark.comparison`.
+Measurements are processes of their own, and take turns. Tables go to results/benchmark as well:
+step.tsv, or gpu.tsv and side_by_side.tsv. Ends with 1 if the plain trainer (reference.py) and
+softscene do not have the same losses, see :mod:`tests.benchmark.comparison`.
 """
 
 import argparse
-import json
-import resource
 import sys
-import time
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import torch
+from softscene.core.processor import lacks_bfloat16
+from softscene.models.precision import BFLOAT16, FLOAT32
 
-from tests.benchmark import comparison
-from tests.benchmark.report import RESULTS, child
-from tests.benchmark.trainers import KINDS, TRAINERS, clips
+from tests.benchmark import comparison, side_by_side, step, tables
+from tests.benchmark.report import RESULTS
+from tests.benchmark.rounds import Budget, in_rounds
+from tests.benchmark.trainers import KINDS, PRECISIONS, TRAINERS
 
-FOLD = 763  # clips of a fold's development part, on the average
-WARM_UP = 2  # steps that do not count: memory is asked for, and kept
-
-
-def work(trainer, kind, options):
-    """In a process of its own: prints seconds of each step, and bytes at most."""
-    device = torch.device(options.device)
-    data = clips((WARM_UP + options.steps) * options.batch)
-    this = TRAINERS[trainer](kind, options.threads, data, device)
-    seconds, batches = [], this.batches(options.batch)
-    for _ in range(WARM_UP + options.steps):
-        start = time.perf_counter(), time.process_time()
-        this.step(next(batches))
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    wall, processor = zip(*seconds[WARM_UP:], strict=True)
-    print(json.dumps({"seconds": wall, "processor_seconds": processor, "peak": peak}))
+ORDER = "mtl,teacher,crnn,soft"  # what matters most first, should the time not do for all
+DEFAULTS = {
+    "cpu": {"threads": "1,2", "batch": 16, "steps": 3, "compare": "mtl", "compared": 3},
+    "cuda": {
+        "threads": "1", "batch": 64, "steps": 20, "compare": ORDER, "compared": 20,
+    },
+}  # fmt: skip
+SIDE_BY_SIDE = 90  # s that it takes of each precision, at most
 
 
-def measured(trainer, kind, options):
-    """The same from outside: a table with a row a step."""
-    names = ("threads", "batch", "steps", "device")
-    given = [f"--{name}={getattr(options, name)}" for name in names]
-    found = child("bench", "--worker", trainer, kind, *given)
-    return pd.DataFrame(found).assign(kind=kind, trainer=trainer)
+def precisions(options):
+    """What is measured, unless the user says: all that this machine is made for."""
+    if options.precision:
+        return options.precision
+    if options.device == "cuda":
+        return list(PRECISIONS)
+    if lacks_bfloat16():
+        print("bfloat16 is left out: this processor has no products of it; --precision measures it")
+        return [FLOAT32]
+    return [FLOAT32, BFLOAT16]
 
 
-def summary(steps, options):
-    """A row for each kind and trainer: median and quartiles of its steps."""
-    groups = steps.groupby(["kind", "trainer"], sort=False)
-    table = groups["seconds"].quantile([0.25, 0.5, 0.75]).unstack()
-    table.columns = ["lower_quartile", "seconds", "upper_quartile"]
-    table["processor_seconds"] = groups["processor_seconds"].median()
-    table["epoch_seconds"] = table["seconds"] * FOLD / options.batch
-    table["peak_bytes"] = groups["peak"].median().astype(int)
-    table["steps"] = groups.size()
-    table = table.reset_index()
-    for name in ("batch", "threads", "device"):
-        table[name] = getattr(options, name)
-    return table
+def groups_of(options):
+    """Cases that a process measures: on a CPU, where memory is the process's, of each network."""
+    named = product(options.kinds, options.precisions, TRAINERS)
+    shared = {"batch": options.batch, "device": options.device}
+    groups = [
+        [step.Case(trainer, kind, precision, threads, **shared) for threads in options.threads]
+        for kind, precision, trainer in named
+    ]
+    if options.device == "cpu":
+        return groups
+    return [[case for g in groups for case in g if case.trainer == name] for name in TRAINERS]
 
 
-def readable(table):
-    """The same for people, with ratios to the plain trainer."""
-    plain = table[table.trainer == "reference"].set_index("kind").loc[table.kind].reset_index()
-    quartiles = zip(table.lower_quartile, table.upper_quartile, strict=True)
-    columns = {
-        "s a step": table.seconds.map("{:.2f}".format),
-        "quartiles": [f"{low:.2f} - {high:.2f}" for low, high in quartiles],
-        "s an epoch": table.epoch_seconds.map("{:.1f}".format),
-        "CPU s a step": table.processor_seconds.map("{:.2f}".format),
-        "peak GB": (table.peak_bytes / 1e9).map("{:.2f}".format),
-        "times faster": (plain.seconds / table.seconds).map("{:.2f}".format),
-        "memory": (table.peak_bytes / plain.peak_bytes).map("{:.2f}".format),
-    }
-    return table[["kind", "trainer"]].assign(**columns)
+def measured(group, seconds, options):
+    """Steps of a group; each case has a third of its seconds, as it starts and warms up, too."""
+    if options.device == "cpu":
+        clips, limit = options.batch * (1 + options.steps), seconds / 3 / len(group)
+        return step.measured(group, step.Effort(1, options.steps, limit, clips))
+    effort = step.Effort(max(5, options.steps // 4), options.steps, seconds, options.clips, 3)
+    return step.measured(group, effort)
+
+
+def measure_steps(options, budget):
+    """Print the table of steps, and write it."""
+    most = options.rounds if options.device == "cpu" else 1
+    found, left_out = in_rounds(
+        groups_of(options), lambda *given: measured(*given, options), budget, most
+    )
+    if left_out:
+        names = (f"{g[0].kind} {g[0].trainer} {g[0].precision}" for g in left_out)
+        print("no time was left for: " + ", ".join(names))
+    if found:
+        table = tables.summary(pd.concat(found))
+        name, show = {"cpu": ("step", tables.readable), "cuda": ("gpu", tables.readable_gpu)}[
+            options.device
+        ]
+        publish(name, table, show, options)
+
+
+def measure_side_by_side(options, budget):
+    """Print how many clips trainings have together, and write it."""
+    found = []
+    for precision in options.precisions:
+        if budget.left < SIDE_BY_SIDE:
+            print(f"no time was left for trainings side by side in {precision}")
+            continue
+        case = step.Case("softscene", "mtl", precision, 1, options.batch, options.device)
+        found.append(side_by_side.measure(case, options.clips, options.seconds))
+    if found:
+        publish("side_by_side", pd.concat(found), side_by_side.readable, options)
+
+
+def publish(name, table, show, options):
+    """Print a table, and write it to a file."""
+    print(tables.markdown(show(table)) + "\n", flush=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(options.folder / f"{name}.tsv", sep="\t", index=False)
+
+
+def compared(options):
+    """Whether softscene is the plain trainer."""
+    names = ["single", "double", *([BFLOAT16] if BFLOAT16 in options.precisions else [])]
+    given = options.compare, max(options.threads), options.compared, options.device
+    return comparison.passed(names, *given)
 
 
 def parsed(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=3, help="that count, of each process")
-    parser.add_argument("--repeat", type=int, default=4, help="processes of each kind and trainer")
-    parser.add_argument("--kinds", default=",".join(KINDS))
-    parser.add_argument("--compared", type=int, default=comparison.STEPS, help="steps")
-    parser.add_argument("--target", type=Path, default=RESULTS / "step.tsv")
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--threads", help="such as 1,2")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--precision", help=f"of {','.join(PRECISIONS)}")
+    parser.add_argument("--kinds", default=ORDER)
+    parser.add_argument("--minutes", type=float, default=8, help="after which nothing is begun")
+    parser.add_argument("--rounds", type=int, default=20, help="at most")
+    parser.add_argument("--steps", type=int, help="of each process and case, at most")
+    parser.add_argument("--seconds", type=float, default=6, help="of trainings side by side")
+    parser.add_argument("--clips", type=int, default=tables.FOLD, help="of a whole training")
+    parser.add_argument("--compare", help="kinds to compare with the plain trainer")
+    parser.add_argument("--compared", type=int, help="steps of that")
+    parser.add_argument("--folder", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
-    options.kinds = options.kinds.split(",")
-    if not set(options.kinds) <= set(KINDS):
-        parser.error(f"--kinds {','.join(options.kinds)}: they are {', '.join(KINDS)}")
+    for name, default in DEFAULTS[options.device].items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+    options.threads = [int(each) for each in options.threads.split(",")]
+    for name, known in (("kinds", KINDS), ("compare", KINDS), ("precision", PRECISIONS)):
+        given = getattr(options, name)
+        setattr(options, name, given.split(",") if given else [])
+        if not set(getattr(options, name)) <= set(known):
+            parser.error(f"--{name} {given}: they are {', '.join(known)}")
     return options
 
 
@@ -106,23 +145,17 @@ def main(arguments=None):
     if options.device == "cuda" and not torch.cuda.is_available():
         print("skipped: PyTorch sees no CUDA device here")
         return 0
-    if options.worker:
-        work(*options.worker, options)
-        return 0
-    rounds = [(kind, trainer) for kind in options.kinds for trainer in TRAINERS]
-    runs = [
-        measured(trainer, kind, options) for _ in range(options.repeat) for kind, trainer in rounds
-    ]
-    if runs:
-        table = summary(pd.concat(runs), options)
-        print(
-            f"a step of {options.batch} clips, {options.threads} threads, {options.device}; "
-            f"an epoch is {FOLD} clips, {-(-FOLD // options.batch)} steps\n"
-        )
-        print(readable(table).to_markdown(index=False, disable_numparse=True))
-        options.target.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(options.target, sep="\t", index=False)
-    return int(not comparison.passed(options.kinds, options.threads, options.compared))
+    budget = Budget(60 * options.minutes)
+    options.precisions = precisions(options)
+    if options.device == "cpu":
+        print(f"an epoch is {tables.FOLD} clips; steps are of {options.batch}\n")
+        good = compared(options)
+        measure_steps(options, budget)
+        return int(not good)
+    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}\n")
+    measure_steps(options, budget)
+    measure_side_by_side(options, budget)
+    return int(not compared(options))
 
 
 if __name__ == "__main__":

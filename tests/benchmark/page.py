@@ -1,6 +1,7 @@
 """Write tables into docs/performance.md: python -m tests.benchmark.page NAME...
 
-results/benchmark/NAME.tsv replaces what is between ``<!-- NAME -->`` and ``<!-- end -->``.
+results/benchmark/NAME.tsv replaces what is between ``<!-- NAME -->`` and ``<!-- end -->``; where
+that file is not there, the page stays as it is.
 """
 
 import re
@@ -8,7 +9,7 @@ import sys
 
 import pandas as pd
 
-from tests.benchmark import bench
+from tests.benchmark import side_by_side, tables
 from tests.benchmark.report import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -22,8 +23,11 @@ def filled(page, name, table):
     return place.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page)
 
 
-def bench_table(table):
-    return bench.readable(table).to_markdown(index=False, disable_numparse=True)
+MEASURED = {
+    "step": tables.readable,
+    "gpu": tables.readable_gpu,
+    "side_by_side": side_by_side.readable,
+}  # all others are figures beside bars
 
 
 def figure_table(table):
@@ -35,12 +39,19 @@ def figure_table(table):
     )
 
 
-def main(names):
+def written(name, folder):
+    """What stands in the page for the file of this name."""
+    path = folder / f"{name}.tsv"
+    if name in MEASURED:
+        return tables.markdown(MEASURED[name](pd.read_csv(path, sep="\t")))
+    return figure_table(pd.read_csv(path, sep="\t", keep_default_na=False, dtype=str))
+
+
+def main(names, folder=RESULTS):
     page = PAGE.read_text(encoding="utf-8")
     for name in names:
-        as_written = {} if name == "step" else {"dtype": str}
-        table = pd.read_csv(RESULTS / f"{name}.tsv", sep="\t", keep_default_na=False, **as_written)
-        page = filled(page, name, bench_table(table) if name == "step" else figure_table(table))
+        if (folder / f"{name}.tsv").exists():
+            page = filled(page, name, written(name, folder))
     PAGE.write_text(page, encoding="utf-8")
 
 
