@@ -2,10 +2,13 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 from tests import fake_gpus
+from tests.conftest import ROOT
 from tests.fake_gpus import CARD
 
 # A loss for which the GPU is full while other jobs are there.
@@ -19,6 +22,19 @@ def event_loss(y, targets, lengths):
     if ALONE not in os.environ:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
     return losses.event_loss(y, targets, lengths)
+"""
+TINY = """
+include: "{internals}"
+
+limited("gpu", 2)
+
+rule all:
+    input: expand("{{n}}.made", n=range(6))
+
+rule use_it:
+    output: "{{n}}.made"
+    resources: gpu=1
+    shell: "echo + >> used; sleep 0.5; echo - >> used; touch {{output}}"
 """
 USE_IT = "train_teacher|dump_soft_labels|train_student|predict_student"
 
@@ -76,6 +92,19 @@ def test_nothing_asks_for_a_gpu_without_one_on_a_cluster_and_on_cpus(fresh, card
     text = planned(fresh, one, *whole, cores=None, terminal=False)
     assert sum(asking(text).values()) == 4, "a cluster gives each job one of its own"
     assert "GPU" not in text
+
+
+@pytest.mark.parametrize(("given", "most"), [((), 2), (("--resources", "gpu=3"), 3)])
+def test_snakemake_runs_no_more_jobs_at_a_time_than_share_the_cards(tmp_path, given, most):
+    snakefile = TINY.format(internals=ROOT / "rules" / "internals.smk")
+    (tmp_path / "Snakefile").write_text(snakefile)
+    command = [sys.executable, "-m", "snakemake", "--cores", "8", *given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    steps = (tmp_path / "used").read_text().split()
+    running = [steps[:end].count("+") - steps[:end].count("-") for end in range(len(steps) + 1)]
+    assert len(steps) == 12
+    assert max(running) == most
 
 
 def test_no_more_jobs_run_at_a_time_than_share_the_card(fresh, cards, tmp_path):

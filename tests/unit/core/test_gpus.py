@@ -15,7 +15,7 @@ from softscene.core.errors import GpuMemoryError, MethodError
 from softscene.core.gpus import Card
 
 from tests import fake_gpus
-from tests.conftest import ROOT, SCHEMA
+from tests.conftest import ROOT
 from tests.fake_gpus import CARD, H100
 
 A, B = CARD.format(0), CARD.format(1)
@@ -138,11 +138,6 @@ def test_jobs_on_a_card_are_configured_or_follow_from_its_memory(memory, per_gpu
     assert gpus.jobs_on_each([Card(str(mib), "", mib) for mib in memory], per_gpu) == jobs
 
 
-def test_the_most_that_can_be_configured_is_what_the_schema_says():
-    per_gpu = SCHEMA["properties"]["compute"]["properties"]["per_gpu"]
-    assert per_gpu["then"]["maximum"] == gpus.MOST_CONFIGURED
-
-
 def test_what_jobs_are_told(machine):
     environ = {}
     gpus.announce(environ, [], 0)
@@ -205,9 +200,9 @@ def start(tmp_path):
     """``start(script, *args)``: a job on the cards, which tells on its output what it does."""
     shares, started = gpus.Shares([A, B], 2, str(tmp_path / "locks")), []
 
-    def begin(script, *args, cards=(A, B)):
+    def begin(script, *args, cards=(A, B), each=2):
         environ = {
-            gpus.SHARES: json.dumps(shares._replace(cards=cards)),
+            gpus.SHARES: json.dumps(shares._replace(cards=cards, each=each)),
             "PYTHONPATH": f"{ROOT / 'workflow_scripts'}:{ROOT}",
         }
         job = subprocess.Popen(
@@ -333,9 +328,10 @@ def test_a_job_that_runs_out_of_memory_begins_again_when_it_is_alone(start, tmp_
     seen("waits for the GPU alone; resumes from its checkpoint; equal weights")
 
 
-def test_a_job_that_is_too_large_for_the_whole_card_says_what_to_set(start, tmp_path):
-    job = start(TRAIN, tmp_path / "log", "always", cards=[A])
-    assert job.communicate()[0].split() == [A, A], "tried twice"
+@pytest.mark.parametrize(("each", "tried"), [(2, 2), (1, 1)])
+def test_a_job_that_is_too_large_for_the_whole_card_says_what_to_set(start, tmp_path, each, tried):
+    job = start(TRAIN, tmp_path / "log", "always", cards=[A], each=each)
+    assert job.communicate()[0].split() == [A] * tried, "alone at once where one uses a card"
     assert job.returncode == 1
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log

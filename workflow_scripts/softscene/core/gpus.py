@@ -24,12 +24,10 @@ MIB_PER_JOB = 4000
 """Memory of a card for each job that uses it, by default."""
 MOST_PER_CARD = 8
 """Jobs on a card, by default: more of them do not make it faster."""
-MOST_CONFIGURED = 64
-"""The most that ``compute.per_gpu`` may be."""
 SHARES = "SOFTSCENE_GPUS"
 """Environment variable with which Snakemake's process tells its jobs what they share."""
 ALONE = "SOFTSCENE_GPU_ALONE"
-"""Environment variable with the card that a job, begun again, is to have for itself."""
+"""Environment variable with the card that a job has for itself, or is to have, begun again."""
 QUERY = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
 ROW = re.compile(r"(\d+), (GPU-[^,]+), (.*), ([^,]*)")
 DRIVER = Path("/proc/driver/nvidia/gpus")
@@ -212,6 +210,8 @@ def take(device: str) -> str:
     try:
         card = _alone(shares) if ALONE in os.environ else _place(shares)
         _TAKEN[:] = [card]
+        if shares.each == 1:
+            os.environ[ALONE] = card
     except OSError:  # no locks there: spread them without
         card = shares.cards[os.getpid() % len(shares.cards)]
     if card:
@@ -258,8 +258,9 @@ def _alone(shares: Shares) -> str:
     logger.warning(told)
     print(told, file=sys.__stderr__)  # the terminal, in jobs
     _HELD.append(_lock(shares, f"{card}.door", fcntl.LOCK_EX))
-    for place in range(max(shares.each, MOST_CONFIGURED)):  # another run may put more jobs on it
-        _HELD.append(_lock(shares, f"{card}.{place}", fcntl.LOCK_EX))
+    # All that there are: another run may put more jobs on it.
+    for place in Path(shares.folder).glob(_file(f"{card}.") + "[0-9]*"):
+        _HELD.append(_lock(shares, place.name, fcntl.LOCK_EX))
     return card
 
 
@@ -276,13 +277,17 @@ def _lock(shares: Shares, name: str, how: int) -> TextIO:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
-    file = (folder / re.sub(r"[^\w.-]", "-", name)).open("a", encoding="utf-8")
+    file = (folder / _file(name)).open("a", encoding="utf-8")
     try:
         fcntl.flock(file, how)
     except OSError:
         file.close()
         raise
     return file
+
+
+def _file(name: str) -> str:
+    return re.sub(r"[^\w.-]", "-", name)  # a part of a card may have slashes
 
 
 # --- What to do when its memory runs out
