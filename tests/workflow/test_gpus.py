@@ -23,6 +23,7 @@ def event_loss(y, targets, lengths):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
     return losses.event_loss(y, targets, lengths)
 """
+SOFT = "soft/alpha-none_beta-1.0_T-2.0"
 TINY = """
 include: "{internals}"
 
@@ -112,10 +113,11 @@ def test_no_more_jobs_run_at_a_time_than_share_the_card(fresh, cards, tmp_path):
     (fresh.folder / "full.py").write_text(FULL)
     environ = cards(8188) | {"TMPDIR": str(tmp_path)}
     full = ("--config", "methods={soft: {code: full.py}}")
-    done = fresh.snakemake("tables", *full, cores=8, terminal=False, **environ)
+    names = "crnn/alpha-none_beta-none_T-none", "mtl/alpha-0.01_beta-none_T-none", SOFT
+    students = [f"results/small/students/{name}/fold-1_seed-0/history.tsv" for name in names]
+    done = fresh.snakemake(*students, *full, cores=8, terminal=False, **environ)
     assert done.returncode == 0, done.stdout
     assert "1 GPU (Fake), shared by jobs at a time: 2 (compute.per_gpu)" in done.stdout
-    assert "Provided resources: gpu=2" in done.stdout
     running, most = set(), 0
     events = rf"rule ({USE_IT}):\n(?:    .*\n)*?    jobid: (\d+)\n|Finished jobid: (\d+)"
     for _, begun, ended in re.findall(events, done.stdout):
@@ -125,7 +127,7 @@ def test_no_more_jobs_run_at_a_time_than_share_the_card(fresh, cards, tmp_path):
     assert most == 2
     logs = {path: path.read_text() for path in fresh.path("logs").rglob("*.log")}
     used = [path for path, text in logs.items() if f"on GPU {CARD.format(0)}" in text]
-    assert len(used) == 1 + 1 + 3 + 3
+    assert len(used) == 1 + 1 + 3, "teacher, soft labels, students"
     (again,) = [path for path, text in logs.items() if "with the GPU for itself" in text]
     assert "train_student/soft" in str(again)
     assert done.stdout.count("compute.per_gpu below 2 avoids this") == 1
