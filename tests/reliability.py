@@ -36,7 +36,7 @@ Those under `tests/cluster/` need `make test-cluster`, a real Slurm.
 
 Not covered: a disk so full that Snakemake cannot write its own `.snakemake/` (it ends with a
 traceback; with room, the same command resumes); a server that sends a byte now and then without
-end; trainings on GPUs.
+end. Faults on GPUs are imitated; memory that runs out was also seen on a real one.
 """
 
 

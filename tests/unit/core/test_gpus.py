@@ -125,7 +125,7 @@ def test_auto_is_no_card_if_pytorch_cannot_use_it(machine, monkeypatch):
     ("memory", "per_gpu", "jobs"),
     [
         ([81559], "auto", 4),  # at most
-        ([24564], "auto", 6),
+        ([12282], "auto", 3),
         ([8188], "auto", 2),
         ([2048], "auto", 1),
         ([None], "auto", 1),
