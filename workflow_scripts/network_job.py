@@ -2,6 +2,13 @@
 
 from typing import Any
 
+from softscene.core.loading import without
+
+# What PyTorch's compiler knows of each operation: half a second, and never used here. Custom code
+# may use it, so Fold.custom_code loads it.
+with without("torch._meta_registrations"):
+    import torch  # noqa: F401
+
 from softscene.features.clips import FoldFiles
 from softscene.features.store import FeatureParameters
 from softscene.training.jobs import Fold, Saving

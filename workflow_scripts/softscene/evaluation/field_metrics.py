@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from softscene.config.labels import Labels
+from softscene.core.loading import without
 from softscene.core.tsv import read_table, write_table
 from softscene.data.annotations import happenings
 from softscene.data.splits import EVALUATION
@@ -29,6 +30,7 @@ COLLAR, SHARE_OF_LENGTH = 0.2, 0.2  # of event-based scores: seconds; offsets: o
 SEGMENT = 1.0  # seconds of a segment of the average precision
 MAX_RATE = 100.0  # of PSDS: false positives per hour
 MODES = ("adaptive", "fixed")
+PLOTTING = ("matplotlib", "matplotlib.pyplot")  # sed_scores_eval loads it for its own figures
 FREE = "none"  # the threshold of scores that need none
 MICRO, MACRO = "micro", "macro"
 COLUMNS = [*FIELD_KEYS, "event", "value", "events"]
@@ -236,7 +238,8 @@ def average_precisions(part: Part) -> list[dict]:
     """Segment-based average precision of ``sed_scores_eval``; a segment has its largest score."""
     if not part.present:
         return _rows_of("average_precision", FREE, {})
-    from sed_scores_eval.segment_based import average_precision  # noqa: PLC0415
+    with without(*PLOTTING):
+        from sed_scores_eval.segment_based import average_precision  # noqa: PLC0415
 
     found, _ = average_precision(
         _score_tables(part, part.scores),
@@ -262,7 +265,8 @@ def psds_of(part: Part, name: str, scenario: Scenario) -> list[dict]:
     """
     if not part.present:
         return [_row(name, MACRO, FREE, float("nan"), 0)]
-    from sed_scores_eval.intersection_based import psds  # noqa: PLC0415
+    with without(*PLOTTING):
+        from sed_scores_eval.intersection_based import psds  # noqa: PLC0415
 
     settings = asdict(scenario)
     most = settings.pop("most")

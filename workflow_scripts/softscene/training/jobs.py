@@ -1,5 +1,6 @@
 """The workflow's network jobs as one call each: read a fold, compute, write the results."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,11 @@ class Fold:
         return read_labels(self.labels)
 
     def custom_code(self) -> ModuleType | None:
-        """Load the method's own code."""
-        return load_code(self.code) if self.code else None
+        """Load the method's own code, which may use all of PyTorch, its compiler too."""
+        if not self.code:
+            return None
+        importlib.import_module("torch._meta_registrations")  # network jobs leave it out
+        return load_code(self.code)
 
     def clips(self, part: str, training: bool = False) -> Clips:
         """Read a part; for training, without the clips that are too short for it."""
