@@ -30,8 +30,14 @@ HEAVY = (
     "torch._meta_registrations",
 )
 NETWORK = {"h5py", "torch"}
+ALL_OF_TORCH = {"torch", "torch._meta_registrations"}
 USED = {
+    "make_corpus": {"scipy", "soundfile"},
+    "download_annotations": {"pooch", "requests", "soundfile"},
+    "download_dataset": {"pooch", "requests", "soundfile"},
+    "merge_annotations": {"dcase_util", "librosa", "scipy", "soundfile"},
     "audit_annotations": set(),
+    "extract_features": {"h5py", "librosa", "numba", "pooch", "scipy", "soundfile"},
     "make_fold": {"h5py"},
     "train_teacher": NETWORK,
     "dump_soft_labels": NETWORK,
@@ -49,8 +55,8 @@ USED = {
     "plot_learning_curves": {"PIL", "matplotlib"},
     "plot_confusion": {"PIL", "matplotlib"},
     "plot_soft_labels": {"PIL", "matplotlib"},
-    "make_report": {"PIL", "h5py", "jinja2", "markdown_it", "matplotlib", "scipy", "torch"},
-    "export_detector": {"h5py", "markdown_it", "torch"},
+    "make_report": {"PIL", "h5py", "jinja2", "markdown_it", "matplotlib", "scipy", *ALL_OF_TORCH},
+    "export_detector": {"h5py", "markdown_it", *ALL_OF_TORCH},
 }
 
 
