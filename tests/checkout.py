@@ -16,6 +16,8 @@ import psutil
 import pytest
 from filelock import FileLock
 
+from tests.benchmark.probed import add_probe
+
 ROOT = Path(__file__).parents[1]
 
 # Rules that only name files, and a plan's sum.
@@ -25,7 +27,7 @@ STUDENT = "soft/alpha-none_beta-1.0_T-2.0/fold-1_seed-0"
 WEIGHTS = f"results/small/students/{STUDENT}/weights.safetensors"
 
 
-OWN_RUNS = {"scratch", "fresh", "longer", "undisturbed"}
+OWN_RUNS = {"scratch", "fresh", "longer", "undisturbed", "on_one_core"}
 """Fixtures for tests that run the workflow themselves, in half a minute or more each."""
 
 
@@ -176,6 +178,20 @@ def finished(shared_once):
     with Checkout(shared_once("finished", make)) as checkout:
         checkout.printed = (checkout.folder / "first_run.txt").read_text()
         yield checkout
+
+
+@pytest.fixture(scope="session")
+def on_one_core(shared_once):
+    """A checkout in which the same has run, one job at a time; its jobs left notes of themselves
+    (``tests/benchmark/probe.py``)."""
+
+    def make(folder):
+        with copy_checkout(folder) as checkout:
+            add_probe(checkout)
+            done = checkout.snakemake(cores=1)
+        assert done.returncode == 0, done.stdout
+
+    return Checkout(shared_once("on_one_core", make))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.benchmark.probed import add_probe, read_notes
 from tests.benchmark.report import Figure, publish
 from tests.checkout import copy_checkout
 
-BAR = 5 * 60  # s
+BAR = 4 * 60  # s
 COLUMNS = ["jobs", "interpreter", "imports", "computing"]
 
 

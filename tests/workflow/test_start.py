@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.benchmark.probed import add_probe, read_notes
-from tests.checkout import copy_of
+from tests.benchmark.probed import read_notes
 
 pytestmark = pytest.mark.slow
 
@@ -28,24 +27,24 @@ HEAVY = (
     "torch",
     "torch._dynamo",
     "torch._inductor",
+    "torch._meta_registrations",
 )
 NETWORK = {"h5py", "torch"}
+ALL_OF_TORCH = {"torch", "torch._meta_registrations"}
 USED = {
+    "make_corpus": {"scipy", "soundfile"},
+    "download_annotations": {"pooch", "requests", "soundfile"},
+    "download_dataset": {"pooch", "requests", "soundfile"},
+    "merge_annotations": {"dcase_util", "librosa", "scipy", "soundfile"},
     "audit_annotations": set(),
+    "extract_features": {"h5py", "librosa", "numba", "pooch", "scipy", "soundfile"},
     "make_fold": {"h5py"},
     "train_teacher": NETWORK,
     "dump_soft_labels": NETWORK,
     "train_student": NETWORK,
     "predict_student": NETWORK,
-    "evaluate_student": {  # h5py; of sed_eval and sed_scores_eval the others
-        "PIL",
-        "dcase_util",
-        "h5py",
-        "librosa",
-        "matplotlib",
-        "scipy",
-        "soundfile",
-    },
+    # h5py; of sed_eval and sed_scores_eval the others
+    "evaluate_student": {"dcase_util", "h5py", "librosa", "scipy", "soundfile"},
     "make_table1": {"markdown_it"},
     "make_table3": {"markdown_it"},
     "make_table4": {"markdown_it"},
@@ -56,19 +55,15 @@ USED = {
     "plot_learning_curves": {"PIL", "matplotlib"},
     "plot_confusion": {"PIL", "matplotlib"},
     "plot_soft_labels": {"PIL", "matplotlib"},
-    "make_report": {"PIL", "h5py", "jinja2", "markdown_it", "matplotlib", "scipy", "torch"},
-    "export_detector": {"h5py", "markdown_it", "torch"},
+    "make_report": {"PIL", "h5py", "jinja2", "markdown_it", "matplotlib", "scipy", *ALL_OF_TORCH},
+    "export_detector": {"h5py", "markdown_it", *ALL_OF_TORCH},
 }
 
 
 @pytest.fixture(scope="module")
-def notes(finished, tmp_path_factory):
-    """Of the jobs of the rules in ``USED``: the folds, all behind them, and what stands alone."""
-    with copy_of(finished, tmp_path_factory.mktemp("probed")) as checkout:
-        add_probe(checkout)
-        done = checkout.snakemake("--forcerun", "audit_annotations", "make_table1", "make_fold")
-        assert done.returncode == 0, done.stdout
-        return read_notes(checkout)
+def notes(on_one_core):
+    """Of all jobs of a run."""
+    return read_notes(on_one_core)
 
 
 def test_jobs_load_nothing_heavy_that_they_do_not_use(notes):
