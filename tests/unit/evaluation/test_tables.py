@@ -185,4 +185,4 @@ def test_other_frames_are_named_and_have_no_published_numbers(runs, tmp_path):
     text = results["md"].read_text(encoding="utf-8")
     assert "frames of 40 ms" in text
     assert "segments of 2 s" in text
-    assert "the paper's convention" not in text
+    assert "the paper's, as inferred" not in text

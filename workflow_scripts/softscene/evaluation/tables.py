@@ -330,7 +330,7 @@ def _page(
 def setting_title(setting: tuple[str, str], conventions: Conventions) -> str:
     """A convention and a threshold mode in words."""
     seconds = conventions[setting[0]]
-    paper = " (the paper's convention)" if math.isclose(seconds, 0.02) else ""
+    paper = " (the paper's, as inferred from its Table 4)" if math.isclose(seconds, 0.02) else ""
     unit = {
         "frame": f"frames of {seconds * 1000:g} ms{paper}",
         "segment": f"segments of {seconds:g} s",
