@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 
 import pytest
+import yaml
 
 from tests.checkout import copy_checkout
 from tests.conftest import ROOT
@@ -88,3 +90,23 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\((\w[\w-]*\.md)\)", index))
     assert linked == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+
+def test_code_that_method_md_names_is_there_and_linked():
+    """Linked relative to the page, and so from one root."""
+    text = (ROOT / "docs/method.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\[([\w/]+\.py)\]\((\S+?)\)", text)
+    assert len(linked) >= 5
+    for name, link in linked:
+        assert link.endswith(name)
+    bare = re.sub(r"\[[^\]]*\]\(\S+?\)", "", text)
+    assert re.findall(r"[\w/]+\.py\b|softscene/\w+", bare) == []
+
+
+def test_one_version_is_named_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (.*)$", changes, re.MULTILINE)[1]
+    assert newest == f"{project['version']} ({citation['date-released']})"
+    assert str(citation["version"]) == project["version"]

@@ -30,7 +30,8 @@ CLAIMED = "#e4edf5"  # background of the claimed side of zero
 # Colour, marker and filling of a verdict, here and on the page: they differ in grey too. Colours
 # are dark enough for white letters on them.
 RED = "#a13d00"
-LOOKS = {
+Look = tuple[str, str, str]
+LOOKS: dict[str, Look] = {
     REPRODUCED: (COLOURS[0], "o", COLOURS[0]),
     NOT_REPRODUCED: (RED, "X", RED),
     INCONCLUSIVE: (GREY, "s", "white"),
@@ -70,9 +71,9 @@ def plot_claims(claims: str | Path, results: Mapping[str, str | Path], synthetic
         save(figure, results, synthetic)
 
 
-def look(verdict: str, neutral: bool) -> tuple[str, str, str]:
+def look(verdict: str, neutral: bool, looks: Mapping[str, Look] = LOOKS) -> Look:
     """Colour, marker and filling; neutral ones are grey, so that none looks like a success."""
-    colour, marker, filling = LOOKS[verdict]
+    colour, marker, filling = looks[verdict]
     return (GREY, marker, filling.replace(colour, GREY)) if neutral else (colour, marker, filling)
 
 
