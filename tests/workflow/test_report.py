@@ -313,6 +313,12 @@ def test_a_dark_page_keeps_figures_on_white(finished, opened):
 def test_on_a_narrow_screen_names_of_rows_stay_and_no_heading_is_hidden(finished, opened):
     page = opened(finished.path("report.html"), width=420)
     assert page.evaluate("document.documentElement.scrollWidth") == 420, "tables scroll, not pages"
+    cut = page.evaluate(
+        "[...document.querySelectorAll('caption > span')].filter((each) => each.offsetWidth &&"
+        " each.getBoundingClientRect().right"
+        " > each.closest('.wide').getBoundingClientRect().right + 0.5).length"
+    )
+    assert cut == 0, "captions end where their tables do"
     wide = page.locator(".wide:has(td)", has_text="Micro-averaged over events").first
     first, second = (wide.locator("tbody tr").first.locator("> *").nth(i) for i in (0, 1))
     before = first.bounding_box()["x"], second.bounding_box()["x"]
