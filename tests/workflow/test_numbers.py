@@ -1,11 +1,16 @@
 """Every stored score again from the stored event lists, with the field's own ``sed_eval``."""
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from softscene.core.tsv import read_table
 from softscene.features.activity import frame_times
 
+from tests.conftest import ROOT
 from tests.reference.test_sed_eval import CONVENTIONS, event_list, sed_eval, sed_eval_scores
 from tests.workflow.test_small import STUDENTS
 
@@ -78,6 +83,25 @@ def test_stored_scores_are_sed_evals_of_the_stored_lists(finished, labels, stude
         assert row.error_rate == pytest.approx(
             (own["Nfp"] + own["Nfn"]) / counts["Nref"], rel=1e-12
         )
+
+
+def test_the_check_in_the_documentation_gives_table_3(finished, tmp_path):
+    """As documented, but for the run's folder, and where nothing knows softscene."""
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code.count('Path("results/demo")') == 1
+    assert "softscene" not in code
+    code = code.replace('"results/demo"', repr(str(finished.path("."))))
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", "-c", code], cwd=tmp_path, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    table = row_of(read_table(finished.path("tables/table3.tsv")), ("frame", "adaptive"))
+    (row,) = table[table.method == "CNN-BiGRU"].itertuples()
+    scores = f"F-score {row.f_score_mean:.2%}, error rate {row.error_rate_mean:.4f}"
+    assert done.stdout.splitlines() == [f"fold-1_seed-0: {scores}", f"mean: {scores}"]
+    assert row.f_score_mean > 0, "else the check would check little"
 
 
 @pytest.mark.parametrize("mode", ["adaptive", "fixed"])

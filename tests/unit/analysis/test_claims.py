@@ -317,8 +317,8 @@ def test_an_event_that_occurs_in_no_evaluation_part_is_inconclusive():
 @pytest.mark.parametrize(
     ("soft", "hard", "expected", "words"),
     [
-        (0.0, 0.0, REPRODUCED, "none of 4 methods detects it (mean F-score 0.00% or less)"),
-        (0.0, 0.0008, REPRODUCED, "none of 4 methods detects it (mean F-score 0.08% or less)"),
+        (0.0, 0.0, REPRODUCED, "no method detects it: mean F-score below 0.1% in all 4"),
+        (0.0, 0.0008, REPRODUCED, "no method detects it: mean F-score below 0.1% in all 4"),
         (0.0, 0.2, REPRODUCED, "the interval lies on the claimed side of zero"),
         (0.2, 0.1, NOT_REPRODUCED, "the interval lies on the other side of zero"),
         (0.1, 0.1, INCONCLUSIVE, "the interval includes zero"),

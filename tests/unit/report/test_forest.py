@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from softscene.analysis.claims import EVENTS
-from softscene.core.tsv import write_table
-from softscene.report.forest import CLAIMED, plot_claims
+from softscene.analysis.claims import EVENTS, NEVER_DETECTED
+from softscene.core.tsv import read_table, write_table
+from softscene.report.forest import CLAIMED, GREY, LOOKS, plot_claims
 
 NO = float("nan")
 # claim, score, unit, published, difference, interval of seeds, of folds, verdict
@@ -24,7 +24,9 @@ NAMES = ["claim", "score", "unit", "published_difference", "difference", "low", 
 
 @pytest.fixture
 def claims(tmp_path):
-    table = pd.DataFrame(ROWS, columns=NAMES).assign(convention="frame", threshold="adaptive")
+    table = pd.DataFrame(ROWS, columns=NAMES).assign(
+        convention="frame", threshold="adaptive", reason="the interval includes zero"
+    )  # fmt: skip
     oracle = table.assign(threshold="oracle", difference=0.77)
     write_table(pd.concat([table, oracle]), tmp_path / "claims.tsv")
     return tmp_path / "claims.tsv"
@@ -96,6 +98,39 @@ def test_rows_are_numbered_as_in_the_report_and_the_claimed_side_is_shaded(drawn
         "the claimed side",
     ]  # fmt: skip
     assert plt.matplotlib.colors.to_hex(legend.get_patches()[0].get_facecolor()) == CLAIMED
+
+
+def colours(figure, marker):
+    """Of one marker's points, in all panels."""
+    return {
+        plt.matplotlib.colors.to_hex(line.get_color())
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_marker() == marker
+    }
+
+
+def test_a_verdict_has_its_colour_unless_it_is_no_success(claims, monkeypatch, tmp_path):
+    """Grey on a synthetic corpus, and where no method detects the event."""
+    kept, close = [], plt.close
+    monkeypatch.setattr("softscene.report.style.plt.close", kept.append)
+    results = {"png": tmp_path / "forest.png"}
+    plot_claims(claims, results, synthetic=True)
+    assert colours(kept[-1], "o") == colours(kept[-1], "X") == {GREY}
+    plot_claims(claims, results, synthetic=False)
+    assert colours(kept[-1], "o") == {LOOKS["reproduced"][0].lower()}
+    assert LOOKS["reproduced"][0] != GREY
+    table = read_table(claims)
+    never = table.claim == "no_gain_breathing"
+    table.loc[never, ["difference", "verdict"]] = [0.0, "reproduced"]
+    table.loc[never, "reason"] = f"{NEVER_DETECTED}: by far"
+    write_table(table, claims)
+    plot_claims(claims, results, synthetic=False)
+    assert colours(kept[-1], "o") == {LOOKS["reproduced"][0].lower(), GREY}
+    (legend,) = kept[-1].legends
+    assert "reproduced, never detected" in [text.get_text() for text in legend.get_texts()]
+    for figure in kept:
+        close(figure)
 
 
 def test_axes_hold_all_but_wide_intervals_over_folds(drawn):

@@ -199,6 +199,7 @@ MANY = (
     "many events",
 )
 LACKING = "the configuration lacks "  # begins the reason of a claim whose students are not trained
+NEVER_DETECTED = "no method detects it"  # the same of a claim that networks reproduce untrained
 _CLAIMS = {each.key: each for each in (*OF_TABLE3, *OF_EVENTS, *READINGS)}
 LABELS = {key: each.label for key, each in _CLAIMS.items()}
 LABELS |= {key: label for key, _, label in (TREND, MANY)}
@@ -313,7 +314,7 @@ def _undetected(scores: pd.DataFrame, evidence: Evidence) -> dict[str, str]:
         return {}
     return {
         "verdict": REPRODUCED,
-        "reason": f"none of {len(there)} methods detects it (mean F-score {most:.2%} or less)",
+        "reason": f"{NEVER_DETECTED}: mean F-score below {UNDETECTED:.1%} in all {len(there)}",
     }
 
 

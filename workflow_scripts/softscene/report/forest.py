@@ -13,6 +13,7 @@ from softscene.analysis.claims import (
     EVENTS,
     INCONCLUSIVE,
     LABELS,
+    NEVER_DETECTED,
     NOT_REPRODUCED,
     REPRODUCED,
     SCALE,
@@ -26,10 +27,13 @@ GREY = "#555555"
 ROW, HEAD = 0.17, 0.45  # inches of a claim, and of a panel's axis and title
 OURS, PUBLISHED = 0.2, -0.2  # offsets in a row, so that neither hides the other
 CLAIMED = "#e4edf5"  # background of the claimed side of zero
-# Colour, marker and filling of a verdict: they differ in grey too.
-LOOKS = {
+# Colour, marker and filling of a verdict, here and on the page: they differ in grey too. Colours
+# are dark enough for white letters on them.
+RED = "#a13d00"
+Look = tuple[str, str, str]
+LOOKS: dict[str, Look] = {
     REPRODUCED: (COLOURS[0], "o", COLOURS[0]),
-    NOT_REPRODUCED: (COLOURS[5], "X", COLOURS[5]),
+    NOT_REPRODUCED: (RED, "X", RED),
     INCONCLUSIVE: (GREY, "s", "white"),
 }
 PANELS = (
@@ -45,7 +49,8 @@ def plot_claims(claims: str | Path, results: Mapping[str, str | Path], synthetic
 
     A row for each claim and score, numbered as in the report; frames, adaptive thresholds. Thick
     line: interval within folds (none with one seed per fold). Thin line: interval over folds, which
-    may leave the axes. Published differences are drawn a little higher.
+    may leave the axes. Published differences are drawn a little higher. Grey: verdicts of a
+    synthetic corpus, and on events that no method detects.
     """
     table = headline(read_table(claims))
     numbers = {key: place for place, key in enumerate(table.claim.unique(), start=1)}
@@ -59,20 +64,30 @@ def plot_claims(claims: str | Path, results: Mapping[str, str | Path], synthetic
             figsize=(COLUMN, sum(heights) + 0.7), height_ratios=heights,
         )  # fmt: skip
         for axes, (title, here) in zip(panels[:, 0], parts, strict=True):
-            _draw_panel(axes, here, numbers)
+            _draw_panel(axes, here, numbers, synthetic)
             axes.set_xlabel(title)
-        figure.legend(handles=_legend(table), loc="outside lower center", ncols=2, handlelength=2.2)
+        handles = _legend(table, synthetic)
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, handlelength=2.2)
         save(figure, results, synthetic)
 
 
-def _draw_panel(axes: Axes, rows: Sequence[tuple], numbers: Mapping[str, int]) -> None:
+def look(verdict: str, neutral: bool, looks: Mapping[str, Look] = LOOKS) -> Look:
+    """Colour, marker and filling; neutral ones are grey, so that none looks like a success."""
+    colour, marker, filling = looks[verdict]
+    return (GREY, marker, filling.replace(colour, GREY)) if neutral else (colour, marker, filling)
+
+
+def _draw_panel(
+    axes: Axes, rows: Sequence[tuple], numbers: Mapping[str, int], synthetic: bool
+) -> None:
     """One score's differences, the first claim on top."""
     limits = _limits(rows)
     for place, row in enumerate(rows):
         scale = _scale(row)
         side = claimed_side(row.claim, row.score)
         axes.barh(place, limits[side > 0], height=0.84, color=CLAIMED, zorder=0)
-        colour, marker, filling = LOOKS[row.verdict]
+        never = row.reason.startswith(NEVER_DETECTED)
+        colour, marker, filling = look(row.verdict, neutral=synthetic or never)
         for low, high, width in ((row.low, row.high, 2.4), (row.fold_low, row.fold_high, 0.8)):
             if pd.notna(low):
                 axes.plot([low * scale, high * scale], [place + OURS] * 2, "-", color=colour,
@@ -121,14 +136,20 @@ def _name(row: tuple, numbers: Mapping[str, int]) -> str:
     return f"{LABELS[row.claim]}{score}  {numbers[row.claim]}"
 
 
-def _legend(table: pd.DataFrame) -> list[Line2D | Patch]:
+def _legend(table: pd.DataFrame, synthetic: bool) -> list[Line2D | Patch]:
     """Only what is drawn."""
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, markersize=4, color=colour,
-               markerfacecolor=filling, label=verdict)
-        for verdict, (colour, marker, filling) in LOOKS.items()
-        if (table.verdict[table.difference.notna()] == verdict).any()
-    ]  # fmt: skip
+    drawn = table[table.difference.notna()]
+    never = drawn.reason.str.startswith(NEVER_DETECTED)
+    kinds = [(verdict, verdict, (drawn.verdict == verdict) & ~never) for verdict in LOOKS]
+    kinds.insert(1, (REPRODUCED, f"{REPRODUCED}, never detected", never))
+    handles = []
+    for verdict, label, rows in kinds:
+        if rows.any():
+            colour, marker, filling = look(verdict, neutral=synthetic or rows is never)
+            handles.append(
+                Line2D([], [], linestyle="", marker=marker, markersize=4, color=colour,
+                       markerfacecolor=filling, label=label)
+            )  # fmt: skip
     if table.published_difference.notna().any():
         handles.append(
             Line2D([], [], linestyle="", marker="*", markersize=6.5, markerfacecolor="white",

@@ -1,6 +1,8 @@
 """The report: one page on what was run, and what it says about the paper."""
 
 import base64
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,11 @@ from softscene.core.files import write_text
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import headline
 from softscene.report import provenance
+from softscene.report.forest import LOOKS
 from softscene.report.numbers import records
 from softscene.report.sections import (
     comparisons,
+    control_sentences,
     controls,
     event_comparisons,
     heldout_test,
@@ -33,14 +37,13 @@ from softscene.report.verdicts import (
     claim_list,
     counted_pairs,
     own_data_answer,
-    reason_in_words,
-    shared_reason,
     summary,
 )
 
 FIGURES = (
     "forest", "fig3", "table1_map", "curves", "confusion", "soft_map", "sensitivity_plot",
 )  # fmt: skip
+OTHER_PAGES = ("explorer.html", "workflow.html")
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 UNBROKEN_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
@@ -101,12 +104,22 @@ def make_report(
         finalize=_in_one_line,
     )
     page = environment.get_template(TEMPLATE.name)
-    write_text(target, page.render(_contents(study, files)))
+    write_text(target, page.render(_contents(study, files) | _beside(study, Path(target))))
 
 
 def _in_one_line(value: object) -> object:
     """Keep ``T = 1`` together where a line ends; leave HTML unchanged."""
     return value.replace(" = ", UNBROKEN_EQUALS) if type(value) is str else value
+
+
+def _beside(study: ReportedRun, target: Path) -> dict[str, object]:
+    """What exists already of what the page may link to: pages beside it, the workflow's docs."""
+    docs, folder = Path(study.folder).resolve() / "docs", target.resolve().parent
+    near = docs.is_dir() and docs.parent in folder.parents
+    return {
+        "pages": [name for name in OTHER_PAGES if (folder / name).exists()],
+        "docs": os.path.relpath(docs, folder).replace(os.sep, "/") if near else None,
+    }
 
 
 def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> dict[str, object]:
@@ -120,14 +133,15 @@ def _contents(study: ReportedRun, files: Mapping[str, str | Sequence[str]]) -> d
         "run": configuration["run"],
         "synthetic": study.synthetic,
         "confidence": f"{CONFIDENCE:.0%}",
+        "colours": {verdict: colour for verdict, (colour, _, _) in LOOKS.items()},
         "answer": answer(claims) or own_data_answer(compared, chosen),
         "claims": claim_list(claims),
-        "shared_reason": reason_in_words(shared_reason(claims)),
         "summary": summary(claims),
         "pairs": counted_pairs(compared),
         "table3": table3(files, variants, configuration["evaluation"]["conventions"]),
         "comparisons": comparisons(compared, variants, chosen),
         "controls": controls(read_table(files["controls"])),
+        "control_sentences": control_sentences(read_table(files["controls"])),
         "table4": table4(read_table(files["table4"]), shown_variants(variants)),
         "event_comparisons": event_comparisons(
             read_table(files["event_comparisons"]), variants, chosen
@@ -174,7 +188,7 @@ def _what_was_run(study: ReportedRun, files: Mapping) -> dict[str, object]:
             for key, value in provenance.in_order(configuration, default).items()
         ],
         "versions": provenance.versions(),
-        "commit": provenance.commit(study.folder),
+        "commit": re.sub(r"^(\w{10})\w{30}\b", r"\1", provenance.commit(study.folder)),
         "hardware": provenance.hardware(),
         "took": records(took),
         "hours": f"{took.hours.sum():.2f}",

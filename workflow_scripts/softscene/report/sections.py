@@ -1,13 +1,14 @@
 """The report's tables: what its template needs for each section."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 
-from softscene.analysis.claims import BETTER, LABELS, SETTINGS, joint
-from softscene.analysis.field_comparisons import in_order, name_of, side, survival
-from softscene.analysis.intervals import AGAINST, bounds_of, of
+from softscene.analysis.claims import BETTER, INCONCLUSIVE, LABELS, SETTINGS, joint
+from softscene.analysis.field_comparisons import SIDES, in_order, name_of, side, survival
+from softscene.analysis.intervals import AGAINST, Estimate, bounds_of, of
 from softscene.analysis.softness import PARTS, nearly_one_hot
 from softscene.config.variants import Chosen, Variant, row_of, title_of
 from softscene.core.tsv import read_table
@@ -27,6 +28,9 @@ from softscene.report.numbers import (
 )
 from softscene.report.verdicts import answer, claim_row, summary
 
+# Why a difference is inconclusive.
+NO_INTERVAL, HAS_ZERO = "no interval", "the interval includes zero"
+
 
 def table3(
     files: Mapping, variants: Sequence[Variant], conventions: Mapping[str, float]
@@ -44,6 +48,7 @@ def table3(
             {
                 "title": setting_title(tuple(setting), conventions),
                 "headline": tuple(setting) == SETTINGS[0],
+                "of_paper": tuple(setting) == SETTINGS[1],
                 "published": bool(here.published_f_score.notna().any()),
                 "rows": [_table3_row(each, of(here, each), of(known, each)) for each in variants],
             }
@@ -134,7 +139,7 @@ def _judged_rows(chosen: Chosen) -> set[frozenset[tuple]]:
 
 
 def controls(table: pd.DataFrame) -> list[dict]:
-    """Each control and score: its sentence, and the differences that it follows from."""
+    """Each control and score: the differences that its sentence follows from."""
     compared = {
         "gain": "soft labels vs one-hot",
         "control_hard": "control vs one-hot",
@@ -148,7 +153,6 @@ def controls(table: pd.DataFrame) -> list[dict]:
             {
                 "title": row["control"],
                 "score": score_name(score),
-                "sentence": row["sentence"],
                 "share": MISSING
                 if pd.isna(row["share"])
                 else f"{row['share']:.0%}".replace("-", MINUS),
@@ -157,9 +161,7 @@ def controls(table: pd.DataFrame) -> list[dict]:
                         "name": name,
                         "is_control": key == "control_hard",
                         "difference": gap(row[key], score),
-                        "interval": interval(
-                            row[f"{key}_low"], row[f"{key}_high"], score, signed=True
-                        ),
+                        "interval": interval(*_of_control(row, key).bounds(), score, signed=True),
                         "pairs": row[f"{key}_pairs"],
                     }
                     for key, name in compared.items()
@@ -168,6 +170,22 @@ def controls(table: pd.DataFrame) -> list[dict]:
             }
         )
     return rows
+
+
+def control_sentences(table: pd.DataFrame) -> list[str]:
+    """What the controls say; once if all are inconclusive for the same reason."""
+    rest = {row.sentence.removeprefix(row.control) for row in table.itertuples()}
+    if len(table) > 1 and len(rest) == 1 and set(table.verdict) == {INCONCLUSIVE}:
+        count = table.control.nunique()
+        which = f"All {count} controls" if count > 1 else table.control.iloc[0]
+        return [f"{which}, by both scores{rest.pop()}"]
+    return [f"{score_name(row.score)}: {row.sentence}" for row in table.itertuples()]
+
+
+def _of_control(row: Mapping, key: str) -> Estimate:
+    """One of the differences that a row of ``controls.tsv`` has."""
+    names = [field.name for field in fields(Estimate) if field.name != "mean"]
+    return Estimate(row[key], *(row[f"{key}_{name}"] for name in names))
 
 
 def table4(table: pd.DataFrame, shown: Sequence[Variant]) -> dict[str, object]:
@@ -259,7 +277,8 @@ def _field_difference(row: tuple) -> dict[str, str]:
         "name": name_of(row),
         "difference": gap(row.difference, "f_score"),
         "bounds": interval(*bounds_of(row), "f_score", signed=True),
-        "side": {1: "better", -1: "worse"}.get(side(row), ""),
+        "side": SIDES[side(row)],
+        "why": "" if side(row) else NO_INTERVAL if pd.isna(bounds_of(row)[0]) else HAS_ZERO,
         "pairs": f"{row.pairs} in {row.folds} fold{'s' * (row.folds != 1)}",
     }
 
@@ -293,8 +312,10 @@ def open_choices(files: Mapping) -> list[dict] | None:
     table = headline(read_table(files["sensitivity"]))
     found = []
     for row in table[table.score == "f_score"].itertuples():
-        moved = pd.isna(row.moved_low), row.moved_low, row.moved_high
-        moved_bounds = (row.moved_fold_low, row.moved_fold_high) if moved[0] else moved[1:]
+        moved = Estimate(
+            row.moved, row.moved_low, row.moved_high, row.moved_fold_low, row.moved_fold_high,
+            row.pairs, row.folds,
+        )  # fmt: skip
         found.append({
             "varies": row.varies,
             "run": row.run,
@@ -304,7 +325,7 @@ def open_choices(files: Mapping) -> list[dict] | None:
             "difference": gap(row.difference, row.score),
             "bounds": interval(*bounds_of(row), row.score, signed=True),
             "moved": gap(row.moved, row.score),
-            "moved_bounds": interval(*moved_bounds, row.score, signed=True),
+            "moved_bounds": interval(*moved.bounds(), row.score, signed=True),
             "largest": f"{row.largest_posterior:.4f}",
             "entropy": f"{row.entropy:.4f}",
             "accuracy": f"{row.accuracy:.1%}",

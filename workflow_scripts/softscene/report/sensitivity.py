@@ -13,7 +13,7 @@ from softscene.analysis.claims import SCALE
 from softscene.analysis.sensitivity import OF_OWN
 from softscene.core.tsv import read_table
 from softscene.evaluation.tables import headline
-from softscene.report.forest import CLAIMED, GREY
+from softscene.report.forest import CLAIMED, GREY, look
 from softscene.report.forest import LOOKS as OF_VERDICTS
 from softscene.report.style import COLUMN, STYLE, save, wrapped
 
@@ -43,7 +43,7 @@ def plot_sensitivity(
             1, 2, sharey=True, layout="constrained", width_ratios=[2, 1],
             figsize=(2 * COLUMN, HEAD + ends.iloc[-1]),
         )  # fmt: skip
-        _draw_differences(left, rows, places)
+        _draw_differences(left, rows, places, synthetic)
         largest = [row.largest_posterior for row in rows]
         right.plot(largest, places, "o", color=GREY, markersize=4, clip_on=False)
         right.set_xlim(right=1.02)
@@ -53,11 +53,15 @@ def plot_sensitivity(
         for axes in (left, right):
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
-        figure.legend(handles=_legend(rows), loc="outside lower center", ncols=4, handlelength=2.2)
+        figure.legend(
+            handles=_legend(rows, synthetic), loc="outside lower center", ncols=4, handlelength=2.2
+        )
         save(figure, results, synthetic)
 
 
-def _draw_differences(axes: Axes, rows: Sequence[tuple], places: Sequence[float]) -> None:
+def _draw_differences(
+    axes: Axes, rows: Sequence[tuple], places: Sequence[float], synthetic: bool
+) -> None:
     limits = _limits(rows)
     axes.axvspan(0, limits[1], color=CLAIMED, zorder=0)
     axes.axvline(0, color="black", linewidth=0.8, zorder=1)
@@ -65,7 +69,7 @@ def _draw_differences(axes: Axes, rows: Sequence[tuple], places: Sequence[float]
         if pd.isna(row.difference):
             axes.text(0, place, " no data", va="center", color=GREY, fontsize=8, zorder=3)
             continue
-        colour, marker, filling = LOOKS[row.verdict]
+        colour, marker, filling = look(row.verdict, synthetic, LOOKS)
         for low, high, width in ((row.low, row.high, 2.4), (row.fold_low, row.fold_high, 0.8)):
             if pd.notna(low):
                 axes.plot([low * POINTS, high * POINTS], [place] * 2, "-", color=colour,
@@ -86,13 +90,14 @@ def _limits(rows: Sequence[tuple]) -> tuple[float, float]:
     return min(values) - margin, max(values) + margin
 
 
-def _legend(rows: Sequence[tuple]) -> list[Line2D | Patch]:
+def _legend(rows: Sequence[tuple], synthetic: bool) -> list[Line2D | Patch]:
     """Only what is drawn."""
     drawn = [row for row in rows if pd.notna(row.difference)]
     handles = [
         Line2D([], [], linestyle="", marker=marker, markersize=4, color=colour,
                markerfacecolor=filling, label=verdict)
-        for verdict, (colour, marker, filling) in LOOKS.items()
+        for verdict in LOOKS
+        for colour, marker, filling in [look(verdict, synthetic, LOOKS)]
         if any(row.verdict == verdict for row in drawn)
     ]  # fmt: skip
     for low, width, label in (("low", 2.4, "95 %, seeds"), ("fold_low", 0.8, "95 %, folds")):

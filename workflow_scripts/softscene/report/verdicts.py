@@ -7,7 +7,7 @@ import pandas as pd
 from softscene.analysis.claims import (
     EVENTS,
     INCONCLUSIVE,
-    LACKING,
+    NEVER_DETECTED,
     OF_TABLE3,
     PER_DECADE,
     READING,
@@ -57,8 +57,8 @@ def own_data_answer(compared: pd.DataFrame, chosen: Chosen) -> dict | None:
             {
                 "score": score_name(score),
                 "difference": each["difference"] + " points" * (score == "f_score"),
-                "bounds": each["bounds"],
                 "published": MISSING,
+                **{key: each[key] for key in ("interval", "fold_interval", "bounds")},
             }
             for score, each in differences.items()
         ],
@@ -80,52 +80,27 @@ def counted_pairs(compared: pd.DataFrame) -> dict[str, object]:
 
 def claim_list(claims: pd.DataFrame) -> list[dict]:
     """Each claim: its sentence, its verdict in the headline's setting, and all comparisons."""
-    shared = shared_reason(claims)
     found = []
     for (_, text), rows in claims.groupby(["claim", "text"], sort=False):
         own = headline(rows)
-        reasons = {row.score: _without(shared, row.reason) for row in own.itertuples()}
         found.append(
             {
                 "text": text,
                 "reading": own.origin.iloc[0] == READING,
                 "comparison": own.comparison.iloc[0],
                 "verdict": joint(list(own.verdict)),
-                "scores": [
-                    claim_row(row) | {"reason": reasons[row.score]} for row in own.itertuples()
-                ],
-                "reason": reasons.popitem()[1] if len(set(reasons.values())) == 1 else None,
+                "undetected": _undetected(own),
+                "scores": [claim_row(row) for row in own.itertuples()],
+                "reason": own.reason.iloc[0] if own.reason.nunique() == 1 else None,
                 "rows": [claim_row(row) for row in rows.itertuples()],
             }
         )
     return found
 
 
-def _parts(reason: str) -> list[str]:
-    """The sentences of a reason, without the names of weights that a run lacks."""
-    return [LACKING if each.startswith(LACKING) else each for each in reason.split(". ")]
-
-
-def shared_reason(claims: pd.DataFrame) -> str | None:
-    """The most common reason, if at least half of the claims have it: the page gives it once."""
-    reasons = Counter(
-        part
-        for _, rows in headline(claims).groupby("claim")
-        for part in {part for reason in rows.reason for part in _parts(reason)}
-    )
-    for reason, claimed in reasons.most_common(1):
-        return reason if 2 * claimed >= claims.claim.nunique() else None
-    return None
-
-
-def reason_in_words(shared: str | None) -> str | None:
-    return f"{LACKING}methods or weights that are compared" if shared == LACKING else shared
-
-
-def _without(shared: str | None, reason: str) -> str:
-    """A reason without the shared part."""
-    kept = zip(_parts(reason), reason.split(". "), strict=True)
-    return ". ".join(text for part, text in kept if part != shared)
+def _undetected(rows: pd.DataFrame) -> bool:
+    """Whether a claim is reproduced only because no method detects the event."""
+    return bool(rows.reason.str.startswith(NEVER_DETECTED).all())
 
 
 def claim_row(row: tuple) -> dict:
@@ -146,7 +121,21 @@ def claim_row(row: tuple) -> dict:
     }
 
 
-def summary(claims: pd.DataFrame) -> list[tuple[str, int]]:
-    """Verdict -> number of claims, in the headline's setting."""
-    verdicts = headline(claims).groupby("claim", sort=False).verdict.agg(lambda v: joint(list(v)))
-    return list(verdicts.value_counts(sort=False).items())
+def summary(claims: pd.DataFrame) -> str:
+    """How many claims have which verdict, in the headline's setting.
+
+    Claims that are reproduced because no method detects the event are told apart: networks that
+    have learnt nothing reproduce them.
+    """
+    each = [
+        (joint(list(rows.verdict)), _undetected(rows))
+        for _, rows in headline(claims).groupby("claim", sort=False)
+    ]
+    counts, trivial = Counter(verdict for verdict, _ in each), Counter(each)
+    parts = []
+    for verdict, count in counts.items():
+        never = trivial[verdict, True]
+        which = "all" if never == count else never
+        note = f" ({which} of them events that no method detects)" if never else ""
+        parts.append(f"{count} {verdict}{note}")
+    return ", ".join(parts)
