@@ -32,7 +32,7 @@ from softscene.config.study import HELDOUT, Study, with_controls, without_remove
 from softscene.config.overrides import USUAL
 from softscene.config.variants import FOLDER
 from softscene.core import gpus, processor, sources
-from softscene.core.errors import SoftSceneError
+from softscene.core.errors import SoftSceneError, printable
 from softscene.core.processes import announce, claim, claimant, end_tidily_on_hangup
 from softscene.data.archives import read_registry, require_licence
 from softscene.detect.recordings import endings, is_dated_ahead, recordings_of
@@ -329,6 +329,19 @@ def tell_predictions():
     if OWN_RECORDINGS and asked_for("predict"):
         others = f"; left out: {len(LEFT_OUT)}, named at the beginning" if LEFT_OUT else ""
         print(f"see {placed(RESULTS)}/own{others}", file=sys.stderr)
+        if faults := list(not_predicted()):
+            print("not done:", *faults, sep="\n  ", file=sys.stderr)
+
+
+def not_predicted():
+    """The recordings whose jobs have left no results, and how their logs end."""
+    for name in OWN_RECORDINGS:
+        log = Path(placed(RESULTS), "logs", "predict_recording", f"{name}.log")
+        if log.is_file() and not Path(placed(RESULTS), "own", name + DETECTIONS["facts"]).exists():
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
+            reason = re.sub(r"^[\d:]{8} (\w+Error: )?", "", lines[-1])
+            place = "" if str(OWN_RECORDINGS[name]) in reason else f"{OWN_RECORDINGS[name]}: "
+            yield printable(f"{place}{reason}")
 
 
 def scene_loss(wildcards):

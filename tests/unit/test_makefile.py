@@ -19,6 +19,21 @@ def typed_by_hand(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
+def test_several_configurations_are_checked_as_snakemake_merges_them(tmp_path):
+    def check_config(*texts):
+        paths = [tmp_path / f"{number}.yaml" for number in range(len(texts))]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text)
+        program = [sys.executable, ROOT / "workflow_scripts" / "check_config.py"]
+        return subprocess.run([*program, *paths], capture_output=True, text=True, check=False)
+
+    assert check_config("run: a\n", "run: b\n", "seeds: [0]\n").stdout == "b\n"
+    assert check_config("seeds: [0]\n").stdout == "paper\n"
+    assert "1.yaml" in check_config("run: a\n", "run: [\n").stderr
+    assert check_config().stderr.startswith("check_config.py FILE ...: ")
+    assert check_config().returncode == 1
+
+
 @pytest.fixture
 def report(tmp_path):
     """The run whose report ``make report`` would make, of a configuration's text."""

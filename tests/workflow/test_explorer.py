@@ -803,6 +803,14 @@ def test_the_page_of_an_own_recording_shows_what_was_found(made, opened, tmp_pat
     for hidden in ("#nav", "#error-next", "#scores", "input[value=fixed]"):
         assert page.is_hidden(hidden)
     assert page.locator("#lanes input").count() == 1, "no lane of a reference"
+    assert f"{len(found)} event" in page.inner_text("#recording small")
+    assert "in its tables" in page.inner_text("#recording small")
+    page.keyboard.press("?")
+    keys = page.inner_text("#help")
+    assert "adaptive thresholds" in keys
+    for absent in ("next or previous recording", "fixed thresholds", "oracle", "error"):
+        assert absent not in keys
+    page.keyboard.press("Escape")
     shown = {
         row.get_attribute("data-event"): row.locator("td").all_inner_texts()
         for row in page.locator("#events tbody tr").all()
@@ -816,6 +824,34 @@ def test_the_page_of_an_own_recording_shows_what_was_found(made, opened, tmp_pat
     first = found.iloc[0]
     assert selected(page) == pytest.approx([first.onset, first.offset], abs=0.006)
     wait_until(page, "Play")
+
+
+def test_the_page_of_a_silent_recording_says_that_nothing_was_found(made, opened, tmp_path):
+    """At the width of a telephone, where names stand above lanes and the cursor passes them by."""
+    soundfile.write(tmp_path / "off.wav", np.zeros(44100 * 3), 44100)
+    program = made.folder / "workflow_scripts" / "detect.py"
+    given = [program, "off.wav", "--page", "--no-picture", "--threshold", "0"]
+    done = subprocess.run(
+        [sys.executable, *given], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    address = (tmp_path / "detections" / "off.wav.html").as_uri()
+    page = opened(address=address, viewport={"width": 420, "height": 900})
+    said = page.inner_text("#recording small")
+    assert said.startswith("no events in its tables: try a lower threshold (own, below)")
+    assert "All samples are 0: the tables have no events" in page.inner_text("#note")
+    line = """() => {
+      const canvas = document.getElementById("overlay");
+      const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, 60, canvas.height);
+      return Array.from({ length: height }, (_, y) =>
+        [...Array(width).keys()].some((x) => data[4 * (y * width + x) + 3] > 0)); }"""
+    drawn = page.evaluate(line)
+    lanes = drawn[SPECTROGRAM + AXIS :]
+    assert all(drawn[:SPECTROGRAM])
+    assert not any(lanes[:15])
+    assert all(lanes[15:28]), "a row has 4 + 15 + 9 + 4 pixels less half of those around"
+    table = page.locator("#events").bounding_box()
+    assert table["x"] + table["width"] <= 420
 
 
 def test_only_the_page_is_made_again_where_its_keys_change(made):

@@ -130,6 +130,9 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     assert f"see results/small/own; left out: {left_out}, named at the beginning\n" in done.stdout
     assert f"AudioError: {folder}/bad.wav: cannot be read as audio" in done.stdout
     assert "Traceback" not in done.stdout
+    end = done.stdout[done.stdout.index("not done:\n") :]
+    assert f"\n  {folder}/bad.wav: cannot be read as audio" in end
+    assert "a b.wav" not in end, "only what was not done"
     good = ["later.wav", "a b.wav", "a b.flac", "süb [x]/$x;%`é'.ogg"]
     assert own_results(scratch) == {
         f"my rec/{name}{ending}" for name in good for ending in WITH_PAGE.values()
@@ -149,6 +152,7 @@ def test_a_folder_is_predicted_and_a_bad_file_does_not_stop_the_others(scratch, 
     done = scratch.snakemake(*given)
     assert done.returncode == 0, done.stdout
     assert "Nothing to be done" in done.stdout
+    assert "not done:" not in done.stdout
     soundfile.write(folder / "a b.wav", rng.normal(0, 0.1, 44100), 44100)
     assert scratch.planned(*given) == {"predict_recording": 1}
     assert scratch.planned() == {}, "the paper's own targets do not care"

@@ -3,6 +3,7 @@
 import argparse
 import io
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -197,7 +198,7 @@ def _detect_all(recordings: dict[str, Path], given: argparse.Namespace, runs: Pa
     """Process all recordings and return what was wrong with those that could not be used."""
     # These take seconds to load; --help and a wrong option need not wait for them.
     from softscene.detect import batch  # noqa: PLC0415
-    from softscene.detect.facts import write_summaries  # noqa: PLC0415
+    from softscene.detect.facts import rate_fault, write_summaries  # noqa: PLC0415
 
     batch.log_plainly()
     work = _work(given, runs)
@@ -209,6 +210,11 @@ def _detect_all(recordings: dict[str, Path], given: argparse.Namespace, runs: Pa
         f"{work.source}: {students}, {about.variant} of run {about.run}, trained on "
         f"{about.trained_on}"
     )
+    if not detector.knows_scenes:
+        _say(
+            "no scene branch, so scenes.tsv is empty; `detector: METHOD/WEIGHTS` in the "
+            "configuration, e.g. soft/alpha-none_beta-1.0_T-1.0, makes a detector of others"
+        )
     written = endings(given.format, not given.no_picture, given.page)
     tasks = [
         batch.Task(name, path, {key: given.output / f"{name}{end}" for key, end in written.items()})
@@ -225,9 +231,15 @@ def _detect_all(recordings: dict[str, Path], given: argparse.Namespace, runs: Pa
                 else:
                     done[outcome.name] = outcome.facts
                     _say(f"{outcome.name}: {_words(outcome)} ({count})")
+        rate = about.features.sample_rate
+        if low := sum(bool(rate_fault(facts["rate"], about.features)) for facts in done.values()):
+            words = f"a lower sample rate than the detector's {rate} Hz: {low} of them"
+            _say(f"{words}; see `reason` in recordings.tsv", file=sys.stderr)
     finally:
         counter.close()
-        write_summaries(done, failed, given.output)
+        # What a mistyped name finds, nothing, must not replace what an earlier call has found.
+        if done or any(os.path.lexists(recordings[name]) for name in failed):
+            write_summaries(done, failed, given.output)
     return [failed[name] for name in recordings if name in failed]
 
 

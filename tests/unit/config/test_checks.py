@@ -39,6 +39,17 @@ def test_the_papers_configuration_is_valid_and_complete():
     assert set(PAPER) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
 
 
+def test_clips_may_overlap_by_half():
+    check(changed("detection.overlap", 5), SCHEMA)
+    demo = changed("clips.frames", 250)
+    demo["clips"]["shortest_trained"] = 1
+    demo["detection"]["overlap"] = 5
+    assert complaint(demo).splitlines()[1:] == [
+        "  detection.overlap: 5 s given, a number up to 2.5 expected: half a clip (clips.frames "
+        "times the hop is 5 s)"
+    ]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -117,6 +128,7 @@ def test_other_configurations_only_override_known_keys(name):
         ("features.fmax", 30000.0, ["features.fmax: 30000.0 given", "22050.0 Hz"]),
         ("features.n_fft", 1024, ["features.n_fft: 1024", "frame_length"]),
         ("clips.shortest_trained", 10.5, ["clips.shortest_trained: 10.5 s given", "(10.0 s)"]),
+        ("detection.overlap", 5.02, ["detection.overlap: 5.02 s given", "up to 5 expected"]),
         ("clips.shortest_trained", -1, ["clips.shortest_trained: -1 given"]),
         ("evaluation.conventions.segment", 0.03, ["conventions.segment: 0.03", "multiple of"]),
         ("evaluation.adaptive_thresholds.lowest", 0.9, ["'lowest' is above 'highest'"]),

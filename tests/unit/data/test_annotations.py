@@ -96,6 +96,15 @@ def test_missing_columns_are_named(tmp_path):
         read_published(write(tmp_path, header=HEADER.replace("path", "file")))
 
 
+@pytest.mark.parametrize(("sign", "name"), [(",", "commas"), (";", "semicolons")])
+def test_a_list_without_tabs_is_told_what_it_has(tmp_path, sign, name):
+    text = f"{HEADER}a.wav\thome\t1\t2\tdishes\n"
+    (tmp_path / "list.csv").write_text(text.replace("\t", sign))
+    said = f"list.csv, line 1: has {name} and no tabs; tab-separated columns expected"
+    with pytest.raises(AnnotationError, match=said):
+        read_published(tmp_path / "list.csv")
+
+
 def test_times_that_are_no_numbers_are_named(tmp_path, labels):
     path = write(
         tmp_path,

@@ -87,7 +87,8 @@ def test_faults_of_rows_audio_and_folds_are_told_in_one_go(data):
     (data / "folds.tsv").write_text("path\tfold\na0.wav\t0\nz.wav\t1\na1.wav\t2\na1.wav\t2\n")
     said = complaint(data, data / "folds.tsv")
     for words in [
-        "line 3: a1.wav: has 16000 Hz, 8000 Hz (features.sample_rate) expected",
+        "line 3: a1.wav: has 16000 Hz, 8000 Hz (features.sample_rate) expected; "
+        "resample: ffmpeg -i IN -ar 8000 OUT",
         "line 4: a2.wav: cannot be read as audio",
         "line 6: b0.wav: there is no such file in ",
         "line 9: b3.wav: holds no sound",
@@ -103,6 +104,30 @@ def test_faults_of_rows_audio_and_folds_are_told_in_one_go(data):
     assert said.count("a1.wav: has") == 1
 
 
+def test_recordings_of_another_rate_are_one_line(data):
+    for name in ("a1.wav", "a2.wav", "b0.wav"):
+        write_audio(data, name, rate=16000)
+    said = complaint(data).splitlines()
+    assert said[1:] == [
+        f"  {data}/list.tsv, line 3: a1.wav: has 16000 Hz, 8000 Hz (features.sample_rate) expected"
+        ", and 2 more have another rate; resample: ffmpeg -i IN -ar 8000 OUT"
+    ]
+
+
+def test_the_log_names_recordings_without_a_row_and_rows_that_overlap(data, caplog):
+    for name in ("c.wav", "d.WAV", "a0.txt"):
+        write_audio(data, "c.wav")
+        (data / "audio" / name).write_bytes((data / "audio" / "c.wav").read_bytes())
+    write_list(data, [*ROWS, "a0.wav\thome\t0.4\t0.6\tcat", "a0.wav\thome\t0.6\t0.7\tcat"])
+    with caplog.at_level(logging.INFO):
+        run(data)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{data}/list.tsv does not list these of {data}/audio, so they are not used: c.wav, d.WAV",
+        f"{data}/list.tsv, line 10: a0.wav, 'cat': overlaps another row of this event; frames "
+        "count once",
+    ]
+
+
 def test_own_folds_are_kept(data):
     fold = {row.split("\t")[0]: 1 + i % 3 for i, row in enumerate(ROWS)}
     write_table(pd.DataFrame(fold.items(), columns=["path", "fold"]), data / "folds.tsv")
@@ -115,6 +140,7 @@ def test_own_folds_are_kept(data):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("path,fold\na0.wav,1\n", "folds.tsv, line 1: has commas and no tabs; tab-separated"),
         ("path\tpart\na0.wav\t1\n", "columns path and fold expected; found path, part"),
         (None, "there is no file "),
         ("path\tfold\n" + "".join(f"{row.split()[0]}\t1\n" for row in ROWS), "two folds or more"),

@@ -128,13 +128,20 @@ def test_the_list_of_recordings_says_what_is_wrong_with_each(whole, folder):
     row = table.loc["rec/SITE_20230514_235958.wav"]
     assert (row.rate, row.channels, row.recorded) == (RATE, 1, "2023-05-14T23:59:58.000")
     assert row.peak_dbfs == pytest.approx(20 * np.log10(np.abs(noise(23)).max()), abs=0.02)
-    assert (row.clipped, row.silent, row.reason) == (0, 0, "")
+    assert (row.clipped, row.silent) == (0, 0)
+    low = (
+        "has 16000 Hz, so no sound above 8 kHz; the students were trained with sound up to "
+        "22.05 kHz, so trust its events less"
+    )
+    assert row.reason == low
     loud = (np.abs(1000 * noise(3, 2)) >= 32767 / 32768).mean()
     assert table.clipped["rec/loud.wav"] == pytest.approx(loud, abs=1e-3)
     assert table.reason["rec/loud.wav"].startswith("is clipped: ")
     assert table.silent["rec/off.wav"] == 1
     assert np.isnan(table.peak_dbfs["rec/off.wav"])
-    assert table.reason["rec/off.wav"] == "is silent: all of its samples are 0"
+    assert table.events["rec/off.wav"] == 0
+    silent = "is silent: all of its samples are 0, so it has no events"
+    assert table.reason["rec/off.wav"] == f"{silent}; {low}"
     assert "bad.wav: cannot be read as audio" in table.reason["rec/bad.wav"]
     scenes = read_table(whole / "rec" / "loud.wav.scenes.tsv")
     best = scenes.loc[scenes.posterior.idxmax()]
@@ -154,6 +161,36 @@ def test_results_do_not_depend_on_the_number_of_processes(whole, source, folder,
     assert "(5 of 5)" in printed.out + printed.err
     assert f"{folder}/loud.wav: is clipped: " in printed.err
     assert "Traceback" not in printed.err
+    rates = "a lower sample rate than the detector's 44100 Hz: 4 of them; see `reason` in rec"
+    assert printed.err.count(rates) == 1
+
+
+def test_a_recording_of_the_detectors_rate_has_no_reason(source, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", noise(1, rate=44100), 44100)
+    assert command(source, tmp_path / "a.wav", "--output", tmp_path, "--no-picture") == 0
+    assert list(read_table(tmp_path / RECORDINGS).reason) == [""]
+    printed = capsys.readouterr()
+    assert "lower sample rate" not in printed.err
+    assert "scene branch" not in printed.out
+
+
+def test_students_without_a_scene_branch_say_so(tmp_path, labels, capsys):
+    place = make_detector(tmp_path, labels, (False, False))
+    soundfile.write(tmp_path / "a.wav", noise(1), RATE)
+    assert command(place, tmp_path / "a.wav", "--output", tmp_path, "--no-picture") == 0
+    said = capsys.readouterr().out.splitlines()[1]
+    assert said.startswith("no scene branch, so scenes.tsv is empty; `detector: METHOD/")
+
+
+def test_a_mistyped_name_leaves_an_earlier_summary(source, folder, tmp_path):
+    out = ["--output", tmp_path / "out", "--no-picture"]
+    assert command(source, folder / "two words.flac", *out) == 0
+    before = contents(tmp_path / "out")
+    assert command(source, folder / "two wrds.flac", *out) == 1
+    assert contents(tmp_path / "out") == before
+    assert command(source, folder / "bad.wav", *out) == 1
+    table = read_table(tmp_path / "out" / RECORDINGS)
+    assert list(table.recording) == ["bad.wav"], "what exists and cannot be read is told"
 
 
 def test_what_is_there_is_kept_if_it_was_made_of_the_same(source, folder, tmp_path, capsys):

@@ -355,6 +355,9 @@ def test_the_best_variant_is_the_one_that_table_3_has_on_top(tmp_path):
             given = getattr(variant, weight)
             assert pd.isna(row[weight]) if given == "none" else row[weight] == float(given)
     assert len(chosen) == 4, "each of them once"
+    tied = [(variant, scores[0][1]) for variant in variants]
+    assert best_variant(tied) == variants[1].folder, "of equals, the first with a scene branch"
+    assert best_variant(tied[:1]) == variants[0].folder
     path = tmp_path / "none.tsv"
     path.write_text("convention\tthreshold\tf_score\nframe\tadaptive\t\nframe\tfixed\t0.5\n")
     with pytest.raises(ResultError, match=r"none\.tsv .*no F-score to choose by"):
@@ -448,8 +451,15 @@ def test_lengths_rates_and_channels(detector, tmp_path, seconds, rate, channels,
 
 def test_silence_is_a_recording_too(detector, tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(44100 * 12), 44100)
-    found = detect(tmp_path / "a.wav", detector, targets(tmp_path))
+    anything = Options(threshold=0)
+    found = detect(tmp_path / "a.wav", detector, targets(tmp_path), anything)
     assert found.seconds == pytest.approx(12)
+    assert len(found.events) == 0, "whatever the students say about nothing"
+    assert list(read_table(targets(tmp_path)["tsv"]).columns) == EVENT_COLUMNS
+    sound = np.zeros(44100 * 12)
+    sound[-1] = 1e-4
+    soundfile.write(tmp_path / "a.wav", sound, 44100)
+    assert len(detect(tmp_path / "a.wav", detector, options=anything).events) > 0
 
 
 def test_a_bad_recording_leaves_no_results_not_even_old_ones(detector, tmp_path):

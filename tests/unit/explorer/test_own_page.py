@@ -89,6 +89,17 @@ def test_it_says_that_the_tables_events_are_merged(recording, detector):
         assert ("events were merged, or short ones left out" in text) == said
 
 
+def test_it_says_that_all_is_silent_and_that_the_rate_is_low(recording, detector):
+    targets = {"page": recording.with_name("out.html")}
+    for samples, said in ((rng.normal(0, 0.1, 32000), False), (np.zeros(32000), True)):
+        soundfile.write(recording, samples, 32000)
+        found = own_page.detect_with_page(recording, detector, targets, Options(threshold=0))
+        text = targets["page"].read_text(encoding="utf-8")
+        assert ("All samples are 0: the tables have no events" in text) == said
+        assert (len(found.events) == 0) == said
+        assert "The recording has 32000 Hz, so no sound above 16 kHz" in text
+
+
 def test_it_has_no_reference_and_says_what_it_is(recording, detector):
     study, content, _ = made(recording, detector)
     assert not study["reference"]

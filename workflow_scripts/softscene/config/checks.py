@@ -296,6 +296,12 @@ def _feature_contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             f"clips.shortest_trained: {config['clips']['shortest_trained']} s given, no more than "
             f"a clip ({config['clips']['frames'] * hop} s) expected"
         )
+    overlap, most = config["detection"]["overlap"], config["clips"]["frames"] // 2
+    if round(overlap / hop) > most:
+        yield (
+            f"detection.overlap: {overlap} s given, a number up to {most * hop:g} expected: half a "
+            f"clip (clips.frames times the hop is {config['clips']['frames'] * hop:g} s)"
+        )
     if not math.isclose(conventions["frame"], hop, rel_tol=1e-9):
         yield (
             f"evaluation.conventions.frame: {conventions['frame']} s given, the features' hop "

@@ -46,6 +46,10 @@ class AudioError(SoftSceneError):
     """A recording is missing, damaged or has an unexpected format."""
 
 
+class SampleRateError(AudioError):
+    """A recording has another sample rate than it must have."""
+
+
 class FeatureError(SoftSceneError):
     """A feature file lacks a recording, or was made with other parameters."""
 

@@ -43,6 +43,14 @@ def write_table(table: pd.DataFrame, target: str | Path) -> None:
         table.to_csv(partial, sep="\t", index=False, quoting=csv.QUOTE_NONE)
 
 
+def other_separator(header: str) -> str | None:
+    """What separates the columns of a file's first line, if it is not tabs."""
+    for sign, name in ((",", "commas"), (";", "semicolons")):
+        if sign in header and "\t" not in header:
+            return f"has {name} and no tabs; tab-separated columns expected"
+    return None
+
+
 def read_table(source: str | Path) -> pd.DataFrame:
     """Read a TSV that :func:`write_table` wrote, or a CSV of ``resources``.
 

@@ -16,6 +16,7 @@ import pandas as pd
 from softscene.config.labels import Labels
 from softscene.core.errors import AnnotationError
 from softscene.core.files import other_than_file
+from softscene.core.tsv import other_separator
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,8 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
     except ValueError as error:  # pandas' and Unicode's errors are ValueErrors
         raise AnnotationError(f"{name} is not a tab-separated list: {error}") from error
     header = list(raw.iloc[0])
+    if len(header) == 1 and (other := other_separator(str(header[0]))):
+        raise AnnotationError(f"{name}, line 1: {other}")
     missing = [column for column in PUBLISHED_COLUMNS if column not in header]
     doubled = [column for column in PUBLISHED_COLUMNS if header.count(column) > 1]
     for fault, columns in {"missing": missing, "doubled": doubled}.items():

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from softscene.core.errors import AudioError
+from softscene.core.errors import AudioError, SampleRateError
 from softscene.core.files import other_than_file
 from softscene.data.ffmpeg import Decoded, is_foreign
 from softscene.data.levels import FULL, FULL_OF_8_BITS, Level
@@ -118,7 +118,7 @@ class Recording:
         if not lowest <= self.rate <= highest:
             raise AudioError(f"{self.path}: has {self.rate} Hz, {lowest} to {highest} Hz expected")
         if sample_rate not in (None, self.rate):
-            raise AudioError(
+            raise SampleRateError(
                 f"{self.path}: has {self.rate} Hz, {sample_rate} Hz (features.sample_rate) expected"
             )
         if self.frames == 0:

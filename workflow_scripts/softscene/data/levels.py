@@ -54,7 +54,7 @@ class Level:
     def faults(self) -> Iterator[str]:
         """All that is suspicious, in words."""
         if self.silent:
-            yield "is silent: all of its samples are 0"
+            yield "is silent: all of its samples are 0, so it has no events"
         elif self.peak < QUIET:
             yield (
                 f"is almost silent: its loudest sample is at {self.decibels:.0f} dB of full scale; "

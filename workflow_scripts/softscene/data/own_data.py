@@ -8,9 +8,14 @@ from typing import Any
 import pandas as pd
 
 from softscene.config.labels import read_labels
-from softscene.core.errors import AnnotationError, AudioError, ConfigurationError
+from softscene.core.errors import (
+    AnnotationError,
+    AudioError,
+    ConfigurationError,
+    SampleRateError,
+)
 from softscene.core.files import other_than_file
-from softscene.core.tsv import write_table
+from softscene.core.tsv import other_separator, write_table
 from softscene.data.annotations import (
     EVENT_COLUMNS,
     FOLD_LIST,
@@ -79,6 +84,8 @@ def import_data(
     recordings = recordings.assign(
         frames=recordings.recording.map(lengths), sample_rate=sample_rate
     )
+    _note_unlisted(audio, annotations, set(lengths))
+    _note_overlaps(events)
     fold_of = fold_of or split_recordings(recordings, folds)
     _write_folds(events, fold_of, Path(results["annotations"]))
     write_table(recordings, results["recordings"])
@@ -131,7 +138,7 @@ def _probe(
 ) -> tuple[dict[str, float], list[str]]:
     """Samples of each recording (infinite for a faulty one), and what is wrong with them."""
     lengths: dict[str, float] = {}
-    problems = []
+    problems, others = [], []
     for row in table[table.recording != ""].drop_duplicates("recording").itertuples():
         lengths[row.recording] = float("inf")
         place = f"{row.file}, line {row.line}: {row.recording}"
@@ -144,9 +151,42 @@ def _probe(
             continue
         try:
             lengths[row.recording] = count_samples(Path(audio) / path, sample_rate)
+        except SampleRateError as error:
+            others.append((place, str(error).removeprefix(f"{Path(audio) / path}: ")))
         except AudioError as error:
             problems.append(f"{place}: {str(error).removeprefix(f'{Path(audio) / path}: ')}")
-    return lengths, problems
+    return lengths, [*problems, *_other_rates(others, sample_rate)]
+
+
+def _other_rates(others: list[tuple[str, str]], sample_rate: int) -> Iterator[str]:
+    """A line for all recordings of another rate: often it is the whole folder."""
+    if others:
+        (place, fault), more = others[0], len(others) - 1
+        also = f", and {more} more have another rate" if more else ""
+        yield f"{place}: {fault}{also}; resample: ffmpeg -i IN -ar {sample_rate} OUT"
+
+
+def _note_unlisted(audio: str | Path, annotations: str | Path, listed: set[str]) -> None:
+    """Name the files of the listed ones' endings that the list does not name."""
+    endings = {PurePosixPath(name).suffix.lower() for name in listed}
+    found = {
+        path.relative_to(audio).as_posix()
+        for path in Path(audio).rglob("*")
+        if path.suffix.lower() in endings
+    }
+    if unlisted := sorted(found - listed):
+        words = "%s does not list these of %s, so they are not used: %s"
+        logger.info(words, annotations, audio, ", ".join(unlisted))
+
+
+def _note_overlaps(events: pd.DataFrame) -> None:
+    """Name rows that overlap an earlier row of the same event."""
+    for _, rows in happenings(events).sort_values("onset").groupby(["recording", "event"]):
+        for row in rows[rows.onset < rows.offset.cummax().shift()].itertuples():
+            logger.info(
+                "%s, line %d: %s, %r: overlaps another row of this event; frames count once",
+                row.file, row.line, row.recording, row.event,
+            )  # fmt: skip
 
 
 def _read_folds(source: str | Path, known: set[str]) -> tuple[dict[str, int], list[str]]:
@@ -162,7 +202,9 @@ def _read_folds(source: str | Path, known: set[str]) -> tuple[dict[str, int], li
     except ValueError as error:
         return {}, [f"{source} is not a tab-separated table: {error}"]
     if not {"path", "fold"} <= set(table.columns):
-        return {}, [f"{source}: columns path and fold expected; found {', '.join(table.columns)}"]
+        other = other_separator("\t".join(table.columns))
+        found = f"columns path and fold expected; found {', '.join(table.columns)}"
+        return {}, [f"{source}, line 1: {other}" if other else f"{source}: {found}"]
     problems = [
         f"{source}, line {line}: {row.path!r}, fold {row.fold!r}: {fault}"
         for line, row in enumerate(table.itertuples(), 2)

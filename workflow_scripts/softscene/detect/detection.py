@@ -129,6 +129,8 @@ class _Prediction:
             raise AudioError(f"{self.source}: is shorter than a sample of {self.hop[1]} Hz")
         start = start_of(self.source)
         events = self.tracker.events(about.events, self.hop, self.options)
+        if recording.level.silent:
+            events = events[:0]
         return Found(
             seconds=self.tracker.frames * self.hop[0] / self.hop[1],
             rate=recording.rate,
@@ -164,7 +166,7 @@ class _Prediction:
         if "facts" in targets:
             write_facts(found, name, self.detector, self.state, targets["facts"])
         if self.overview:
-            if self.options.changes_events:
+            if self.options.changes_events or found.level.silent:
                 self.overview.keep_only(found.events, about.events, self.hop[0] / self.hop[1])
             draw(
                 name, found.seconds, found.rate, self.overview, found.scenes, about,

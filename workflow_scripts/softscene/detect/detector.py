@@ -176,7 +176,8 @@ class Detector:
 def best_variant(scores: Sequence[tuple[Variant, str | Path]]) -> str:
     """METHOD/WEIGHTS with the best mean F-score, in frames and with adaptive thresholds.
 
-    It is also the best of these in Table 3, whose means are from the same files.
+    It is also the best of these in Table 3, whose means are from the same files. Of several with
+    exactly this mean, it is the first with a scene branch.
 
     Parameters
     ----------
@@ -198,7 +199,8 @@ def best_variant(scores: Sequence[tuple[Variant, str | Path]]) -> str:
         raise ResultError(
             f"{path} and the other students' have no F-score to choose by; {how_to_remake(path)}"
         )
-    return max(means, key=means.get)
+    sceneless = {variant.folder for variant, _ in scores if variant.loss == "none"}
+    return max(means, key=lambda folder: (means[folder], folder not in sceneless))
 
 
 def export_detector(

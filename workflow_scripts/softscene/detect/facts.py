@@ -20,6 +20,7 @@ from softscene.data.levels import Level
 from softscene.detect.detector import Detector
 from softscene.detect.events import Options
 from softscene.detect.formats import WHOLE
+from softscene.features.store import FeatureParameters
 
 Json = dict[str, Any]
 SUMMARY, RECORDINGS = "summary.tsv", "recordings.tsv"  # in the folder of the results
@@ -58,6 +59,16 @@ class Found:
     scenes: np.ndarray
 
 
+def rate_fault(rate: int, features: FeatureParameters) -> str | None:
+    """What is wrong with a recording's rate (Hz) for students with these features."""
+    if rate / 2 >= features.fmax:
+        return None
+    return (
+        f"has {rate} Hz, so no sound above {rate / 2000:g} kHz; the students were trained with "
+        f"sound up to {features.fmax / 1000:g} kHz, so trust its events less"
+    )
+
+
 def state_of(source: Path, detector: Detector, options: Options) -> Json:
     """What results depend on: the file (by size and date), the students and the options."""
     about = source.stat()
@@ -93,7 +104,7 @@ def write_facts(found: Found, name: str, detector: Detector, state: Json, target
         "peak_dbfs": None if level.silent else round(level.decibels, 2),
         "clipped": round(level.clipped, 6),
         "silent": level.silent,
-        "warnings": list(level.faults()),
+        "warnings": [*level.faults(), *filter(None, [rate_fault(found.rate, about.features)])],
         "scenes": scenes,
         "events": events,
         "trained_on": about.trained_on,

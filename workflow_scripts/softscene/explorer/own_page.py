@@ -11,7 +11,7 @@ from softscene.data.audio import Recording
 from softscene.detect.detection import detect
 from softscene.detect.detector import About, Detector
 from softscene.detect.events import Options
-from softscene.detect.facts import Found
+from softscene.detect.facts import Found, rate_fault
 from softscene.explorer.encode import (
     SOUND_RATE,
     codes,
@@ -109,10 +109,14 @@ class OwnPage:
 def _notes(about: About, found: Found, options: Options) -> Iterator[str]:
     if about.synthetic:
         yield SYNTHETIC_NOTE
+    if fault := rate_fault(found.rate, about.features):
+        yield f"The recording {fault}."
     if found.seconds > LONGEST:
         hours = found.seconds / 3600
         yield f"Only the first of {hours:.2f} hours is shown; the tables have all."
-    if options.changes_events:
+    if found.level.silent:
+        yield "All samples are 0: the tables have no events, whatever the students say here."
+    elif options.changes_events:
         yield "The tables' events were merged, or short ones left out; here are all of them."
 
 

@@ -255,15 +255,24 @@ function drawOverlay(canvas, layout, shown, time, pointed, selection) {
   if (selection) clipped(context, layout, () => drawSelection(context, layout, shown.view, selection));
   if (pointed !== null) {
     context.fillStyle = cssColour("--faint");
-    context.fillRect(layout.x(pointed, shown.view) - 0.5, 0, 1, layout.height);
+    drawLine(context, layout, layout.x(pointed, shown.view), 1, shown.rows.length);
   }
   if (time >= shown.view.from && time <= shown.view.to) {
     const x = layout.x(time, shown.view);
     context.fillStyle = cssColour("--cursor");
-    context.fillRect(x - 1, 0, 2, layout.height);
+    drawLine(context, layout, x, 2, shown.rows.length);
     drawFlag(context, layout, x, clock(time, 2));
   }
   if (!layout.narrow) shown.rows.forEach((row, index) => drawMeters(context, layout, shown, row, index, time));
+}
+
+/** A line through the whole plot, but not through names that stand above their lanes. */
+function drawLine(context, layout, x, width, rows) {
+  if (!layout.narrow) return context.fillRect(x - width / 2, 0, width, layout.height);
+  context.fillRect(x - width / 2, 0, width, layout.lanes);
+  for (let row = 0; row < rows; row++) {
+    context.fillRect(x - width / 2, layout.rowTop(row) + NAME, width, layout.rowHeight - NAME);
+  }
 }
 
 function drawSelection(context, layout, view, { from, to }) {

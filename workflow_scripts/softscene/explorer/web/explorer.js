@@ -113,12 +113,19 @@ async function choose(index) {
   state.played = state.error = state.drawn = null;
   state.view = { from: 0, to: seconds() };
   const { scene, name, occurrences } = facts();
+  const counted = `${occurrences} ${occurrences === 1 ? "event" : "events"}`;
   const title = page.reference ? `${spoken(scene)}: ${basename(name)} ` : `${basename(name)} `;
-  const words = `${occurrences} ${occurrences === 1 ? "event" : "events"}`;
+  const words = page.reference ? counted : inTables(occurrences, counted);
   const small = page.reference || !scene ? words : `${words}; scene: ${spoken(scene)}`;
   byId("recording").replaceChildren(title, make("small", { textContent: small, title: name }));
   update();
   showSelection();
+}
+
+/** What the tables beside this page have; the page itself counts what any threshold gives. */
+function inTables(number, counted) {
+  if (number) return `${counted} in its tables`;
+  return "no events in its tables: try a lower threshold (own, below)";
 }
 
 function markChosen() {
@@ -432,6 +439,10 @@ function hideWhatIsNotThere() {
   document.body.classList.toggle("single", !several);
   for (const element of document.querySelectorAll(".of-reference")) element.hidden = !page.reference;
   for (const element of document.querySelectorAll(".of-detections")) element.hidden = page.reference;
+  for (const element of document.querySelectorAll(".of-several")) element.hidden = !several;
+  for (const element of document.querySelectorAll("[data-key-of]")) {
+    element.hidden = !page.modes.includes(element.dataset.keyOf);
+  }
 }
 
 showNotes();
