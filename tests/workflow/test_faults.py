@@ -110,7 +110,7 @@ def test_a_second_workflow_in_the_same_folder_is_refused_by_name(finished, scrat
     assert re.search(by, watched.stdout)
 
     assert scratch.snakemake("--unlock").returncode == 0, "Snakemake lets anybody break its lock"
-    third = scratch.snakemake()
+    third = scratch.snakemake(WEIGHTS)
     assert third.returncode != 0
     assert re.search(rf"{by}.*; wait until it has ended, or stop it", third.stdout), third.stdout
     assert "Traceback" not in third.stdout
