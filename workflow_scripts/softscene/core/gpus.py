@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 MIB_PER_JOB = 4000
 """Memory of a card for each job that uses it, by default."""
 MOST_PER_CARD = 4
-"""Jobs on a card, by default: two trainings fill it (docs/performance.md), others start meanwhile."""
+"""Jobs on a card, by default: two trainings fill it, others start (docs/performance.md)."""
 SHARES = "SOFTSCENE_GPUS"
 """Environment variable with which Snakemake's process tells its jobs what they share."""
 ALONE = "SOFTSCENE_GPU_ALONE"
