@@ -127,8 +127,6 @@ try:
         from softscene.training.watching import require_tensorboard
 
         require_tensorboard()
-    if config["compute"]["precision"] == "bfloat16" and PLANNING and processor.lacks_bfloat16():
-        logger.warning(processor.WITHOUT_BFLOAT16)
     DETECTIONS = endings(config["detection"]["formats"], page=True)
     if config["data"]["own"] and PLANNING:
         from softscene.data.own_data import require_data  # slow to load, and seldom used
@@ -197,6 +195,9 @@ WHICH_RECORDINGS = "say which recordings: snakemake predict --config input=FOLDE
 
 if PLANNING and may_run_here():
     share_gpus()
+    if not gpus.are_shared() and config["compute"]["precision"] == "bfloat16":
+        if processor.lacks_bfloat16():
+            logger.warning(processor.WITHOUT_BFLOAT16)
 # A share of one here; on a cluster a whole one, if the configuration says so.
 GPUS = int(gpus.are_shared() or config["compute"]["device"] == "cuda")
 

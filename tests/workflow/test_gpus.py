@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from softscene.core.processor import WITHOUT_BFLOAT16, lacks_bfloat16
 
 from tests import fake_gpus
 from tests.conftest import ROOT
@@ -93,6 +94,14 @@ def test_nothing_asks_for_a_gpu_without_one_on_a_cluster_and_on_cpus(fresh, card
     text = planned(fresh, one, *whole, cores=None, terminal=False)
     assert sum(asking(text).values()) == 4, "a cluster gives each job one of its own"
     assert "GPU" not in text
+
+
+def test_bfloat16_on_a_processor_without_it_is_warned_of(fresh, cards):
+    """Whatever this machine's processor is; a GPU has it."""
+    given = "--config", "compute={precision: bfloat16}"
+    warned = WITHOUT_BFLOAT16 in planned(fresh, cards(), *given, terminal=False)
+    assert warned == lacks_bfloat16()
+    assert WITHOUT_BFLOAT16 not in planned(fresh, cards(8188), *given, terminal=False)
 
 
 @pytest.mark.parametrize(("given", "most"), [((), 2), (("--resources", "gpu=3"), 3)])
