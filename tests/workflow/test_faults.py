@@ -98,24 +98,29 @@ def test_a_second_workflow_in_the_same_folder_is_refused_by_name(finished, scrat
     first = scratch.start(WEIGHTS)
     (job,) = wait_for(lambda: jobs_below(psutil.Process(first.pid)))
     job.suspend()  # until all others have tried
-    printed = (scratch.folder / "printed.txt").rename(scratch.folder / "first.txt")
+    try:
+        printed = (scratch.folder / "printed.txt").rename(scratch.folder / "first.txt")
 
-    by = rf"results/small is being made by process {first.pid} on \S+ since .*snakemake"
-    second = scratch.snakemake()
-    assert second.returncode != 0
-    assert re.search(by, second.stdout), second.stdout
-    assert "Directory cannot be locked" in second.stdout
-    watched = scratch.snakemake("-n")
-    assert watched.returncode == 0, "looking is allowed"
-    assert re.search(by, watched.stdout)
+        by = rf"results/small is being made by process {first.pid} on \S+ since .*snakemake"
+        second = scratch.snakemake()
+        assert second.returncode != 0
+        assert re.search(by, second.stdout), second.stdout
+        assert "Directory cannot be locked" in second.stdout
+        watched = scratch.snakemake("-n")
+        assert watched.returncode == 0, "looking is allowed"
+        assert re.search(by, watched.stdout)
 
-    assert scratch.snakemake("--unlock").returncode == 0, "Snakemake lets anybody break its lock"
-    third = scratch.snakemake(WEIGHTS)
-    assert third.returncode != 0
-    assert re.search(rf"{by}.*; wait until it has ended, or stop it", third.stdout), third.stdout
-    assert "Traceback" not in third.stdout
-
-    job.resume()
+        assert scratch.snakemake("--unlock").returncode == 0, (
+            "Snakemake lets anybody break its lock"
+        )
+        third = scratch.snakemake(WEIGHTS)
+        assert third.returncode != 0
+        assert re.search(rf"{by}.*; wait until it has ended, or stop it", third.stdout), (
+            third.stdout
+        )
+        assert "Traceback" not in third.stdout
+    finally:
+        job.resume()
     assert first.wait(600) == 0, printed.read_text()
     assert result_hashes(scratch) == result_hashes(finished)
     seen(
