@@ -42,7 +42,15 @@ USED = {
     "train_student": NETWORK,
     "predict_student": NETWORK,
     # h5py; of sed_eval and sed_scores_eval the others
-    "evaluate_student": {"PIL", "dcase_util", "h5py", "librosa", "matplotlib", "scipy", "soundfile"},
+    "evaluate_student": {
+        "PIL",
+        "dcase_util",
+        "h5py",
+        "librosa",
+        "matplotlib",
+        "scipy",
+        "soundfile",
+    },
     "make_table1": {"markdown_it"},
     "make_table3": {"markdown_it"},
     "make_table4": {"markdown_it"},
