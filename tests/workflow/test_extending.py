@@ -58,11 +58,12 @@ def typed(command, **instead):
 
 def test_the_page_has_these_files_and_commands():
     assert list(FILES) == [
-        "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "quick.yaml", "mine/folds.tsv",
+        "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml", "quick.yaml", "middle.yaml",
+        "convert.py", "mine/folds.tsv",
         "methods/focal.py", "focal.yaml", "methods/linear.py", "linear.yaml",
         "methods/small_teacher.py", "small_teacher.yaml", "Snakefile",
     ]  # fmt: skip
-    assert len(COMMANDS) == 5
+    assert len(COMMANDS) == 7
     assert list(TAUGHT) == ["methods/hinton.py", "hinton.yaml", "seeds.yaml"]
     assert len(commands_of(TUTORIAL)) == 5
 
@@ -82,7 +83,7 @@ def test_the_page_says_how_large_the_runs_are(own_data):
         return re.findall(r"^(?:train_student|total) +(\d+)$", printed, re.MULTILINE)
 
     (said,) = re.findall(r"(\d+) jobs, among them (\d+) students", PAGE)
-    assert sorted(size(*typed(COMMANDS[1]))) == sorted(said)
+    assert sorted(size(*typed(COMMANDS[3]))) == sorted(said)
     assert f" {size(*own_data.args, '--forceall')[-1]} jobs in a minute or two" in PAGE
 
 
@@ -97,7 +98,7 @@ def extended(finished, tmp_path_factory):
     hinton = folder / "hinton.yaml"  # at the temperature that the small run has, as the demo has 5
     hinton.write_text(TAUGHT["hinton.yaml"].replace("[5.0]", "[2.0]"), encoding="utf-8")
     with Checkout(folder) as checkout:
-        checkout.args = [*typed(COMMANDS[4], **{"configs/demo.yaml": SMALL}), "hinton.yaml"]
+        checkout.args = [*typed(COMMANDS[6], **{"configs/demo.yaml": SMALL}), "hinton.yaml"]
         checkout.before = checkout.planned(*checkout.args, config=None)
         done = checkout.snakemake(*checkout.args, config=None)
         assert done.returncode == 0, done.stdout
@@ -268,6 +269,18 @@ def test_pages_call_own_data_own(own_data):
     assert '"terms":null' in explorer
 
 
+def test_the_longer_training_and_its_detector_are_planned_as_the_page_says(own_data):
+    write_files(own_data.folder, "middle.yaml")
+    recordings = str(own_data.folder / "mine/audio/kitchen")
+    planned = own_data.planned(*typed(COMMANDS[1]), config=None)
+    assert (planned["train_teacher"], planned["train_student"]) == (2, 6)
+    words = [recordings.join(["input=", ""]) if "FOLDER" in w else w for w in COMMANDS[2].split()]
+    planned = own_data.planned(*words, config=None)
+    assert planned["predict_recording"] == 4
+    settings = yaml.safe_load(FILES["middle.yaml"])
+    assert settings["student"]["epochs"] == 2 * settings["teacher"]["epochs"] == 60
+
+
 def test_automatic_folds_evaluate_each_whole_recording_once(own_data):
     parts = [
         read_table(own_data.folder / f"results/mine-quick/folds/fold-{fold}/recordings.tsv")
@@ -330,7 +343,7 @@ def test_own_data_that_are_not_there_are_refused_before_any_job(fresh, changed, 
     """And the paper's are not planned in their place."""
     write_files(fresh.folder, "mine/annotations.tsv", "mine/labels.yaml", "mine.yaml")
     (fresh.folder / "mine/audio").mkdir()
-    args = ["-n", *typed(COMMANDS[1]), "--config", f"data={{own: {{{changed}}}}}"]
+    args = ["-n", *typed(COMMANDS[3]), "--config", f"data={{own: {{{changed}}}}}"]
     done = fresh.snakemake(*args, config=None)
     assert done.returncode != 0
     assert words in done.stdout

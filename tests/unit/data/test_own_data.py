@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from contextlib import chdir
 
 import numpy as np
@@ -12,6 +13,8 @@ from softscene.core.errors import AnnotationError, ConfigurationError
 from softscene.core.tsv import read_table, write_table
 from softscene.data.annotations import read_published
 from softscene.data.own_data import import_data, recording_paths, require_data
+
+from tests.conftest import ROOT
 
 HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label"
 ROWS = [
@@ -126,6 +129,35 @@ def test_the_log_names_recordings_without_a_row_and_rows_that_overlap(data, capl
         f"{data}/list.tsv, line 10: a0.wav, 'cat': overlaps another row of this event; frames "
         "count once",
     ]
+
+
+def test_the_pages_conversion_of_audacitys_and_ravens_labels(data, monkeypatch):
+    """The program of docs/extending.md, on files as the two programs write them."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(# convert\.py\n.*?)```", page, re.DOTALL)
+    for place in ("mine/labels/home", "mine/labels/yard"):
+        (data / place).mkdir(parents=True)
+    (data / "mine/labels/home/a0.txt").write_text(
+        "0.100000\t0.500000\tcat\n\\\t1000.000000\t2000.000000\n0.250000\t0.750000\tdog\n"
+    )
+    raven = [
+        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\t"
+        "Annotation",
+        "1\tWaveform 1\t1\t0.2\t0.9\t0\t4000\tdog",
+        "1\tSpectrogram 1\t1\t0.2\t0.9\t0\t4000\tdog",
+        "2\tSpectrogram 1\t1\t0.3\t0.4\t10\t90\towl",
+    ]
+    (data / "mine/labels/yard/b0.selections.txt").write_text("\n".join(raven) + "\n")
+    monkeypatch.chdir(data)
+    exec(program, {})
+    assert (data / "mine/annotations.tsv").read_text().splitlines() == [
+        HEADER,
+        "home/a0.wav\thome\t0.1\t0.5\tcat",
+        "home/a0.wav\thome\t0.25\t0.75\tdog",
+        "yard/b0.wav\tyard\t0.2\t0.9\tdog",
+        "yard/b0.wav\tyard\t0.3\t0.4\towl",
+    ]
+    assert len(read_published("mine/annotations.tsv")) == 4
 
 
 def test_own_folds_are_kept(data):
