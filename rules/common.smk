@@ -335,14 +335,14 @@ def tell_predictions():
 
 
 def not_predicted():
-    """The recordings whose jobs have left no results, and how their logs end."""
+    """The recordings whose jobs have left no results, and why."""
     for name in OWN_RECORDINGS:
         log = Path(placed(RESULTS), "logs", "predict_recording", f"{name}.log")
         if log.is_file() and not Path(placed(RESULTS), "own", name + DETECTIONS["facts"]).exists():
-            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
-            reason = re.sub(r"^[\d:]{8} (\w+Error: )?", "", lines[-1])
-            place = "" if str(OWN_RECORDINGS[name]) in reason else f"{OWN_RECORDINGS[name]}: "
-            yield printable(f"{place}{reason}")
+            text = log.read_text(encoding="utf-8", errors="replace")
+            reasons = re.findall(r"^[\d:]{8} \w+Error: (.+)$", text, re.MULTILINE)
+            path = OWN_RECORDINGS[name]
+            yield printable(reasons[-1] if reasons else f"{path}: was not finished; see {log}")
 
 
 def scene_loss(wildcards):
