@@ -22,6 +22,7 @@ from softscene.training.weights import digest, load_tensors, load_weights, save_
 FILE = "detector.safetensors"  # in a run's folder
 CPU = torch.device("cpu")
 ABOUT = "detector"  # the file's metadata key that describes its tensors, as JSON
+OF_TRAINING = {"fused", "precision"}  # what a file does not say: it decides nothing here
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def export_detector(
                 + how_to_remake(student.thresholds)
             )
         made = json.loads(Path(student.parameters).read_text(encoding="utf-8"))
-        size = {key: value for key, value in made["network"].items() if key != "fused"}
+        size = {key: value for key, value in made["network"].items() if key not in OF_TRAINING}
         sizes[student.name] = size | {"scene_branch": made["scene_objective"]["loss"] != "none"}
         weights = _weights(student)
         tensors |= {f"{student.name}/network/{name}": value for name, value in weights.items()}
