@@ -211,12 +211,14 @@ def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, cli
         (
             "def hard_scene_loss(w, scenes):\n    return (w**2).sum(dim=1)\n",
             "hard",
-            ["hard_scene_loss(w, scenes) gives a tensor of the shape (2,) for two clips; "],
+            ["hard_scene_loss(w, scenes) returns a tensor of the shape (2,) for two clips; "],
         ),
         (
             "def soft_scene_loss(w, v, temperature):\n    return 0.5\n",
             "soft",
-            ["soft_scene_loss(w, v, temperature) gives float 0.5 for two clips; a tensor of one"],
+            [
+                "soft_scene_loss(w, v, temperature) returns float 0.5 for two clips; it must return a"
+            ],
         ),
         (
             "def soft_scene_loss(w, v):\n    return w.mean()\n",
@@ -235,7 +237,7 @@ def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, cli
             "def hard_scene_loss(w, scenes):\n    return w.detach().mean()\n",
             "hard",
             [
-                "hard_scene_loss(w, scenes) gives a tensor without a gradient, 0.0 for two clips; "
+                "hard_scene_loss(w, scenes) returns a tensor without a gradient, 0.0 for two clips; "
                 "a tensor of one number, their mean, computed by PyTorch from w expected"
             ],
         ),

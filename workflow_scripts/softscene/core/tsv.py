@@ -2,7 +2,7 @@
 
 import csv
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +43,10 @@ def write_table(table: pd.DataFrame, target: str | Path) -> None:
         table.to_csv(partial, sep="\t", index=False, quoting=csv.QUOTE_NONE)
 
 
-def other_separator(header: str) -> str | None:
-    """What separates the columns of a file's first line, if it is not tabs."""
+def other_separator(header: str, columns: Collection[str]) -> str | None:
+    """What separates these columns in a file's first line, if it is not tabs."""
     for sign, name in ((",", "commas"), (";", "semicolons")):
-        if sign in header and "\t" not in header:
+        if set(columns) <= {each.strip(' "') for each in header.split(sign)}:
             return f"has {name} and no tabs; tab-separated columns expected"
     return None
 

@@ -71,7 +71,7 @@ def read_published(source: str | Path, name: str | None = None) -> pd.DataFrame:
     except ValueError as error:  # pandas' and Unicode's errors are ValueErrors
         raise AnnotationError(f"{name} is not a tab-separated list: {error}") from error
     header = list(raw.iloc[0])
-    if len(header) == 1 and (other := other_separator(str(header[0]))):
+    if len(header) == 1 and (other := other_separator(str(header[0]), PUBLISHED_COLUMNS)):
         raise AnnotationError(f"{name}, line 1: {other}")
     missing = [column for column in PUBLISHED_COLUMNS if column not in header]
     doubled = [column for column in PUBLISHED_COLUMNS if header.count(column) > 1]

@@ -202,7 +202,7 @@ def _read_folds(source: str | Path, known: set[str]) -> tuple[dict[str, int], li
     except ValueError as error:
         return {}, [f"{source} is not a tab-separated table: {error}"]
     if not {"path", "fold"} <= set(table.columns):
-        other = other_separator("\t".join(table.columns))
+        other = other_separator("\t".join(table.columns), ("path", "fold"))
         found = f"columns path and fold expected; found {', '.join(table.columns)}"
         return {}, [f"{source}, line 1: {other}" if other else f"{source}: {found}"]
     problems = [

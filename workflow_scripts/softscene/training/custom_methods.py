@@ -147,7 +147,9 @@ def _check_loss(
         return
     with naming_custom(method, loss, name):
         value = loss(*given)
-    if not isinstance(value, Tensor):
+    if value is None:
+        what = "nothing (is `return` missing?)"
+    elif not isinstance(value, Tensor):
         what = f"{type(value).__name__} {value!r}"
     elif value.numel() != 1:
         what = f"a tensor of the shape {tuple(value.shape)}"
@@ -156,6 +158,6 @@ def _check_loss(
     else:
         return
     raise MethodError(
-        f"{method.code}: {name} gives {what} for two clips; a tensor of one number, their mean, "
-        f"computed by PyTorch from {name.split('(')[1][0]} expected"
+        f"{method.code}: {name} returns {what} for two clips; it must return a tensor of one number, "
+        f"their mean, computed by PyTorch from {name.split('(')[1][0]}"
     )
