@@ -217,8 +217,14 @@ def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, cli
             "def soft_scene_loss(w, v, temperature):\n    return 0.5\n",
             "soft",
             [
-                "soft_scene_loss(w, v, temperature) returns float 0.5 for two clips; it must return a"
+                "soft_scene_loss(w, v, temperature) returns float 0.5 for two clips; it must "
+                "return a tensor of one number",
             ],
+        ),
+        (
+            "def soft_scene_loss(w, v, temperature):\n    w.mean()\n",
+            "soft",
+            ["soft_scene_loss(w, v, temperature) returns nothing (is `return` missing?) for two"],
         ),
         (
             "def soft_scene_loss(w, v):\n    return w.mean()\n",
@@ -237,8 +243,8 @@ def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, cli
             "def hard_scene_loss(w, scenes):\n    return w.detach().mean()\n",
             "hard",
             [
-                "hard_scene_loss(w, scenes) returns a tensor without a gradient, 0.0 for two clips; "
-                "a tensor of one number, their mean, computed by PyTorch from w expected"
+                "hard_scene_loss(w, scenes) returns a tensor without a gradient, 0.0 for two "
+                "clips; it must return a tensor of one number, their mean, computed by PyTorch from w"
             ],
         ),
         (

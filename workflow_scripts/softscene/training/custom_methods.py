@@ -158,6 +158,6 @@ def _check_loss(
     else:
         return
     raise MethodError(
-        f"{method.code}: {name} returns {what} for two clips; it must return a tensor of one number, "
-        f"their mean, computed by PyTorch from {name.split('(')[1][0]}"
+        f"{method.code}: {name} returns {what} for two clips; it must return a tensor of one "
+        f"number, their mean, computed by PyTorch from {name.split('(')[1][0]}"
     )
