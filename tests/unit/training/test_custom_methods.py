@@ -244,15 +244,16 @@ def test_a_network_with_other_outputs_is_refused_before_it_is_trained(write, cli
             "hard",
             [
                 "hard_scene_loss(w, scenes) returns a tensor without a gradient, 0.0 for two "
-                "clips; it must return a tensor of one number, their mean, computed by PyTorch from w"
+                "clips; it must return a tensor of one number, their mean, computed by PyTorch "
+                "from w",
             ],
         ),
         (
             "def event_loss(y, targets, lengths):\n    return ((y - targets) ** 2).mean(dim=2)\n",
             "none",
             [
-                "event_loss(y, targets, lengths) gives a tensor of the shape (2, 500) for two clip",
-                "computed by PyTorch from y expected",
+                "event_loss(y, targets, lengths) returns a tensor of the shape (2, 500) for two",
+                "computed by PyTorch from y",
             ],
         ),
         (
