@@ -171,7 +171,7 @@ def test_the_tutorials_commands_plan_what_the_page_says(extended):
     commands = [[small.get(word, word) for word in command] for command in commands]
     explorer, dry, run, estimate, seeds = commands
     assert dry[0] == "-n"
-    assert run == [*dry[1:], "--cores", "2"]
+    assert run == ["--logger", "softscene", *dry[1:], "--cores", "2"]
     assert estimate == ["estimate", *seeds]
     assert extended.planned(*explorer[:-2], config=None)["make_explorer"] == 1
     # Two seeds more, of four methods.
