@@ -41,29 +41,7 @@ def convolve(x: Tensor, weight: Tensor, out: Tensor) -> None:
     out.copy_(F.conv2d(x.permute(0, 3, 1, 2), weight, padding=1).permute(0, 2, 3, 1))
 
 
-def add_gradients(
-    x: Tensor, gradient: Tensor, weight: Tensor, weight_gradient: Tensor, out: Tensor
-) -> None:
-    """Add the weights' gradient to ``weight_gradient``, write the input's into ``out``.
-
-    Parameters
-    ----------
-    x
-        Batch x frames x bands x inputs.
-    gradient
-        Of the maps: batch x frames x bands x outputs.
-    weight
-        See :func:`transposed`.
-    weight_gradient
-        Outputs x inputs x 3 x 3, in single precision.
-    out
-        Like ``x``, in single precision.
-    """
-    _add_weight_gradient(x, gradient, weight_gradient)
-    convolve(gradient, weight, out)
-
-
-def _add_weight_gradient(x: Tensor, gradient: Tensor, weight_gradient: Tensor) -> None:
+def add_weight_gradient(x: Tensor, gradient: Tensor, weight_gradient: Tensor) -> None:
     """Add the gradient of the weights, a product of matrices for each of them.
 
     All pixels are put into one row, with a zero after each frame's bands and a frame of zeros after

@@ -163,7 +163,9 @@ class _ConvolveMeasurePool(torch.autograd.Function):
             pooled = (t.permute(0, 3, 1, 2) for t in (given, index))
             gradient = unpooled_gradient(*pooled, ctx.pool, size).permute(0, 2, 3, 1)
             gradient.addcmul_(y[:, : size[0]].to(gradient.dtype), slope).add_(level)
-            form.add_gradients(piece, form.operand(gradient), back, weight_gradient, found)
+            rounded = form.operand(gradient)
+            form.add_weight_gradient(piece, rounded, weight_gradient)
+            form.convolve(rounded, back, found)
         return x_gradient[:, : size[0]], weight_gradient, None, None
 
 

@@ -69,29 +69,7 @@ def convolve(x: Tensor, weight: Tensor, out: Tensor) -> None:
     _multiply(d - b, weight[3], second, beta=1)
 
 
-def add_gradients(
-    x: Tensor, gradient: Tensor, weight: Tensor, weight_gradient: Tensor, out: Tensor
-) -> None:
-    """Add the weights' gradient to ``weight_gradient``, write the input's into ``out``.
-
-    Parameters
-    ----------
-    x
-        Batch x frames x bands x inputs.
-    gradient
-        Of the maps: batch x frames x bands x outputs.
-    weight
-        See :func:`transposed`.
-    weight_gradient
-        In the shape of :func:`weights`.
-    out
-        Like ``out`` of :func:`convolve`, with inputs for outputs.
-    """
-    _add_weight_gradient(x, gradient, weight_gradient)
-    convolve(gradient, weight, out)
-
-
-def _add_weight_gradient(x: Tensor, gradient: Tensor, weight_gradient: Tensor) -> None:
+def add_weight_gradient(x: Tensor, gradient: Tensor, weight_gradient: Tensor) -> None:
     """Add the gradient of the weights, given that of the maps; shapes as in :func:`convolve`."""
     a, b, c, d = _around_pairs(x)
     if gradient.shape[1] % 2:
