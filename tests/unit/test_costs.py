@@ -242,7 +242,9 @@ def test_a_training_without_results_does_not_count(run):
     assert "is not finished" in why
 
 
-@pytest.mark.parametrize("size", [{"channels": 8}, {"frames": 250}, {"bands": 40}])
+@pytest.mark.parametrize(
+    "size", [{"channels": 8}, {"frames": 250}, {"bands": 40}, {"precision": "bfloat16"}]
+)
 def test_trainings_of_another_network_do_not_count(run, size):
     run(0, "7.0", **size)
     finished, (why,) = run.read()
@@ -294,6 +296,18 @@ def test_clips_of_data_of_ones_own(tmp_path):
     own = files(sorted(tmp_path.iterdir()))
     config = {**PAPER, "folds": [1, 2, 3]}  # 1, 3 and 1 clips, of which two folds develop
     assert training_benchmark.clips_of_an_epoch(config, own) == round((1 + 3 + 1) * 2 / 3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_are_measured_in_the_configured_precision(one_thread, monkeypatch, precision):
+    sizes = []
+    monkeypatch.setattr(training_benchmark, "clips_of_an_epoch", lambda *_: 24)
+    monkeypatch.setattr(
+        training_benchmark.loop, "train_teacher", lambda _, size, *__: sizes.append(size)
+    )
+    config = {**PAPER, "compute": {**PAPER["compute"], "device": "cpu", "precision": precision}}
+    training_benchmark.measure([TEACHER], config, files(), start=0)
+    assert {size.precision for size in sizes} == {precision}
 
 
 def test_measured_steps_foretell_a_training(one_thread, monkeypatch):
