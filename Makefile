@@ -39,7 +39,7 @@ checked: $(ENV)
 	@python workflow_scripts/check_config.py $(CONFIG) > /dev/null
 
 demo: CONFIG := configs/demo.yaml
-demo: $(ENV) checked # the whole workflow on a small synthetic corpus: about 6 minutes on two cores
+demo: $(ENV) checked # the whole workflow on a small synthetic corpus: about 8 minutes on two cores
 	snakemake --logger softscene --configfile $(CONFIG) --cores $(CORES) $(ARGS)
 	@python workflow_scripts/show_results.py results/$(RUN)
 
