@@ -54,6 +54,7 @@ onerror:
 
 
 onstart:
+    look_for_jobs_when_one_ends()
     if runs_here():
         end_tidily_on_hangup()
         if not may_run_here():  # --jobs was given all the same: jobs wait for their places

@@ -68,6 +68,16 @@ def limited(resource, most):
     return most
 
 
+def look_for_jobs_when_one_ends():
+    """In ``onstart``: let the scheduler not look for jobs to start at other times, unless
+    ``--max-jobs-per-timespan`` is given. With that limit, also the default one of 100 a second, each
+    look with jobs waiting for cores leads to another a second later, so that there is one more look a
+    second for each job that ends (snakemake/snakemake#3744)."""
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def cores(threads):
     """Cores to run on; on a cluster, ``threads`` for each job that may run at a time."""
     return workflow.cores if runs_here() else workflow.nodes * threads

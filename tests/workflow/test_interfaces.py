@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT
@@ -11,6 +12,20 @@ from tests.conftest import ROOT
 GRAPH = ROOT / "docs" / "rulegraph.md"
 # Attributes of Snakemake that its documentation does not promise; the next version may rename them.
 INSIDE = r"\bworkflow\.(?!current_basedir\b|rst\b)\w+|\bjob\.rule\b|\bsys\.argv"
+
+QUEUE = """
+include: "{internals}"
+
+rule all:
+    input: expand("{{n}}.made", n=range(6))
+
+rule take_a_second:
+    output: "{{n}}.made"
+    shell: "sleep 1; touch {{output}}"
+
+onstart:
+    {looking}
+"""
 
 
 def snakemake(*arguments):
@@ -57,3 +72,21 @@ def test_the_catalog_is_told_what_the_workflow_can_do():
     rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
     assert rules.count("conda:") >= rules.count("script:"), "or that is not so"
     assert "report(" in rules
+
+
+@pytest.mark.parametrize(
+    ("given", "looking", "few"),
+    [
+        ((), "look_for_jobs_when_one_ends()", True),
+        ((), "pass", False),  # or this tests nothing
+        (("--max-jobs-per-timespan", "2/1s"), "look_for_jobs_when_one_ends()", False),
+    ],
+)
+def test_snakemake_looks_for_jobs_when_one_ends(tmp_path, given, looking, few):
+    internals = ROOT / "rules" / "internals.smk"
+    (tmp_path / "Snakefile").write_text(QUEUE.format(internals=internals, looking=looking))
+    command = [sys.executable, "-m", "snakemake", "--cores=1", "--verbose", *given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    looks = len(re.findall(r"^Ready jobs: \d+$", done.stderr, re.MULTILINE))
+    assert (looks <= 7) == few, f"{looks} looks for seven jobs"
