@@ -21,6 +21,11 @@ CASES = [  # pool, shape
 PAPER = [((1, 4), (3, 128, 500, 8)), ((1, 2), (3, 128, 500, 2)), ((10, 1), (3, 128, 500, 1))]
 
 
+@pytest.fixture(autouse=True)
+def however_narrow(monkeypatch):
+    monkeypatch.setattr(convolution_block, "FEWEST", 1)
+
+
 def fast(block, x):
     assert convolution_block.applies(x, block.norm, block.pool)
     return block(x)
@@ -105,12 +110,18 @@ def test_backward_can_run_again_on_a_kept_graph_and_without_the_inputs_gradient(
     assert all(torch.equal(p.grad, g) for p, g in zip(block.parameters(), first, strict=True))
 
 
-def test_what_it_cannot_do_is_left_to_pytorch():
+def test_what_it_cannot_do_is_left_to_pytorch(monkeypatch):
     block, _ = pair((1, 4))
     x = maps((3, 5, 20, 8))
     assert convolution_block.applies(x, block.norm, (1, 4))
     assert not convolution_block.applies(x, block.norm, (1, 9))
     assert not convolution_block.applies(x.to("meta"), block.norm, (1, 4))
     assert not convolution_block.applies(x, block.norm.eval(), (1, 4))
-    block.norm.train().weight.data[1] = 0
+    block.norm.train()
+    monkeypatch.setattr(convolution_block, "FEWEST", 5)
+    assert convolution_block.applies(x, block.norm, (1, 4))
+    monkeypatch.setattr(convolution_block, "FEWEST", 6)
+    assert not convolution_block.applies(x, block.norm, (1, 4)), "PyTorch's layers are faster"
+    monkeypatch.setattr(convolution_block, "FEWEST", 1)
+    block.norm.weight.data[1] = 0
     assert not convolution_block.applies(x, block.norm, (1, 4))

@@ -123,6 +123,7 @@ def test_the_switch_reaches_every_block(kind, clips, monkeypatch):
         monkeypatch.setattr(module, name, noting(name, getattr(module, name)))
     for layer in (nn.Conv2d, nn.BatchNorm2d, nn.GRU):
         monkeypatch.setattr(layer, "forward", noting(layer.__name__, layer.forward))
+    monkeypatch.setattr(convolution_block, "FEWEST", 1)
     sizes = {"channels": 8, "scene_channels": (4, 2), "gru_units": 4, "dense_units": 4}
     network(kind, fused=True, **sizes)(*clips)
     branch = {"teacher": [], "crnn": ["fused_gru"], "mtl": ["fused_gru", *2 * ["fused_block"]]}

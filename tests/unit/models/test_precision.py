@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from softscene.models.fused import bfloat16
+from softscene.models.fused import bfloat16, convolution_block
 from softscene.models.networks import (
     BidirectionalGRU,
     ConvolutionBlock,
@@ -28,6 +28,11 @@ LAYERS = {  # and an input that bfloat16 holds exactly
     "GRU": (lambda **of: BidirectionalGRU(6, 4, **of), (3, 20, 6)),
     "hidden": (lambda **of: HiddenLayer(6, 4, **of), (3, 20, 6)),
 }
+
+
+@pytest.fixture(autouse=True)
+def fused_however_narrow(monkeypatch):
+    monkeypatch.setattr(convolution_block, "FEWEST", 1)
 
 
 def made(name, precision):
