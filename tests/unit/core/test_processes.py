@@ -170,10 +170,11 @@ def test_a_claim_names_its_holder_and_ends_with_it(tmp_path):
         assert f"process {os.getpid()} on " in claimant(path)
 
 
-# Becomes a command that heeds Ctrl-C, which a shell has those of "&" ignore.
+# Becomes a command that heeds Ctrl-C (a shell has those of "&" ignore it) and hangups (nohup).
 HEEDING = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 SNAKEFILE = """
