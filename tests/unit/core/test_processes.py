@@ -15,6 +15,7 @@ from softscene.core.errors import BusyError
 from softscene.core.processes import ancestors, announce, announced, claim, claimant, lives
 
 from tests.conftest import ROOT
+from tests.signals import heeding
 
 JOB = """
 import subprocess, sys, time
@@ -170,13 +171,6 @@ def test_a_claim_names_its_holder_and_ends_with_it(tmp_path):
         assert f"process {os.getpid()} on " in claimant(path)
 
 
-# Becomes a command that heeds Ctrl-C (a shell has those of "&" ignore it) and hangups (nohup).
-HEEDING = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
 SNAKEFILE = """
 from softscene.core.processes import end_tidily_on_hangup
 onstart: end_tidily_on_hangup()
@@ -191,7 +185,7 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does_and_not_under_nohup(tmp_pat
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", HEEDING, *before, sys.executable, "-m", "snakemake", "--cores", "1"],
+        heeding(*before, sys.executable, "-m", "snakemake", "--cores", "1"),
         cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")},
     ) as run:  # fmt: skip

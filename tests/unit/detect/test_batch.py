@@ -24,6 +24,7 @@ from softscene.detect.facts import RECORDINGS, SUMMARY
 from softscene.detect.recordings import FORMATS, OTHERS
 
 from tests.conftest import ROOT
+from tests.signals import heeding
 from tests.unit.data.test_ffmpeg import STAND_IN
 from tests.unit.detect.tiny_detector import make_detector
 
@@ -297,7 +298,7 @@ def test_an_interruption_keeps_what_is_finished_and_its_summary(source, tmp_path
     program = [sys.executable, "-m", "softscene.cli", "detect", "a.wav", "b.wav"]
     options = ["--detector", source, "--no-picture", "--jobs", str(jobs)]
     child = subprocess.Popen(
-        [*program, *options], cwd=tmp_path, env=environ, text=True,
+        heeding(*program, *options), cwd=tmp_path, env=environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     for line in child.stdout:
