@@ -109,7 +109,7 @@ def test_either_form_starts_from_and_loads_the_weights_of_the_other(kind, traini
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_switch_reaches_every_block(kind, clips, monkeypatch):
-    """In training, where all fused forms apply; a fused network then uses no layer of PyTorch."""
+    """In training all fused forms apply to the paper's networks, which use no layer of PyTorch."""
     calls = []
 
     def noting(name, function):
@@ -123,13 +123,11 @@ def test_the_switch_reaches_every_block(kind, clips, monkeypatch):
         monkeypatch.setattr(module, name, noting(name, getattr(module, name)))
     for layer in (nn.Conv2d, nn.BatchNorm2d, nn.GRU):
         monkeypatch.setattr(layer, "forward", noting(layer.__name__, layer.forward))
-    monkeypatch.setattr(convolution_block, "FEWEST", 1)
-    sizes = {"channels": 8, "scene_channels": (4, 2), "gru_units": 4, "dense_units": 4}
-    network(kind, fused=True, **sizes)(*clips)
+    network(kind, fused=True)(*clips)
     branch = {"teacher": [], "crnn": ["fused_gru"], "mtl": ["fused_gru", *2 * ["fused_block"]]}
     assert calls == ["fused_input_block", "fused_block", "fused_block", *branch[kind]]
     calls.clear()
-    network(kind, fused=False, **sizes)(*clips)
+    network(kind, fused=False)(*clips)
     block = ["Conv2d", "BatchNorm2d"]
     branch = {"teacher": [], "crnn": ["GRU"], "mtl": ["GRU", *2 * block]}
     assert calls == 3 * block + branch[kind]
